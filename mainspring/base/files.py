@@ -1,0 +1,79 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainspring.base.errors import StorageError
+from mainspring.base.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DISK_HINTS = {
+    errno.ENOSPC: "free some space on the disk, then run the same command again: nothing was lost",
+    errno.EDQUOT: "free some of the quota, then run the same command again: nothing was lost",
+    errno.EFBIG: "raise the file size limit (ulimit -f), then run the same command again: nothing was lost",
+    errno.EROFS: "the file system is read-only: point the workspace to a writable one",
+    errno.EACCES: "check the permissions of that path",
+    errno.EPERM: "check the permissions of that path",
+    errno.EIO: "the disk reported an input/output error: check it, then run the same command again",
+}
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a file so that after a crash at any moment it holds either its old content or all of the new.
+
+    Temporary file in the same folder, fsync, rename, fsync of the folder. On failure nothing is left behind.
+    """
+    with staged(path, mode=mode) as temporary, temporary.open("wb") as file:
+        file.write(data)
+
+
+@contextmanager
+def staged(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; on leaving without an error it becomes ``path``, durably.
+
+    Raises:
+        StorageError: the disk is full, read-only or not writable for us; nothing is left behind.
+    """
+    temporary = path.parent / f".{path.name[:100]}.{new_id()[-12:]}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        sync_file(temporary)
+        temporary.chmod(mode)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if error.errno not in _DISK_HINTS:
+            raise
+        raise disk_error(error, path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> None:
+    """Force a file's content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Force a folder's entries to the disk."""
+    sync_file(path)
+
+
+def disk_error(error: OSError, path: Path) -> StorageError:
+    """Translate what the operating system said into what to do about it."""
+    reason = os.strerror(error.errno).lower() if error.errno else str(error)
+    hint = _DISK_HINTS.get(error.errno or 0, "check the disk, then run the same command again")
+    return StorageError(f"cannot write {path}: {reason}", hint=hint, path=str(path), errno=error.errno)

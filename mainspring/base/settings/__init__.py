@@ -1,0 +1,1 @@
+"""``mainspring.yaml``: its schema, how it is read, and its generated reference."""

@@ -1,0 +1,110 @@
+"""Reading ``mainspring.yaml``: overlays, ``${VAR}``, and errors that name the line."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from mainspring.base.errors import SettingsError
+from mainspring.base.settings.explain import explain
+from mainspring.base.settings.references import check_references
+from mainspring.base.settings.schema import Settings
+
+FILE_NAME = "mainspring.yaml"
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def load_settings(path: Path, *, environment: str | None = None, resolve: bool = True) -> Settings:
+    """Read settings, lay the overlay of ``environment`` over them, and validate.
+
+    The overlay is ``environments/NAME.yaml`` beside the file: mappings merge key by key, everything else replaces.
+    ``${VAR}`` and ``${VAR:-default}`` are filled in from the process's environment unless ``resolve`` is off.
+
+    Raises:
+        SettingsError: with the file, the line, what was expected and a suggestion.
+    """
+    tree = read_tree(path)
+    sources = [path]
+    if environment is not None:
+        overlay = path.parent / "environments" / f"{environment}.yaml"
+        if not overlay.is_file():
+            known = sorted(file.stem for file in overlay.parent.glob("*.yaml"))
+            raise SettingsError(
+                f"there is no environment '{environment}': {overlay} does not exist",
+                hint=f"known environments: {', '.join(known) or 'none'}",
+                environment=environment,
+            )
+        tree = merge(tree, read_tree(overlay))
+        sources.insert(0, overlay)
+    if resolve:
+        tree = _fill(tree, sources)
+    try:
+        settings = msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        raise explain(str(error), sources, tree) from None
+    check_references(settings, sources)
+    return settings
+
+
+def read_tree(path: Path) -> dict[str, Any]:
+    """Return a YAML file as plain mappings and lists.
+
+    Raises:
+        SettingsError: unreadable, not YAML, or not a mapping; names the line.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise SettingsError(f"{where}: this is not YAML: {error.problem}", hint="check indentation and colons") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: this is not YAML: {error}", hint="check the file's encoding") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {error}", hint="check that it is a UTF-8 text file") from None
+    if not isinstance(tree, dict):
+        raise SettingsError(f"{path}:1: expected settings such as `project: NAME`, found {_kind(tree)}")
+    return tree
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Lay one tree over another: mappings merge, everything else replaces.
+
+    >>> merge({"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}})
+    {'a': {'x': 1, 'y': 3}, 'b': 1}
+    """
+    merged = dict(below)
+    for key, value in above.items():
+        held = merged.get(key)
+        merged[key] = merge(held, value) if isinstance(held, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _fill(value: Any, sources: list[Path]) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(item, sources) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, sources) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def lookup(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1], match[2])
+        if found is None:
+            raise SettingsError(
+                f"{sources[-1]}: ${{{match[1]}}} is used, and the variable {match[1]} is not set",
+                hint=f"export {match[1]}=…, or write ${{{match[1]}:-default}}",
+                variable=match[1],
+            )
+        return found
+
+    return _VARIABLE.sub(lookup, value)
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,138 @@
+"""The structure of ``mainspring.yaml``, one struct a section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from mainspring.base.settings.checks import Check
+from mainspring.base.settings.monitors import Monitor
+from mainspring.base.settings.triggers import Trigger
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Task = Literal["binary", "multiclass", "regression"]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the settings; a key it does not know is an error."""
+
+
+class DatasetSettings(Section):
+    """A named file, folder or table of the project."""
+
+    path: str
+    """File or folder, relative to the workspace. Parquet, CSV and newline-delimited JSON are read as tables."""
+    time: str | None = None
+    """Column that says when a row was true; used for time order, drift windows and leakage."""
+    key: list[str] = []
+    """Columns that identify a row."""
+    suite: str | None = None
+    """File with expectations in Great Expectations' format; every run validates the dataset against it first."""
+
+
+class PipelineSettings(Section):
+    """The function that makes a candidate."""
+
+    entrypoint: str
+    """``module:function`` of a ``@pipeline``; the module is found from the workspace's folder."""
+    parameters: dict[str, bool | int | float | str | None] = {}
+    """Arguments of the pipeline that are not datasets."""
+
+
+class ModelSettings(Section):
+    """The model that the pipeline makes candidates of."""
+
+    name: str
+    task: Task = "binary"
+    trust_pickle: bool = False
+    """Store models that skops cannot take as pickles, and load them again. Only for code you wrote yourself."""
+    trusted_types: list[str] = []
+    """Types beyond the built-in list that may be constructed when a model is loaded, as ``module.Type``."""
+
+
+class ShadowSettings(Section):
+    """A new version answers beside the champion, unseen, before any user meets it."""
+
+    min_predictions: int = 200
+    max_error_rate: Share = 0.01
+
+
+class CanarySettings(Section):
+    """A new version answers a share of the requests, and is judged by what happens."""
+
+    share: Share = 0.1
+    min_predictions: int = 500
+    """Answers of the canary needed before it can be promoted."""
+    min_labels: int = 0
+    """Labelled answers of the canary needed before it can be promoted; 0 promotes without waiting for labels."""
+    metric: str = "accuracy"
+    """Per-prediction performance that is compared: accuracy, brier, log_loss, mae or squared_error."""
+    max_error_rate_increase: Share = 0.01
+    max_latency_ratio: Annotated[float, Meta(gt=1)] = 3.0
+    max_performance_loss: Annotated[float, Meta(ge=0)] = 0.02
+    confidence: Share = 0.95
+
+
+class ReleaseSettings(Section):
+    """How a version that passed its gate reaches production."""
+
+    automatic: bool = True
+    """Release a candidate that passed its gate without asking. Off: it waits in staging for ``mainspring deploy``."""
+    shadow: ShadowSettings | None = None
+    canary: CanarySettings | None = field(default_factory=CanarySettings)
+
+
+class ServingSettings(Section):
+    """What the prediction server needs to know."""
+
+    routing_key: str | None = None
+    """Input column whose value keeps a caller on the same route. Without one the request's id decides."""
+    event_time: str | None = None
+    """Input column with the moment a prediction is about; without one it is the moment of the request."""
+    record_inputs: bool = True
+    """Keep the input rows with the predictions; drift of inputs cannot be watched without them."""
+    max_body_bytes: int = 16_000_000
+    max_rows: int = 10_000
+    allowed_hosts: list[str] = []
+    """Names beside localhost that a request's Host header may carry."""
+
+
+class Channel(Section):
+    """Where alerts go."""
+
+    type: Literal["log", "webhook"]
+    url: str | None = None
+    """Address that a webhook posts to; keep its secrets in ``${VAR}``."""
+    monitors: list[str] = []
+    """Names of the monitors whose alerts go here; empty means all."""
+
+
+class StateSettings(Section):
+    """Where the workspace keeps its state."""
+
+    database: str | None = None
+    """SQLAlchemy URL; by default SQLite in ``.mainspring/``."""
+    objects: str | None = None
+    """Folder of the content-addressed objects; by default ``.mainspring/objects``."""
+
+
+class Settings(Section):
+    """All of ``mainspring.yaml``."""
+
+    project: str
+    seed: int = 42
+    datasets: dict[str, DatasetSettings] = {}
+    pipeline: PipelineSettings | None = None
+    model: ModelSettings | None = None
+    checks: list[Check] = []
+    release: ReleaseSettings = field(default_factory=ReleaseSettings)
+    serving: ServingSettings = field(default_factory=ServingSettings)
+    monitors: dict[str, Monitor] = {}
+    triggers: dict[str, Trigger] = {}
+    channels: list[Channel] = []
+    state: StateSettings = field(default_factory=StateSettings)
+    documentation: tuple[str, ...] = ("README.md", "MODEL_CARD.md")
+    """Files that have to be there and say something for the documentation to count as complete."""
+    runbook: str = "RUNBOOK.md"
+    """What to do in an incident and how to roll back."""

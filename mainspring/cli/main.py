@@ -1,0 +1,113 @@
+"""The door: global options, the commands, and the one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from mainspring.cli import context
+
+PRINCIPLES = (
+    "project",
+    "versioning",
+    "tracking",
+    "automation",
+    "testing",
+    "serving",
+    "monitoring",
+    "reproducibility",
+    "audit",
+    "control",
+)
+_VALUED = ("--workspace", "--environment")
+_FLAGS = ("--debug",)
+
+app = typer.Typer(
+    name="mainspring",
+    help="Continuous training for ordinary ML projects.",
+    epilog="Exit codes: 0 fine · 1 the answer is no (gate failed, drift found with --fail) · 2 usage · 3 something broke.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def options(
+    workspace: str = typer.Option(None, help="Project folder; by default the nearest one upwards with mainspring.yaml."),
+    environment: str = typer.Option(None, help="Overlay of the settings, from environments/NAME.yaml."),
+    debug: bool = typer.Option(False, help="Show tracebacks."),
+) -> None:
+    """Continuous training for ordinary ML projects."""
+    context.choose(workspace=workspace, environment=environment)
+
+
+for principle in PRINCIPLES:
+    importlib.import_module(f"mainspring.cli.{principle}").register(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line and exit with its code."""
+    arguments = hoist(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code; errors are printed, never raised (but with ``--debug``)."""
+    from mainspring.base.errors import MainspringError
+    from mainspring.cli.output import print_error
+
+    debug = "--debug" in arguments
+    try:
+        return int(app(arguments, standalone_mode=False) or 0)
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\ninterrupted: what was finished is recorded; run the same command again to go on\n")
+        return 130
+    except MainspringError as error:
+        if debug:
+            raise
+        print_error(error)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last door: a traceback is only for --debug
+        if debug:
+            raise
+        return _unexpected(error)
+
+
+def hoist(arguments: list[str]) -> list[str]:
+    """Move the global options to the front, so they may stand anywhere on the line (before a ``--``).
+
+    >>> hoist(["runs", "list", "--workspace", "there", "--json"])
+    ['--workspace', 'there', 'runs', 'list', '--json']
+    """
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            rest += [argument, *waiting]
+        elif argument in _VALUED:
+            front += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        elif argument in _FLAGS or argument.startswith(tuple(f"{name}=" for name in _VALUED)):
+            front.append(argument)
+        else:
+            rest.append(argument)
+    return front + rest
+
+
+def _unexpected(error: Exception) -> int:
+    show = getattr(error, "show", None)
+    if show is not None and hasattr(error, "exit_code"):  # a usage error of the command line itself
+        show()
+        return int(error.exit_code)
+    kind = type(error).__name__
+    sys.stderr.write(f"error: something broke inside mainspring: {kind}: {error}\n")
+    sys.stderr.write("hint: run the same command with --debug for the traceback, and please report it\n")
+    return 3

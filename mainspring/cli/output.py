@@ -1,0 +1,63 @@
+"""How commands speak: tables for people, JSON for scripts, errors for both."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from mainspring.base.errors import MainspringError
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that fits where the output goes; a pipe gets plain, unwrapped text."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+
+
+def print_json(value: Any) -> None:
+    """Print a value (structs and dataclasses too) as indented JSON."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
+    """Return a table of text; None is shown as an em dash."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    drawn = Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        drawn.add_row(*("—" if cell is None else escape(str(cell)) for cell in row))
+    return drawn
+
+
+def emit(value: Any, *, json: bool, show: Callable[[], object]) -> None:
+    """Print ``value`` as JSON, or what ``show`` returns (a table, text) for people."""
+    if json:
+        print_json(value)
+    elif (shown := show()) is not None:
+        console().print(shown)
+
+
+def print_error(error: MainspringError) -> None:
+    """Print what happened and what to do, on standard error."""
+    shown = console(stderr=True)
+    shown.print(f"[bold red]error:[/] {_escaped(error.message)}")
+    if error.hint:
+        shown.print(f"[bold]hint:[/] {_escaped(error.hint)}")
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,268 @@
+"""Content-addressed files and folders, in the layout of DVC 3's cache (``files/md5/xx/…``)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mainspring.base.errors import Corrupted, InvalidData, NotFound
+from mainspring.base.files import disk_error, staged, sync_folder
+from mainspring.base.hashing import md5_bytes
+from mainspring.base.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_CHUNK = 1 << 20
+_MANY = 32
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A file of a stored folder."""
+
+    relpath: str
+    md5: str
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What was stored: its address, bytes and number of files."""
+
+    md5: str
+    size: int
+    files: int
+
+
+class Objects:
+    """The objects of a workspace, in one folder.
+
+    Whatever ``put`` returned is durable and readable for ever; storing the same content again changes nothing. What is
+    read is compared with its address first: damaged bytes are moved to ``quarantine/`` and never returned.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files = root / "files" / "md5"
+
+    def path(self, md5: str) -> Path:
+        """Return where an object lives, whether it exists or not."""
+        return self.files / md5[:2] / md5[2:]
+
+    def has(self, md5: str) -> bool:
+        """Say whether the object is there (and, of a folder, all of its files)."""
+        if not self.path(md5).is_file():
+            return False
+        return not md5.endswith(".dir") or all(self.path(entry.md5).is_file() for entry in self.listing(md5))
+
+    def put_bytes(self, data: bytes, *, suffix: str = "") -> str:
+        """Store bytes and return their address."""
+        md5 = md5_bytes(data) + suffix
+        if not self._intact(md5, len(data)):
+            with staged(self.path(md5), mode=0o444) as temporary, temporary.open("wb") as file:
+                file.write(data)
+        return md5
+
+    def put_file(self, source: Path) -> Stored:
+        """Store a file, read once."""
+        [stored] = self.put_files([source])
+        return stored
+
+    def put_files(self, sources: Iterable[Path]) -> list[Stored]:
+        """Store files; when it returns, all of them are durable. One disk barrier serves many files."""
+        waiting: list[tuple[Path, Path]] = []
+        stored: list[Stored] = []
+        incoming = self.root / "incoming" / new_id()
+        try:
+            incoming.mkdir(parents=True, exist_ok=True)
+            for number, source in enumerate(sources):
+                temporary = incoming / str(number)
+                md5, size = _copy_hashing(source, temporary)
+                stored.append(Stored(md5=md5, size=size, files=1))
+                if self._intact(md5, size):
+                    temporary.unlink()
+                else:
+                    waiting.append((temporary, self.path(md5)))
+            _settle(waiting)
+        except OSError as error:
+            raise disk_error(error, self.root) from error
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+        return stored
+
+    def put_folder(self, files: dict[str, Path]) -> Stored:
+        """Store a folder given as relative POSIX path → file; the listing comes last, so no reader sees half of it."""
+        names = sorted(files)
+        stored = self.put_files(files[name] for name in names)
+        entries = [Entry(name, item.md5) for name, item in zip(names, stored, strict=True)]
+        return self.put_listing(entries, sum(item.size for item in stored))
+
+    def put_listing(self, entries: list[Entry], size: int) -> Stored:
+        """Store the listing of a folder whose files are stored already."""
+        rows = sorted(({"md5": entry.md5, "relpath": entry.relpath} for entry in entries), key=lambda row: row["relpath"])
+        md5 = self.put_bytes(json.dumps(rows, sort_keys=True).encode(), suffix=".dir")
+        return Stored(md5=md5, size=size, files=len(entries))
+
+    def listing(self, md5: str) -> list[Entry]:
+        """Return the files of a stored folder, sorted by path.
+
+        Raises:
+            Corrupted: the listing is damaged, or names paths outside its folder.
+        """
+        try:
+            entries = msgspec.json.decode(self.read_bytes(md5), type=list[Entry])
+        except msgspec.MsgspecError as error:
+            raise Corrupted(f"the folder listing {md5} cannot be read: {error}", md5=md5) from None
+        for entry in entries:
+            path = PurePosixPath(entry.relpath)
+            if path.is_absolute() or ".." in path.parts or not path.parts:
+                raise Corrupted(f"the folder listing {md5} names '{entry.relpath}', outside of the folder", md5=md5)
+        return entries
+
+    def read_bytes(self, md5: str) -> bytes:
+        """Return an object's bytes, checked.
+
+        Raises:
+            NotFound: it is not there.
+            Corrupted: its bytes are not those that were stored; it was moved to quarantine.
+        """
+        try:
+            data = self.path(md5).read_bytes()
+        except FileNotFoundError:
+            raise self._missing(md5) from None
+        if md5_bytes(data) != md5.removesuffix(".dir"):
+            raise self._quarantine(md5)
+        return data
+
+    def restore(self, md5: str, target: Path, *, mode: int = 0o644) -> None:
+        """Put a stored file at ``target``, or a stored folder below it, checked while it is copied.
+
+        Files that are there under the same names are replaced one by one, each whole; other files stay.
+        """
+        if md5.endswith(".dir"):
+            entries = self.listing(md5)
+            target.mkdir(parents=True, exist_ok=True)
+            for entry in entries:
+                self.restore(entry.md5, target / entry.relpath, mode=mode)
+            return
+        with staged(target, mode=mode) as temporary:
+            try:
+                found, _ = _copy_hashing(self.path(md5), temporary)
+            except FileNotFoundError:
+                raise self._missing(md5) from None
+            if found != md5:
+                raise self._quarantine(md5)
+
+    def verify(self, md5s: Iterable[str] | None = None) -> Iterator[tuple[str, str]]:
+        """Re-hash objects (all by default) and give ``(address, problem)`` for each bad one; damaged ones are quarantined."""
+        for md5 in self.addresses() if md5s is None else md5s:
+            try:
+                self.check(md5)
+            except (Corrupted, NotFound) as error:
+                yield md5, error.message
+
+    def check(self, md5: str) -> None:
+        """Re-hash one object.
+
+        Raises:
+            NotFound, Corrupted: as ``read_bytes``.
+        """
+        path = self.path(md5)
+        if not path.is_file():
+            raise self._missing(md5)
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if found != md5.removesuffix(".dir"):
+            raise self._quarantine(md5)
+
+    def addresses(self) -> Iterator[str]:
+        """Give the address of every object that is there."""
+        for folder in sorted(self.files.glob("[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.iterdir()):
+                if not path.name.endswith(".tmp"):
+                    yield folder.name + path.name
+
+    def sweep(self) -> int:
+        """Remove what interrupted writers left behind more than an hour ago; return how many."""
+        import time
+
+        stale = time.time() - 3600
+        left = [*self.root.glob("incoming/*"), *self.files.glob("*/.*.tmp")]
+        old = [path for path in left if path.stat().st_mtime < stale]
+        for path in old:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        return len(old)
+
+    def _intact(self, md5: str, size: int) -> bool:
+        """Trust an object that is there with the right size; a wrong size is a damaged one, which is set aside."""
+        try:
+            held = self.path(md5).stat().st_size
+        except FileNotFoundError:
+            return False
+        if held == size:
+            return True
+        self._quarantine(md5)
+        return False
+
+    def _missing(self, md5: str) -> NotFound:
+        hint = "restore it from a backup or a colleague's workspace, or add the data again"
+        return NotFound(f"the object {md5} is not in the store", hint=hint, md5=md5)
+
+    def _quarantine(self, md5: str) -> Corrupted:
+        aside = self.root / "quarantine" / f"{md5}.{new_id()[-8:]}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(self.path(md5), aside)  # noqa: PTH105 - the pair of Path methods is no clearer
+        hint = "add the same data again (it heals the store), or restore the object from a backup"
+        return Corrupted(f"the object {md5} is damaged; it was moved to {aside}", hint=hint, md5=md5, aside=str(aside))
+
+
+def walk(folder: Path, *, ignore: Iterable[str] = (".git", ".mainspring", "__pycache__")) -> dict[str, Path]:
+    """Return the regular files below a folder as relative POSIX path → file; links to files are followed.
+
+    Raises:
+        InvalidData: a link leads nowhere.
+    """
+    skipped = set(ignore)
+    files: dict[str, Path] = {}
+    for parent, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if name not in skipped)
+        for name in names:
+            path = Path(parent, name)
+            if not path.is_file():
+                raise InvalidData(f"{path} is no regular file", hint="remove it, or replace it by what it points to")
+            files[path.relative_to(folder).as_posix()] = path
+    return files
+
+
+def _copy_hashing(source: Path, target: Path) -> tuple[str, int]:
+    hasher = hashlib.md5(usedforsecurity=False)
+    size = 0
+    with source.open("rb") as reader, target.open("wb") as writer:
+        while chunk := reader.read(_CHUNK):
+            hasher.update(chunk)
+            writer.write(chunk)
+            size += len(chunk)
+    return hasher.hexdigest(), size
+
+
+def _settle(waiting: list[tuple[Path, Path]]) -> None:
+    """Make temporary files durable, give them their names, make the names durable."""
+    if len(waiting) > _MANY:
+        os.sync()
+    for temporary, target in waiting:
+        if len(waiting) <= _MANY:
+            _fsync(temporary)
+        temporary.chmod(0o444)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(target)
+    for folder in {target.parent for _, target in waiting}:
+        sync_folder(folder)
+
+
+def _fsync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,92 @@
+"""Tables of versioning: dataset versions, snapshots, models, their versions and stages."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
+
+from mainspring.store.schema.metadata import Address, Document, Id, Moment, metadata
+
+file_states = Table(
+    "file_states",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("md5", Address, nullable=False),
+)
+
+dataset_versions = Table(
+    "dataset_versions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("dataset", String(250), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("md5", Address, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("actor", String(250), nullable=False),
+    UniqueConstraint("dataset", "number"),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("created_at", Moment, nullable=False),
+    Column("code", Document, nullable=False),
+    Column("data", Document, nullable=False),
+    Column("environment", Document, nullable=False),
+    Column("randomness", Document, nullable=False),
+    Column("config", Document, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", String(250), primary_key=True),
+    Column("created_at", Moment, nullable=False),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("model", String(250), ForeignKey("models.name"), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("major", Integer, nullable=False),
+    Column("minor", Integer, nullable=False),
+    Column("patch", Integer, nullable=False),
+    Column("stage", String(16), nullable=False),
+    Column("run_id", Id),
+    Column("artifact", Address, nullable=False),
+    Column("evidence", Address),
+    Column("metrics", Document, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("actor", String(250), nullable=False),
+    UniqueConstraint("model", "version"),
+    Index(
+        "uq_model_versions_production",
+        "model",
+        unique=True,
+        sqlite_where=text("stage = 'production'"),
+        postgresql_where=text("stage = 'production'"),
+    ),
+)
+
+stage_transitions = Table(
+    "stage_transitions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("model", String(250), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("from_stage", String(16)),
+    Column("to_stage", String(16), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("actor", String(250), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", Document),
+    Index(None, "model", "version"),
+)
