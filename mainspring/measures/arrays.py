@@ -116,7 +116,9 @@ def positives(y: ArrayLike, name: str = "y") -> NDArray[np.bool_]:
     vector = labels(y, name)
     if not is_binary(vector):
         seen = ", ".join(repr(value) for value in np.unique(vector)[:5].tolist())
-        raise ValueError(f"{name} must be binary (0/1 or booleans), but has {seen}: pass `{name} == the positive label`")
+        raise ValueError(
+            f"{name} must be binary (0/1 or booleans), but has {seen}: pass `{name} == the positive label`"
+        )
     mask: NDArray[np.bool_] = vector == 1
     return mask
 

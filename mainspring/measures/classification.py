@@ -121,14 +121,15 @@ def log_loss_rows(y: ArrayLike, score: ArrayLike) -> NDArray[np.float64]:
         given = probabilities(score)
         mask = positives(y)
         same_length(y=mask, score=given)
-        return -np.log(np.clip(np.where(mask, given, 1 - given), tiny, 1.0))
+        return np.asarray(-np.log(np.clip(np.where(mask, given, 1 - given), tiny, 1.0)))
     flat = probabilities(matrix.ravel()).reshape(matrix.shape)
     truth = labels(y, "y")
     same_length(y=truth, score=flat)
     sums = flat.sum(axis=1)
     if not np.allclose(sums, 1, atol=1e-3):
         raise ValueError(f"each row of score must sum to 1; row {int(np.argmax(abs(sums - 1)))} does not")
-    return -np.log(np.clip(flat[np.arange(len(truth)), _class_columns(truth, flat.shape[1])], tiny, 1.0))
+    own = flat[np.arange(len(truth)), _class_columns(truth, int(matrix.shape[-1]))]
+    return np.asarray(-np.log(np.clip(own, tiny, 1.0)))
 
 
 def _class_columns(truth: NDArray[np.generic], width: int) -> NDArray[np.int64]:

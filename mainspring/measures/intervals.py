@@ -116,7 +116,7 @@ def tango(wins: int, losses: int, n: int, confidence: float = 0.95) -> Estimate:
     leaves out 0 exactly when McNemar's score test rejects.
 
     >>> print(tango(1, 7, 21))
-    -0.2857 [-0.5173, -0.02589] n=21
+    -0.2857 [-0.5172, -0.026] n=21
     """
     if n <= 0 or min(wins, losses) < 0 or wins + losses > n:
         raise ValueError(f"wins and losses must be counts within n, but are {wins}, {losses} of {n}")

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import ndtri
 from scipy.stats import binomtest
 
 from mainspring.measures.arrays import codes, floats, labels, positives, same_length
@@ -44,7 +45,7 @@ def difference(
 
     >>> y = [1, 1, 1, 1, 0, 0, 0, 0] * 20
     >>> print(difference("accuracy", y, y, [1, 1, 1, 0, 0, 0, 0, 0] * 20))
-    0.125 [0.0819, 0.1853] n=160
+    0.125 [0.08239, 0.1852] n=160
     """
     metric = get_metric(metric_name)
     truth, new, old = labels(y, "y"), np.asarray(candidate), np.asarray(champion)
@@ -148,11 +149,11 @@ def n_needed(estimate: Estimate, margin: float, power: float = 0.9) -> int | Non
     >>> n_needed(Estimate(0.0, -0.0152, 0.0152, 1000, "tango"), 0.02)
     1580
     """
-    if margin < 0 or not 0 < power < 1:
-        raise ValueError(f"the margin must not be negative and power must lie in (0, 1); they are {margin}, {power}")
+    if margin < 0 or not 0.5 <= power < 1:
+        raise ValueError(f"the margin must not be negative and power must lie in [0.5, 1); they are {margin}, {power}")
     if margin == 0 or estimate.n == 0 or not math.isfinite(estimate.half_width):
         return None
     z = normal_quantile(estimate.confidence)
     error = estimate.half_width / z
-    reached = (z + normal_quantile(2 * power - 1) if power > 0.5 else z) * error / margin
+    reached = (z + float(ndtri(power))) * error / margin
     return max(1, math.ceil(estimate.n * reached**2))

@@ -1,0 +1,1 @@
+"""Projects that show Mainspring on real data."""

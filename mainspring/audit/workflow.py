@@ -1,0 +1,121 @@
+"""Reading a project's CI definition for what it really runs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TASKS = {
+    "the tests": re.compile(r"(?<![\w-])(?:pytest|tox|nox|unittest)(?![\w-])"),
+    "the pipeline": re.compile(r"\bmainspring\b(?:\s+-\S+(?:[ =]\S+)?)*\s+run\b"),
+    "the gate": re.compile(r"\bmainspring\b(?:\s+-\S+(?:[ =]\S+)?)*\s+test\b"),
+}
+"""What a pipeline of CI has to run, and how that is recognised in its commands."""
+_AUTOMATIC = frozenset({"push", "pull_request", "pull_request_target", "merge_group"})
+
+
+class Workflow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one CI file does."""
+
+    path: str
+    automatic: bool
+    """It starts by itself when code is pushed or proposed."""
+    runs: list[str]
+    """Which of ``TASKS`` its commands do."""
+    error: str | None = None
+
+
+def read_workflows(root: Path) -> list[Workflow]:
+    """Return the GitHub Actions and GitLab CI definitions of a project. Read-only."""
+    folder = root / ".github" / "workflows"
+    files = sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])
+    found = [_read(root, path, _github) for path in files]
+    gitlab = root / ".gitlab-ci.yml"
+    return [*found, _read(root, gitlab, _gitlab)] if gitlab.is_file() else found
+
+
+def _read(root: Path, path: Path, interpret: Any) -> Workflow:
+    relative = path.relative_to(root).as_posix()
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - derived from SafeLoader
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        first = str(error).splitlines()[0]
+        return Workflow(path=relative, automatic=False, runs=[], error=f"it is not readable YAML: {first}")
+    if not isinstance(tree, dict):
+        return Workflow(path=relative, automatic=False, runs=[], error="it holds no mapping")
+    automatic, commands = interpret(tree)
+    text = "\n".join(_expanded(root, command) for command in commands)
+    return Workflow(
+        path=relative, automatic=automatic, runs=[name for name, task in TASKS.items() if task.search(text)]
+    )
+
+
+class _Loader(yaml.SafeLoader):
+    """GitLab's own tags (``!reference``) are read as their plain values."""
+
+
+def _plain(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
+    return loader.construct_sequence(node) if isinstance(node, yaml.SequenceNode) else loader.construct_scalar(node)  # type: ignore[arg-type]  # a scalar is what remains
+
+
+_Loader.add_multi_constructor("!", _plain)
+
+
+def _github(tree: dict[Any, Any]) -> tuple[bool, list[str]]:
+    on = tree.get("on", tree.get(True, {}))  # YAML 1.1 reads a bare `on` as true
+    triggers = {on} if isinstance(on, str) else set(on or ())
+    jobs = tree.get("jobs")
+    commands = []
+    for job in jobs.values() if isinstance(jobs, dict) else ():
+        for step in (job.get("steps") if isinstance(job, dict) else None) or ():
+            if isinstance(step, dict) and isinstance(step.get("run"), str):
+                commands.append(step["run"])
+    return bool(triggers & _AUTOMATIC), commands
+
+
+def _gitlab(tree: dict[Any, Any]) -> tuple[bool, list[str]]:
+    commands = []
+    for job in [tree, *tree.values()]:
+        for key in ("before_script", "script", "after_script"):
+            commands += _lines(job.get(key)) if isinstance(job, dict) else []
+    return True, commands
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [line for item in value for line in _lines(item)] if isinstance(value, list) else []
+
+
+def _expanded(root: Path, command: str, depth: int = 2) -> str:
+    """Return a command followed by the make targets and scripts of the project that it runs; comments left out."""
+    command = "\n".join(re.sub(r"(^|\s)#.*$", "", line) for line in command.splitlines())
+    command = re.sub(r"\\\n\s*", " ", command)
+    return "\n".join(
+        [command, *(_expanded(root, inner, depth - 1) for inner in _called(root, command))] if depth else [command]
+    )
+
+
+def _called(root: Path, command: str) -> Iterator[str]:
+    for targets in re.findall(r"\bmake((?:\s+[\w.-]+)+)", command):
+        makefile = root / "Makefile"
+        rules = makefile.read_text(encoding="utf-8", errors="replace") if makefile.is_file() else ""
+        for target in targets.split():
+            for rule in re.finditer(rf"(?m)^{re.escape(target)}\s*:[^=\n]*\n((?:\t.*\n?)*)", rules):
+                yield rule[1]
+    for word in re.findall(r"(?:^|[\s;&|])(?:\./)?([\w./-]+)", command):
+        path = root / word
+        if (
+            ".." not in word
+            and path.is_file()
+            and path.suffix in {"", ".sh", ".bash"}
+            and path.stat().st_size < 100_000
+        ):
+            yield path.read_text(encoding="utf-8", errors="replace")

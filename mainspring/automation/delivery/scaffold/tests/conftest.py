@@ -1,0 +1,6 @@
+"""The project's modules are found from its folder."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -1,0 +1,171 @@
+"""A column of two tables, reduced to what its tests need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, time, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mainspring.measures.arrays import missing_values
+from mainspring.measures.distribution import effective_n
+
+Kind = Literal["numeric", "categorical", "boolean", "empty"]
+Table = Mapping[str, NDArray[Any] | Sequence[Any]]
+
+_FEW = 20
+_TIMES = (date, time, timedelta)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One column of one table.
+
+    ``rows`` counts all rows; ``worth`` is the share of independent rows among those that hold a value, ``null_worth``
+    among all. Numeric columns with many values have them in ``ordered`` (finite, sorted), the others have ``counts``.
+    """
+
+    kind: Kind
+    rows: int
+    nulls: int = 0
+    infinite: int = 0
+    ordered: NDArray[Any] = field(default_factory=lambda: np.empty(0))
+    counts: Mapping[Hashable, int] = field(default_factory=dict)
+    worth: float = 1.0
+    null_worth: float = 1.0
+
+    @property
+    def present(self) -> int:
+        """Rows that hold a (finite) value."""
+        return self.rows - self.nulls - self.infinite
+
+
+def sample_pair(
+    column: str, reference: NDArray[Any] | Sequence[Any], current: NDArray[Any] | Sequence[Any], *, is_ordered: bool
+) -> tuple[Sample, Sample] | None:
+    """Reduce a column of both tables; None for dates and times, which are not compared.
+
+    Numbers with at most 20 distinct values become categories. With ``is_ordered`` the order of rows is that of time,
+    and dependence between neighbours lowers ``worth``.
+
+    :raises ValueError: text against numbers.
+    """
+    arrays = _array(column, reference), _array(column, current)
+    kinds = {_kind(array) for array in arrays} - {"empty"}
+    if "time" in kinds:
+        return None
+    if kinds == {"numeric", "boolean"}:
+        kinds = {"numeric"}
+    if len(kinds) > 1:
+        raise ValueError(f"column {column!r} is {_kind(arrays[0])} in the reference but {_kind(arrays[1])} now")
+    kind: Kind = "numeric" if kinds == {"numeric"} else "boolean" if kinds == {"boolean"} else "categorical"
+    first, second = (_sample(array, kind, is_ordered) for array in arrays)
+    if kind == "numeric" and _is_few_valued(first.ordered, second.ordered):
+        return _as_counts(first), _as_counts(second)
+    return first, second
+
+
+def _sample(array: NDArray[Any], kind: Kind, is_ordered: bool) -> Sample:
+    if _kind(array) == "empty":
+        return Sample(kind="empty", rows=len(array), nulls=len(array))
+    if kind == "numeric":
+        return _numeric(array if array.dtype.kind != "O" else array.astype(np.float64), is_ordered)
+    return _categorical(array, kind, is_ordered)
+
+
+def _array(column: str, values: NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
+    array: NDArray[Any] = values if isinstance(values, np.ndarray) else np.asarray([*values], dtype=object)
+    if array.ndim != 1:
+        raise ValueError(f"column {column!r} must be one-dimensional, not of shape {array.shape}")
+    if array.dtype.kind != "O":
+        return array
+    missing = missing_values(array)
+    types = {type(value) for value in array[~missing].tolist()}
+    if types and all(issubclass(kind, (bool, np.bool_)) for kind in types) and not missing.any():
+        return array.astype(np.bool_)
+    if types and all(issubclass(kind, (int, float, Decimal, np.number)) and kind is not bool for kind in types):
+        filled = np.full(len(array), np.nan)
+        filled[~missing] = array[~missing].astype(np.float64)
+        return filled
+    return array
+
+
+def _kind(array: NDArray[Any]) -> Kind | Literal["time"]:
+    if array.dtype.kind in "iuf":
+        hollow = len(array) == 0 or (array.dtype.kind == "f" and bool(np.isnan(array).all()))
+        return "empty" if hollow else "numeric"
+    if array.dtype.kind in "mM":
+        return "time"
+    held = array[~missing_values(array)]
+    if len(held) == 0:
+        return "empty"
+    if array.dtype.kind == "b" or all(isinstance(value, (bool, np.bool_)) for value in held[:1000]):
+        return "boolean"
+    return "time" if isinstance(held[0], _TIMES) else "categorical"
+
+
+def _numeric(array: NDArray[Any], is_ordered: bool) -> Sample:
+    ordered = np.sort(array.astype(np.int8) if array.dtype.kind == "b" else array)
+    low, high, held = 0, len(ordered), len(ordered)
+    if ordered.dtype.kind == "f":
+        held = int(np.searchsorted(ordered, np.nan))
+        low, high = int(np.searchsorted(ordered, -np.inf, "right")), int(np.searchsorted(ordered, np.inf, "left"))
+    finite = ordered[low:high]
+    nulls = len(array) - held
+    worth = null_worth = 1.0
+    if is_ordered and len(finite):
+        series = array[~np.isnan(array)] if nulls else array
+        worth = _worth(series > finite[len(finite) // 2 - (len(finite) > 1)])
+        null_worth = _worth(np.isnan(array)) if nulls else 1.0
+    return Sample(
+        kind="numeric",
+        rows=len(array),
+        nulls=nulls,
+        infinite=held - len(finite),
+        ordered=finite,
+        worth=worth,
+        null_worth=null_worth,
+    )
+
+
+def _worth(mark: NDArray[np.bool_]) -> float:
+    return effective_n(mark) / len(mark)
+
+
+def _is_few_valued(*ordered: NDArray[Any]) -> bool:
+    total = sum(len(side) for side in ordered)
+    distinct: NDArray[Any] = np.empty(0)
+    for side in ordered:
+        changes = np.flatnonzero(side[1:] != side[:-1])
+        if len(changes) >= _FEW:
+            return False
+        distinct = np.union1d(distinct, side[np.append(changes, len(side) - 1)] if len(side) else side)
+    is_whole = bool(np.all(distinct == np.round(distinct)))
+    return len(distinct) <= _FEW and (is_whole or total >= 10 * len(distinct))
+
+
+def _as_counts(sample: Sample) -> Sample:
+    values, counts = np.unique(sample.ordered, return_counts=True)
+    return replace(sample, ordered=np.empty(0), counts=dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+
+def _categorical(array: NDArray[Any], kind: Kind, is_ordered: bool) -> Sample:
+    missing = missing_values(array)
+    nulls = int(np.count_nonzero(missing))
+    held = array[~missing] if nulls else array
+    try:
+        counts: Mapping[Hashable, int] = Counter(held.tolist())
+    except TypeError:
+        held = np.asarray([repr(value) for value in held], dtype=object)
+        counts = Counter(held.tolist())
+    worth = null_worth = 1.0
+    if is_ordered and counts:
+        commonest = max(counts, key=lambda category: counts[category])
+        worth = _worth(np.asarray(held == commonest, dtype=np.bool_))
+        null_worth = _worth(missing) if nulls else 1.0
+    return Sample(kind=kind, rows=len(array), nulls=nulls, counts=counts, worth=worth, null_worth=null_worth)

@@ -1,0 +1,118 @@
+"""Parquet segments, by endpoint and hour: appended by writers, read by anyone at any time."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from mainspring.base.errors import InvalidData
+from mainspring.base.files import staged
+from mainspring.base.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mainspring.store.workspace import Workspace
+
+PREDICTIONS = "predictions"
+LABELS = "labels"
+_HOUR = "%Y%m%d%H"
+
+
+class DamagedSegment(UserWarning):
+    """A segment that could not be read, and was left out."""
+
+
+def hour(at: int) -> str:
+    """Return the hour of a moment as segments are filed by.
+
+    >>> hour(0)
+    '1970010100'
+    """
+    return datetime.fromtimestamp(at / 1000, UTC).strftime(_HOUR)
+
+
+def folder(workspace: Workspace, kind: str, endpoint: str) -> Path:
+    """Return where the segments of an endpoint are."""
+    return workspace.state / kind / endpoint
+
+
+def write(root: Path, frame: pl.DataFrame, *, at: int, writer: str) -> Path:
+    """Write a segment durably: it is there whole, or not at all.
+
+    Raises:
+        StorageError: the disk is full or cannot be written.
+    """
+    path = root / hour(at) / f"{writer}-{new_id()}.parquet"
+    with staged(path) as temporary, temporary.open("wb") as file:
+        frame.write_parquet(file, compression="zstd", compression_level=1)
+    return path
+
+
+def paths(root: Path, *, arrived_since: int | None = None) -> list[Path]:
+    """Return the finished segments, oldest hour first, leaving out hours wholly before ``arrived_since``."""
+    first = "" if arrived_since is None else hour(arrived_since)
+    return [
+        path
+        for inside in sorted(root.glob("[0-9]*"))
+        if inside.name >= first
+        for path in sorted(inside.glob("[!.]*.parquet"))
+    ]
+
+
+def read(
+    segments: Iterable[Path], *, filters: list[pl.Expr] | None = None, columns: list[str] | None = None, strict: bool = False
+) -> pl.DataFrame | None:
+    """Return the rows of segments, or None if there are no segments.
+
+    Columns that only some of them have are null in the others. A segment that vanished meanwhile is skipped.
+
+    Raises:
+        InvalidData: with ``strict``, a damaged segment; otherwise it is left out with a ``DamagedSegment`` warning.
+    """
+    frames = []
+    for path in segments:
+        frame = _read_one(path, filters or [], columns, strict)
+        if frame is not None:
+            frames.append(frame)
+    if not frames:
+        return None
+    try:
+        return pl.concat(frames, how="diagonal_relaxed", rechunk=True)
+    except pl.exceptions.PolarsError:
+        return pl.concat(_as_text(frames), how="diagonal_relaxed", rechunk=True)
+
+
+def _read_one(path: Path, filters: list[pl.Expr], columns: list[str] | None, strict: bool) -> pl.DataFrame | None:
+    try:
+        frame = pl.read_parquet(path) if columns is None else pl.read_parquet(path, columns=columns)
+        return frame.filter(*filters) if filters else frame
+    except FileNotFoundError:
+        return None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        said = str(error).splitlines()[0]
+        message = f"the segment {path} is damaged and was left out: {said}"
+        if strict:
+            hint = "move the file away; its predictions are lost, all others can be read"
+            raise InvalidData(f"the segment {path} is damaged: {said}", hint=hint, path=str(path)) from error
+        warnings.warn(message, DamagedSegment, stacklevel=4)
+        return None
+
+
+def _as_text(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Make columns whose type changed between versions beyond what casts can bridge into text."""
+    kinds: dict[str, set[bool]] = {}
+    for frame in frames:
+        for name, dtype in frame.schema.items():
+            kinds.setdefault(name, set()).add(dtype.is_numeric())
+    odd = [name for name in kinds if len({frame.schema[name] for frame in frames if name in frame.columns}) > 1]
+    return [frame.with_columns(pl.col(name).cast(pl.String) for name in odd if name in frame.columns) for frame in frames]
+
+
+def since_arrival(days: int) -> int:
+    """Return the moment some days ago, to limit which segments are read."""
+    return int((datetime.now(UTC) - timedelta(days=days)).timestamp() * 1000)

@@ -1,0 +1,30 @@
+"""Do the probabilities mean what they say?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mainspring.measures.classification import calibration_error
+from mainspring.testing.checks.context import truth_for
+from mainspring.testing.verdict import Verdict, against_bound, measuring, not_applicable
+
+if TYPE_CHECKING:
+    from mainspring.base.settings.checks import Calibration
+    from mainspring.testing.checks.context import Context
+
+
+def check(settings: Calibration, context: Context) -> list[Verdict]:
+    """Judge the expected calibration error, with its bootstrap interval, against the bound."""
+    name = settings.name or "calibration"
+    if context.task != "binary":
+        reason = f"a {context.task} model answers no single probability"
+        return [not_applicable(name, reason, required=settings.required)]
+    with measuring("the calibration error"):
+        found = calibration_error(truth_for(context.truth, context.task), context.scores.score)
+    said = float(context.scores.score.mean())
+    happened = float(context.truth.mean())
+    return [
+        against_bound(
+            name, found, high=settings.max_error, required=settings.required, mean_score=said, base_rate=happened
+        )
+    ]

@@ -1,0 +1,128 @@
+"""The one verb that everything logged goes through: params, metric points and tags of a run, in one transaction."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mainspring.base import clock
+from mainspring.base.errors import Conflict, NotFound
+from mainspring.tracking import records
+from mainspring.tracking.limits import check_key, metric_step, metric_value, param_text, tag_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from mainspring.store.workspace import Workspace
+
+
+class Point(NamedTuple):
+    """A metric's value at a step and a moment, with its interval and number of observations where they are known."""
+
+    key: str
+    step: int
+    at: int
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+def point(key: str, value: Any, step: object = 0, at: int | None = None) -> Point:
+    """Return a checked metric point.
+
+    ``value`` is a number, or an estimate with ``value``, ``low``, ``high`` and ``n`` (any of the last three may be
+    missing or None). ``at`` is in milliseconds since 1970, by default now.
+
+    >>> point("auc", 0.9, step=2, at=0)
+    Point(key='auc', step=2, at=0, value=0.9, low=None, high=None, n=None)
+
+    Raises:
+        InvalidData: the name, the value or the step cannot be logged.
+    """
+    check_key(key, "metric")
+    step = metric_step(key, step)
+    at = clock.now() if at is None else at
+    if isinstance(value, int | float) or not hasattr(value, "value"):
+        return Point(key, step, at, metric_value(key, value))
+    bounds = (getattr(value, name, None) for name in ("low", "high"))
+    low, high = (None if bound is None else metric_value(key, bound) for bound in bounds)
+    count = getattr(value, "n", None)
+    n = None if count is None else operator.index(count)
+    return Point(key, step, at, metric_value(key, value.value), low, high, n)
+
+
+def log_batch(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    params: Mapping[str, object] | None = None,
+    metrics: Iterable[Point] = (),
+    tags: Mapping[str, object] | None = None,
+) -> None:
+    """Write params, metric points and tags of a run; durable when it returns, and all of it or nothing.
+
+    A param that is there with the same value stays; a tag is replaced; a metric's newest point is the one with the
+    highest step, among equals the one logged last.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: a param is there with another value.
+        InvalidData: a name or a value cannot be logged.
+    """
+    texts = {check_key(key, "param"): param_text(key, value) for key, value in (params or {}).items()}
+    labels = {check_key(key, "tag"): tag_text(key, value) for key, value in (tags or {}).items()}
+    points = list(metrics)
+    with workspace.database.write() as connection:
+        write(connection, run_id, params=texts, points=points, tags=labels)
+
+
+def write(
+    connection: Connection,
+    run_id: str,
+    *,
+    params: Mapping[str, str] | None = None,
+    points: Sequence[Point] = (),
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write what was checked already, inside the caller's transaction.
+
+    Raises:
+        NotFound, Conflict: as ``log_batch``.
+    """
+    if not records.run_exists(connection, run_id):
+        raise NotFound(f"there is no run '{run_id}'", hint="see `mainspring runs list`", run=run_id)
+    if params:
+        held = records.add_params(connection, run_id, params)
+        for key, value in params.items():
+            if held[key] != value:
+                raise param_conflict(run_id, key, held[key], value)
+    if tags:
+        records.put_tags(connection, run_id, tags)
+    if points:
+        records.add_points(connection, run_id, [point[:4] for point in points])
+        records.put_latest(connection, run_id, list(newest(points).values()))
+
+
+def newest(points: Iterable[Point]) -> dict[str, Point]:
+    """Return the newest point of each metric: highest step, then latest moment, then last in order."""
+    latest: dict[str, Point] = {}
+    for candidate in points:
+        held = latest.get(candidate.key)
+        if held is None or (candidate.step, candidate.at) >= (held.step, held.at):
+            latest[candidate.key] = candidate
+    return latest
+
+
+def param_conflict(run_id: str, key: str, held: str, value: str) -> Conflict:
+    """Return the error for a param that is there with another value."""
+    return Conflict(
+        f"the param '{key}' of this run is {held!r} already; it cannot become {value!r}",
+        hint="a param is given once for a run; log what changes while it runs as a metric or a tag",
+        run=run_id,
+        param=key,
+        held=held,
+        value=value,
+    )

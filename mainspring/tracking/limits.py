@@ -1,0 +1,156 @@
+"""What may be logged: the limits of MLflow's protocol, and paths that stay inside their run."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import msgspec
+
+from mainspring.base.errors import InvalidData
+
+KEY_LENGTH = 250
+PARAM_LENGTH = 6000
+TAG_LENGTH = 8000
+NAME_LENGTH = 500
+PATH_LENGTH = 500
+_STEPS = range(-(2**63), 2**63)
+
+
+def check_key(key: object, what: str) -> str:
+    """Return the name of a metric, param or tag.
+
+    >>> check_key("loss/train", "metric")
+    'loss/train'
+
+    Raises:
+        InvalidData: it is no text, empty, longer than 250 characters, or holds characters that cannot be printed.
+    """
+    return _text(key, f"the name of a {what}", KEY_LENGTH)
+
+
+def check_name(name: object, what: str) -> str:
+    """Return the name of an experiment or a run.
+
+    Raises:
+        InvalidData: as ``check_key``, at 500 characters.
+    """
+    return _text(name, f"the name of {what}", NAME_LENGTH)
+
+
+def param_text(key: str, value: object) -> str:
+    """Return a param's value as text: scalars as Python writes them, lists and mappings as JSON.
+
+    >>> param_text("depth", 3), param_text("shape", (2, 3)), param_text("penalty", None)
+    ('3', '[2,3]', 'None')
+
+    Raises:
+        InvalidData: it is longer than 6000 characters.
+    """
+    return _value(f"the param '{key}'", value, PARAM_LENGTH)
+
+
+def tag_text(key: str, value: object) -> str:
+    """Return a tag's value as text, as ``param_text``.
+
+    Raises:
+        InvalidData: it is longer than 8000 characters.
+    """
+    return _value(f"the tag '{key}'", value, TAG_LENGTH)
+
+
+def metric_value(key: str, value: Any) -> float:
+    """Return a metric's value; NaN and infinity are values like others.
+
+    >>> metric_value("loss", 1)
+    1.0
+
+    Raises:
+        InvalidData: it is no number.
+    """
+    if not isinstance(value, str | bytes):
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: torch, more than one element
+            pass
+    raise InvalidData(
+        f"the metric '{key}' cannot take {_shown(value)}: it is no number",
+        hint="log one number at a time; text belongs into a param or a tag, arrays into an artifact",
+        metric=key,
+    )
+
+
+def metric_step(key: str, step: object) -> int:
+    """Return a metric's step, a whole number of 64 bits.
+
+    Raises:
+        InvalidData: it is no whole number, or too large.
+    """
+    try:
+        number = operator.index(step)  # type: ignore[arg-type]  # whatever has no index raises TypeError
+    except TypeError:
+        number = None
+    if number is None or number not in _STEPS:
+        raise InvalidData(f"the metric '{key}' cannot be logged at step {_shown(step)}: it is no whole number", metric=key)
+    return number
+
+
+def artifact_path(path: object) -> str:
+    """Return the path of an artifact inside its run: relative, with ``/`` between its parts.
+
+    >>> artifact_path("plots/roc.png")
+    'plots/roc.png'
+
+    Raises:
+        InvalidData: it is absolute, leaves its folder, or holds what servers and shells read as something else.
+    """
+    text = _text(path, "the path of an artifact", PATH_LENGTH)
+    parts = text.split("/")
+    problem = None
+    if "\\" in text:
+        problem = "it holds a backslash"
+    elif "%" in text:
+        problem = "it holds a percent sign"
+    elif text.startswith("/") or (len(text) > 1 and text[1] == ":"):
+        problem = "it is absolute"
+    elif ".." in parts or "." in parts or "" in parts:
+        problem = "it holds '.', '..' or an empty part"
+    if problem:
+        hint = "give a relative path such as plots/roc.png, by `name=` if the file is called otherwise"
+        raise InvalidData(f"'{text}' cannot be the path of an artifact: {problem}", hint=hint, path=text)
+    return text
+
+
+def _text(value: object, what: str, longest: int) -> str:
+    if not isinstance(value, str):
+        raise InvalidData(f"{what} has to be text, not {_shown(value)}")
+    if not value.strip():
+        raise InvalidData(f"{what} is empty")
+    if len(value) > longest:
+        raise InvalidData(f"{what} has {len(value)} characters, {longest} is the most: '{value[:40]}…'", name=value)
+    if not value.isprintable():
+        raise InvalidData(f"{what} holds characters that cannot be printed: {value!r}", name=value)
+    return value
+
+
+def _value(what: str, value: object, longest: int) -> str:
+    text = _written(value).replace("\x00", "\ufffd").encode(errors="replace").decode()
+    if len(text) > longest:
+        raise InvalidData(
+            f"{what} has {len(text)} characters, {longest} is the most", hint="store long text with log_text(text, NAME)"
+        )
+    return text
+
+
+def _written(value: object) -> str:
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        try:
+            return msgspec.json.encode(value, order="deterministic").decode()
+        except (TypeError, ValueError):
+            return str(value)
+    return str(value)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '…'} ({type(value).__name__})"

@@ -1,0 +1,116 @@
+"""mainspring.yaml: what is wrong is said with the line and a suggestion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from mainspring.base.errors import SettingsError
+from mainspring.base.settings.checks import MetricThreshold
+from mainspring.base.settings.load import load_settings
+from mainspring.base.settings.reference import json_schema, markdown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(folder: Path, text: str, name: str = "mainspring.yaml") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said", "hint"),
+    [
+        ("project: x\nmodle: 3\n", 2, "modle: 'modle' is not a key here", "did you mean 'model'?"),
+        ("seed: 1\n", 1, "'project' is missing", "add a line `project: …`"),
+        ("project: 3\n", 1, "project: Expected str, got int", None),
+        (
+            "project: x\ndatasets:\n  ok: {path: b}\n  a: {path: d, tyme: t}\n",
+            4,
+            "datasets.a.tyme: 'tyme' is not a key here",
+            "did you mean 'time'?",
+        ),
+        (
+            "project: x\nchecks:\n  - {type: metric, metric: f1}\n  - type: metrik\n    metric: f1\n",
+            4,
+            "checks.1.type: Invalid value 'metrik'",
+            "did you mean 'metric'?",
+        ),
+        ("project: x\nchecks:\n  - metric: a\n", 3, "checks.0: 'type' is missing", None),
+        ("project: x\nrelease:\n  canary:\n    share: 3\n", 4, "release.canary.share: Expected float <= 1.0", None),
+        (
+            "project: x\npipeline:\n  entrypoint: a:b\n  parameters:\n    good: 1\n    bad: [1]\n",
+            6,
+            "pipeline.parameters.bad: Expected",
+            None,
+        ),
+        ("project: x\nmonitors:\n  m: {type: data_drift, window: 3 years}\n", 3, "'3 years' is not a duration", "30d"),
+        (
+            "project: x\ndatasets:\n  flights: {path: d}\nmonitors:\n  m: {type: validation, dataset: flihgts}\n",
+            5,
+            "there is no dataset 'flihgts'",
+            "did you mean 'flights'?",
+        ),
+        ("project: x\ntriggers:\n  t: {type: alert, monitors: [m]}\n", 3, "there is no monitor 'm'", "known monitors: none"),
+        ("project: x\ntriggers:\n  t: {type: schedule, cron: 61 * * * *}\n", 3, "is not a cron expression", None),
+        ("project: x\nchannels:\n  - {type: webhook}\n", 3, "a webhook needs a 'url'", None),
+        ("project: x\npipeline: {entrypoint: train}\n", 2, "'train' names no function", "module:function"),
+        ("project: [", 1, "this is not YAML", None),
+        ("- a\n", 1, "expected settings", None),
+    ],
+)
+def test_errors_name_the_line(tmp_path: Path, text: str, line: int, said: str, hint: str | None) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert f"{path}:{line}" in caught.value.message
+    assert said in caught.value.message
+    if hint:
+        assert caught.value.hint is not None
+        assert hint in caught.value.hint
+
+
+def test_overlays_merge_mappings_and_name_themselves_in_errors(tmp_path: Path) -> None:
+    path = write(tmp_path, "project: x\nrelease: {canary: {share: 0.1, min_predictions: 7}}\nseed: 1\n")
+    overlay = write(tmp_path, "release: {canary: {share: 0.5}}\n", "environments/production.yaml")
+    settings = load_settings(path, environment="production")
+    assert settings.release.canary is not None
+    assert (settings.release.canary.share, settings.release.canary.min_predictions, settings.seed) == (0.5, 7, 1)
+    overlay.write_text("# a comment\nrelease: {canary: {shore: 0.5}}\n")
+    with pytest.raises(SettingsError, match=r"production\.yaml:2"):
+        load_settings(path, environment="production")
+    with pytest.raises(SettingsError, match="there is no environment 'staging'") as caught:
+        load_settings(path, environment="staging")
+    assert caught.value.hint == "known environments: production"
+
+
+def test_variables_are_filled_in_and_missing_ones_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, "project: x\nchannels:\n  - {type: webhook, url: 'http://${HOST:-localhost}/${SECRET}'}\n")
+    monkeypatch.delenv("SECRET", raising=False)
+    with pytest.raises(SettingsError, match="the variable SECRET is not set"):
+        load_settings(path)
+    monkeypatch.setenv("SECRET", "s3cret")
+    assert load_settings(path).channels[0].url == "http://localhost/s3cret"
+    assert load_settings(path, resolve=False).channels[0].url == "http://${HOST:-localhost}/${SECRET}"
+
+
+def test_the_schema_accepts_what_the_settings_accept() -> None:
+    import jsonschema
+
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    good = {"project": "x", "checks": [msgspec.to_builtins(MetricThreshold(metric="f1", min=0.5))]}
+    assert validator.is_valid(good)
+    assert not validator.is_valid({"project": "x", "modle": {}})
+
+
+def test_the_reference_says_something_of_every_section() -> None:
+    text = markdown()
+    for heading in ("## checks", "### type: no_regression", "### type: data_drift", "### type: schedule", "## serving"):
+        assert heading in text
