@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE :=
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test unit check format lock lock-check coverage install clean
+.PHONY: demo test unit check format lock lock-check reference coverage install clean
 
 install: $(STAMP)
 
@@ -41,6 +41,9 @@ format: install
 
 lock: install  ## pin again what pyproject.toml asks for; hashes, and no host names
 	$(BIN)/python scripts/lock.py
+
+reference: install  ## write docs/reference again
+	$(BIN)/python scripts/reference.py
 
 lock-check: install
 	$(BIN)/python scripts/lock.py --check

@@ -100,13 +100,14 @@ def _reached(root: Path, path: Path, tree: ast.Module) -> Iterator[Path]:
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(root, path, node)
             names = [base, *(f"{base}.{alias.name}" if base else alias.name for alias in node.names)]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ".py" in node.value:
-            yield from _scripts(root, node.value)
+        elif ".py" in (text := _text(node)):
+            yield from _scripts(root, text)
             continue
         else:
             continue
-        for name in names:
-            if name and (found := module_file(root, name)) is not None:
+        parts = [name.split(".") for name in names if name]
+        for prefix in {".".join(words[:length]) for words in parts for length in range(1, len(words) + 1)}:
+            if (found := module_file(root, prefix)) is not None:
                 yield found
 
 
@@ -138,6 +139,9 @@ def _notebook_uses(path: Path, source: str, tree: ast.Module) -> Iterator[Notebo
             for name in names:
                 if name.split(".")[0] in _NOTEBOOK_LOADERS:
                     yield NotebookUse(path=path, line=node.lineno, how=f"it imports {name}, which runs notebooks")
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
-            if re.search(r"\.ipynb\b", node.value):
-                yield NotebookUse(path=path, line=node.lineno, how=f"it names the notebook '{node.value[:80]}'")
+        elif isinstance(node, ast.Constant) and id(node) not in documentation and re.search(r"\.ipynb\b", _text(node)):
+            yield NotebookUse(path=path, line=node.lineno, how=f"it names the notebook '{_text(node)[:80]}'")
+
+
+def _text(node: ast.AST) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
+
 from mainspring.audit.finding import RULES, Finding
+from mainspring.base.files import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 DEFAULT_PATH = "mainspring.yaml"
 
 
-def to_sarif(findings: Sequence[Finding], *, version: str = "0") -> dict[str, Any]:
+def write_sarif(findings: Sequence[Finding], path: Path) -> None:
+    """Write findings to a file, whole or not at all."""
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(to_sarif(findings)), indent=2))
+
+
+def to_sarif(findings: Sequence[Finding]) -> dict[str, Any]:
     """Return one run with the rules and a result a finding.
 
     A finding without a location points at ``mainspring.yaml``: code hosts drop results that point nowhere. The
     fingerprint is made of rule, title and path, so a result keeps its identity while its evidence changes.
     """
     identifiers = list(RULES)
-    driver = {"name": "mainspring audit", "version": version, "rules": [_rule(name) for name in identifiers]}
+    driver = {
+        "name": "mainspring audit",
+        "version": version("mainspring"),
+        "rules": [_rule(name) for name in identifiers],
+    }
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",

@@ -72,11 +72,12 @@ def _github(tree: dict[Any, Any]) -> tuple[bool, list[str]]:
     on = tree.get("on", tree.get(True, {}))  # YAML 1.1 reads a bare `on` as true
     triggers = {on} if isinstance(on, str) else set(on or ())
     jobs = tree.get("jobs")
-    commands = []
-    for job in jobs.values() if isinstance(jobs, dict) else ():
-        for step in (job.get("steps") if isinstance(job, dict) else None) or ():
-            if isinstance(step, dict) and isinstance(step.get("run"), str):
-                commands.append(step["run"])
+    steps = [
+        step
+        for job in (jobs.values() if isinstance(jobs, dict) else ())
+        for step in (job.get("steps") if isinstance(job, dict) else None) or ()
+    ]
+    commands = [step["run"] for step in steps if isinstance(step, dict) and isinstance(step.get("run"), str)]
     return bool(triggers & _AUTOMATIC), commands
 
 

@@ -37,11 +37,14 @@ app = typer.Typer(
 
 @app.callback()
 def options(
-    workspace: str = typer.Option(None, help="Project folder; by default the nearest one upwards with mainspring.yaml."),
+    workspace: str = typer.Option(
+        None, help="Project folder; by default the nearest one upwards with mainspring.yaml."
+    ),
     environment: str = typer.Option(None, help="Overlay of the settings, from environments/NAME.yaml."),
     debug: bool = typer.Option(False, help="Show tracebacks."),
 ) -> None:
     """Continuous training for ordinary ML projects."""
+    del debug  # read from the line itself, since it has to work when the line cannot be parsed
     context.choose(workspace=workspace, environment=environment)
 
 
@@ -75,7 +78,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         return 0
-    except Exception as error:  # noqa: BLE001 - the last door: a traceback is only for --debug
+    except Exception as error:
         if debug:
             raise
         return _unexpected(error)

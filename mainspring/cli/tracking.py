@@ -1,9 +1,225 @@
-"""Commands of tracking."""
+"""Commands of tracking: list, show and compare runs, and get their files."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
+
+from mainspring.cli import context, output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Group
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.tracking.artifacts import ArtifactInfo
+    from mainspring.tracking.compare import Comparison
+    from mainspring.tracking.search import Curve, Input, RunInfo
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 40
+_METRICS_LISTED = 3
+_ID_WIDTH = 12
+
+runs = typer.Typer(help="Runs: what was tried, with which params, and what came of it.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of tracking."""
+    app.add_typer(runs, name="runs")
+
+
+@runs.command("list")
+def list_command(
+    experiment: str = typer.Option(None, help="Only runs of this experiment."),
+    status: str = typer.Option(None, help="Only runs that are running, finished, failed, killed or lost."),
+    limit: int = typer.Option(50, min=1, help="At most so many."),
+    order: str = typer.Option("-started_at", help="Such as -started_at, name, -metrics.auc or params.depth."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """List runs, newest first.
+
+    A run is lost when it never ended and its process is gone from this machine.
+    """
+    from mainspring.tracking.search import list_runs
+    from mainspring.tracking.wire import run_json
+
+    found = list_runs(context.workspace(), experiment, status=status, limit=limit, order=order)
+    output.emit([run_json(run) for run in found], json=json, show=lambda: _listing(found))
+
+
+@runs.command("show")
+def show_command(
+    run: str = typer.Argument(help="Id, first digits of the id, or name."),
+    json: bool = typer.Option(False, "--json", help="Print JSON, with whole histories."),
+) -> None:
+    """Show all there is about a run."""
+    from mainspring.tracking.artifacts import list_artifacts
+    from mainspring.tracking.search import curves, get_run, list_inputs
+    from mainspring.tracking.wire import artifact_json, curve_json, run_json
+
+    workspace = context.workspace()
+    info = get_run(workspace, run)
+    histories = curves(workspace, info.id, list(info.metrics))
+    inputs = list_inputs(workspace, info.id)
+    artifacts = list_artifacts(workspace, info.id)
+    snapshot = _snapshot(workspace, info)
+    record = run_json(info) | {
+        "history": {key: curve_json(curve) for key, curve in histories.items()},
+        "inputs": inputs,
+        "artifacts": [artifact_json(artifact) for artifact in artifacts],
+        "snapshot": snapshot,
+    }
+    output.emit(record, json=json, show=lambda: _page(info, histories, inputs, artifacts, snapshot))
+
+
+@runs.command("compare")
+def compare_command(
+    runs: list[str] = typer.Argument(help="Two runs or more: id, first digits of the id, or name."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Put runs side by side: params that differ, metrics with their intervals, what differs in their snapshots."""
+    from mainspring.tracking.compare import compare
+    from mainspring.tracking.wire import comparison_json
+
+    comparison = compare(context.workspace(), runs)
+    output.emit(comparison_json(comparison), json=json, show=lambda: _side_by_side(comparison))
+
+
+@runs.command("artifacts")
+def artifacts_command(
+    run: str = typer.Argument(help="Id, first digits of the id, or name."),
+    get: str = typer.Option(None, help="Path of a file or folder of the run to copy out."),
+    to: Path = typer.Option(None, help="Where to put it; by default here, under its own name."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """List the files of a run, or copy one out."""
+    from mainspring.tracking.artifacts import fetch_artifact, list_artifacts
+    from mainspring.tracking.search import get_run
+    from mainspring.tracking.wire import artifact_json
+
+    workspace = context.workspace()
+    info = get_run(workspace, run)
+    if get is not None:
+        target = to or Path(get.rstrip("/").rsplit("/", 1)[-1])
+        count = fetch_artifact(workspace, info.id, get.rstrip("/"), target)
+        result = {"path": get, "to": str(target), "files": count}
+        output.emit(result, json=json, show=lambda: f"{get} → {target}" + (f" ({count} files)" if count > 1 else ""))
+        return
+    found = list_artifacts(workspace, info.id)
+    output.emit([artifact_json(artifact) for artifact in found], json=json, show=lambda: _files(found))
+
+
+def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
+    """Return a curve as a line of bars, at most ``width`` wide; what is not finite is a dot.
+
+    >>> sparkline([1, 2, 3, float("nan")])
+    '▁▅█·'
+    """
+    from math import isfinite
+
+    if len(values) > width:
+        values = [values[index * (len(values) - 1) // (width - 1)] for index in range(width)]
+    finite = [value for value in values if isfinite(value)]
+    if not finite:
+        return "·" * len(values)
+    low, high = min(finite), max(finite)
+    scale = (len(_BARS) - 1) / (high - low) if isfinite(high - low) and high > low else 0.0
+    return "".join(_BARS[round((value - low) * scale)] if isfinite(value) else "·" for value in values)
+
+
+def _listing(found: list[RunInfo]) -> object:
+    if not found:
+        return "no runs yet; `mainspring run` makes one, and so does `mainspring.start_run()`"
+    width = _distinct([run.id for run in found])
+    rows = []
+    for run in found:
+        shown = [f"{key} {metric}" for key, metric in list(run.metrics.items())[:_METRICS_LISTED]]
+        more = len(run.metrics) - len(shown)
+        metrics = "\n".join([*shown, *([f"… {more} more"] if more > 0 else [])])
+        rows.append((run.id[:width], run.name, run.experiment, run.status, _when(run.started_at), _lasted(run), metrics))
+    return output.table(("run", "name", "experiment", "status", "started", "took", "metrics"), rows)
+
+
+def _page(
+    run: RunInfo, histories: dict[str, Curve], inputs: list[Input], artifacts: list[ArtifactInfo], snapshot: object
+) -> Group:
+    from rich.console import Group
+    from rich.markup import escape
+
+    lines = [f"{run.name}   {run.status}" + (f": {run.error}" if run.error else "")]
+    lines.append(f"run {run.id} of {run.experiment}, by {run.actor}, {_when(run.started_at)}, took {_lasted(run)}")
+    parts: list[object] = [escape(line) for line in lines]
+    if run.params:
+        parts += ["", output.table(("param", "value"), run.params.items())]
+    if run.metrics:
+        parts += ["", output.table(("metric", "value", "interval", "n", "step", "history"), _metric_rows(run, histories))]
+    if run.tags:
+        parts += ["", output.table(("tag", "value"), run.tags.items())]
+    if inputs:
+        rows = [(item.dataset, item.context, item.path, item.md5) for item in inputs]
+        parts += ["", output.table(("input", "for", "path", "md5"), rows)]
+    if artifacts:
+        parts += ["", _files(artifacts)]
+    if run.snapshot_id is not None:
+        parts += ["", output.table(("snapshot", run.snapshot_id), _flat(snapshot))]
+    return Group(*parts)  # type: ignore[arg-type]  # text and tables are what rich can draw
+
+
+def _metric_rows(run: RunInfo, histories: dict[str, Curve]) -> Iterator[tuple[object, ...]]:
+    for key, metric in run.metrics.items():
+        known = metric.low is not None and metric.high is not None
+        interval = f"[{metric.low:.4g}, {metric.high:.4g}]" if known else None
+        curve = histories[key].values
+        drawn = f"{sparkline(curve)} {len(curve)} points" if len(curve) > 1 else None
+        yield key, f"{metric.value:.6g}", interval, metric.n, metric.step, drawn
+
+
+def _side_by_side(comparison: Comparison) -> Group:
+    from rich.console import Group
+
+    width = _distinct([run.id for run in comparison.runs])
+    heads = [f"{run.name}\n{run.id[:width]}" for run in comparison.runs]
+    statuses = [("status", *(run.status for run in comparison.runs))]
+    metrics = [(key, *values) for key, values in comparison.metrics.items()]
+    params = [(key, *values) for key, values in comparison.params.items()]
+    parts: list[object] = [output.table(("", *heads), [*statuses, *metrics])]
+    parts += ["", output.table(("params that differ", *heads), params) if params else "no param differs"]
+    for run, differences in zip(comparison.runs[1:], comparison.snapshots, strict=True):
+        title = f"snapshot of {run.name} against {comparison.runs[0].name}: "
+        if differences is None:
+            parts += ["", title + "one of them has none"]
+        elif not differences:
+            parts += ["", title + "the same"]
+        else:
+            rows = (tuple(_texts(difference)) for difference in differences)
+            parts += ["", output.table(_fields(differences[0]), rows, title=title.removesuffix(": "))]
+    return Group(*parts)  # type: ignore[arg-type]  # text and tables are what rich can draw
+
+
+def _files(found: list[ArtifactInfo]) -> object:
+    if not found:
+        return "no artifacts"
+    return output.table(("artifact", "bytes", "md5"), [(item.path, item.size, item.md5) for item in found])
+
+
+def _distinct(ids: list[str]) -> int:
+    return next((width for width in range(_ID_WIDTH, 32) if len({run_id[:width] for run_id in ids}) == len(ids)), 32)
+
+
+def _when(at: int) -> str:
+    from mainspring.base.clock import iso
+
+    return iso(at)[:19].replace("T", " ")
+
+
+def _lasted(run: RunInfo) -> str | None:
+    if run.ended_at is None:
+        return None
+    seconds = (run.ended_at - run.started_at) / 1000
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

@@ -108,8 +108,7 @@ def _compare_edges(
 def _compare_bins(
     reference: ColumnCounts, current: ColumnCounts, sides: Sides, floors: DriftFloors
 ) -> Iterator[Comparison]:
-    before = np.append(np.asarray(reference.counts, dtype=np.float64), reference.new)
-    after = np.append(np.asarray(current.counts, dtype=np.float64), current.new)
+    before, after = (np.asarray(each.counts, dtype=np.float64) for each in (reference, current))
     yield compare_histograms(before, after, sides, floors, {})
     if current.new and not reference.new:
         yield compare_new(current.new, reference.rare, sides, floors, {"new_rows": current.new})

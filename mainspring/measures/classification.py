@@ -219,13 +219,8 @@ def weighted_calibration_error(
     """
     mask, given = positives(y), probabilities(score)
     n = same_length(y=mask, score=given)
-    if binning == "uniform":
-        place = np.minimum((given * bins).astype(np.int64), bins - 1)
-    else:
-        inner = np.quantile(given, np.arange(1, bins) / bins)
-        place = np.searchsorted(inner, given, side="right").astype(np.int64)
     errors = np.zeros((n, bins))
-    errors[np.arange(n), place] = mask - given
+    errors[np.arange(n), _bins(given, bins, binning)] = mask - given
 
     def value(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.abs(weights @ errors).sum(axis=1) / weights.sum(axis=1))
@@ -244,16 +239,31 @@ def calibration_error(
 ) -> Estimate:
     """Return the expected calibration error (Guo et al. 2017): the mean distance of score and frequency over bins.
 
-    The plain error is biased upwards, the more so the fewer rows a bin has; the basic bootstrap interval reflects that
-    bias, so a calibrated model's interval reaches down to 0.
+    The plain error is biased upwards, the more so the fewer rows a bin has. So the interval reaches down to 0 unless
+    the error is larger than a calibrated model's would be (consistency resampling, Bröcker & Smith 2007); beyond that
+    it is the basic bootstrap's, which reflects the bias.
 
     >>> calibration_error([0, 1] * 50, [0.5, 0.5] * 50).value
     0.0
     """
-    statistic = weighted_calibration_error(y, score, bins, binning)
-    n = len(np.asarray(y))
-    found = weighted_bootstrap(statistic, np.ones(n), confidence=confidence, seed=seed, basic=True)
-    return Estimate(found.value, max(0.0, found.low), min(1.0, found.high), n, found.method, confidence)
+    given = probabilities(score)
+    n, place = len(given), _bins(given, bins, binning)
+    found = weighted_bootstrap(
+        weighted_calibration_error(y, score, bins, binning), np.ones(n), confidence=confidence, seed=seed, basic=True
+    )
+    spread = np.sqrt(np.bincount(place, weights=given * (1 - given), minlength=bins))
+    calibrated = np.abs(np.random.default_rng(seed).normal(size=(2000, bins)) * spread).sum(axis=1) / n
+    is_chance = found.value <= np.quantile(calibrated, (1 + confidence) / 2)
+    low = 0.0 if is_chance else min(max(0.0, found.low), found.value)
+    return Estimate(found.value, low, min(1.0, max(found.value, found.high)), n, found.method, confidence)
+
+
+def _bins(score: NDArray[np.float64], bins: int, binning: Binning) -> NDArray[np.int64]:
+    if bins < 1 or binning not in ("uniform", "quantile"):
+        raise ValueError(f"bins must be positive and binning 'uniform' or 'quantile', not {bins}, {binning!r}")
+    if binning == "uniform":
+        return np.minimum((score * bins).astype(np.int64), bins - 1)
+    return np.searchsorted(np.quantile(score, np.arange(1, bins) / bins), score, side="right").astype(np.int64)
 
 
 def spiegelhalter(y: ArrayLike, score: ArrayLike, *, confidence: float = 0.95) -> Estimate:

@@ -45,37 +45,44 @@ class Sample:
         return self.rows - self.nulls - self.infinite
 
 
-def sample_pair(
-    column: str, reference: NDArray[Any] | Sequence[Any], current: NDArray[Any] | Sequence[Any], *, is_ordered: bool
-) -> tuple[Sample, Sample] | None:
-    """Reduce a column of both tables; None for dates and times, which are not compared.
+def sample(column: str, values: NDArray[Any] | Sequence[Any], *, is_ordered: bool = True) -> Sample | None:
+    """Reduce one column; None for dates and times, which are not compared.
 
-    Numbers with at most 20 distinct values become categories. With ``is_ordered`` the order of rows is that of time,
-    and dependence between neighbours lowers ``worth``.
+    With ``is_ordered`` the order of rows is that of time, and dependence between neighbours lowers ``worth``.
+
+    >>> sample("late", [True, False, None]).counts
+    Counter({True: 1, False: 1})
+    """
+    array = _array(column, values)
+    kind = _kind(array)
+    if kind == "time":
+        return None
+    if kind == "empty":
+        return Sample(kind="empty", rows=len(array), nulls=len(array))
+    return _numeric(array, is_ordered) if kind == "numeric" else _categorical(array, kind, is_ordered)
+
+
+def pair(column: str, reference: Sample, current: Sample) -> tuple[Sample, Sample]:
+    """Bring both sides of a column to one form: numbers with at most 20 distinct values become counts.
 
     :raises ValueError: text against numbers.
     """
-    arrays = _array(column, reference), _array(column, current)
-    kinds = {_kind(array) for array in arrays} - {"empty"}
-    if "time" in kinds:
-        return None
-    if kinds == {"numeric", "boolean"}:
-        kinds = {"numeric"}
-    if len(kinds) > 1:
-        raise ValueError(f"column {column!r} is {_kind(arrays[0])} in the reference but {_kind(arrays[1])} now")
-    kind: Kind = "numeric" if kinds == {"numeric"} else "boolean" if kinds == {"boolean"} else "categorical"
-    first, second = (_sample(array, kind, is_ordered) for array in arrays)
-    if kind == "numeric" and _is_few_valued(first.ordered, second.ordered):
+    kinds = {reference.kind, current.kind} - {"empty"}
+    if len(kinds) > 1 and kinds != {"numeric", "boolean"}:
+        raise ValueError(f"column {column!r} is {reference.kind} in the reference but {current.kind} now")
+    if "numeric" not in kinds:
+        return reference, current
+    first, second = _as_numbers(reference), _as_numbers(current)
+    if _is_few_valued(first.ordered, second.ordered):
         return _as_counts(first), _as_counts(second)
     return first, second
 
 
-def _sample(array: NDArray[Any], kind: Kind, is_ordered: bool) -> Sample:
-    if _kind(array) == "empty":
-        return Sample(kind="empty", rows=len(array), nulls=len(array))
-    if kind == "numeric":
-        return _numeric(array if array.dtype.kind != "O" else array.astype(np.float64), is_ordered)
-    return _categorical(array, kind, is_ordered)
+def _as_numbers(side: Sample) -> Sample:
+    if side.kind != "boolean":
+        return side
+    values = np.repeat([0, 1], [side.counts.get(False, 0), side.counts.get(True, 0)])
+    return replace(side, kind="numeric", ordered=values, counts={})
 
 
 def _array(column: str, values: NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
@@ -110,7 +117,7 @@ def _kind(array: NDArray[Any]) -> Kind | Literal["time"]:
 
 
 def _numeric(array: NDArray[Any], is_ordered: bool) -> Sample:
-    ordered = np.sort(array.astype(np.int8) if array.dtype.kind == "b" else array)
+    ordered = np.sort(array)
     low, high, held = 0, len(ordered), len(ordered)
     if ordered.dtype.kind == "f":
         held = int(np.searchsorted(ordered, np.nan))
@@ -149,9 +156,9 @@ def _is_few_valued(*ordered: NDArray[Any]) -> bool:
     return len(distinct) <= _FEW and (is_whole or total >= 10 * len(distinct))
 
 
-def _as_counts(sample: Sample) -> Sample:
-    values, counts = np.unique(sample.ordered, return_counts=True)
-    return replace(sample, ordered=np.empty(0), counts=dict(zip(values.tolist(), counts.tolist(), strict=True)))
+def _as_counts(side: Sample) -> Sample:
+    values, counts = np.unique(side.ordered, return_counts=True)
+    return replace(side, ordered=np.empty(0), counts=dict(zip(values.tolist(), counts.tolist(), strict=True)))
 
 
 def _categorical(array: NDArray[Any], kind: Kind, is_ordered: bool) -> Sample:

@@ -165,9 +165,9 @@ def _compare_categories(reference: Sample, current: Sample, floors: DriftFloors)
     n, m = reference.present, current.present
     known = list(reference.counts)
     fresh = {category: count for category, count in current.counts.items() if category not in reference.counts}
-    before = np.array([*reference.counts.values(), 0.0])
-    after = np.array([*(current.counts.get(category, 0) for category in known), sum(fresh.values())], dtype=np.float64)
-    moves = np.abs(after / m - before / n)[:-1]
+    before = np.array(list(reference.counts.values()), dtype=np.float64)
+    after = np.array([current.counts.get(category, 0) for category in known], dtype=np.float64)
+    moves = np.abs(after / m - before / n)
     movers = [known[i] for i in np.argsort(-moves, kind="stable")[:5] if moves[i] > 0]
     details: dict[str, Any] = {
         "largest_moves": [
@@ -191,9 +191,14 @@ def compare_histograms(
     floors: DriftFloors,
     details: dict[str, Any],
 ) -> Comparison:
-    """Return the test of two histograms over the same bins; the corrected PSI is the effect, chi-square gives p."""
-    index = psi_corrected(*pool_rare(before, after))
-    p = chi2(before * sides.worth_n, after * sides.worth_m).p
+    """Return the test of two histograms over the same bins; the corrected PSI is the effect, chi-square gives p.
+
+    Rows that no bin counts are of categories without one; they are pooled with the rare ones.
+    """
+    other = sides.n - before.sum(), sides.m - after.sum()
+    index = psi_corrected(*pool_rare(before, after, *other))
+    discounted = before * sides.worth_n, after * sides.worth_m, other[0] * sides.worth_n, other[1] * sides.worth_m
+    p = chi2(*pool_rare(*discounted)).p
     facts = {**details, "raw_psi": index.raw, "bins": index.bins}
     return sized("psi", index.value, p, floors.psi, floors.alpha, sides, facts, bins=index.bins, is_main=True)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from mainspring.measures.binned import ColumnCounts, compare_binned
-from mainspring.measures.columns import Kind, Table, sample_pair
+from mainspring.measures.columns import Kind, Sample, Table, pair, sample
 from mainspring.measures.comparison import Comparison, compare_samples
 from mainspring.measures.distribution import benjamini_hochberg
 from mainspring.measures.floors import DriftFloors, Method, n_for_floor
@@ -19,7 +19,15 @@ from mainspring.measures.floors import DriftFloors, Method, n_for_floor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ColumnCounts", "ColumnDrift", "DriftFloors", "compare_columns", "compare_counts", "n_for_floor"]
+__all__ = [
+    "ColumnCounts",
+    "ColumnDrift",
+    "DriftFloors",
+    "compare_columns",
+    "compare_counts",
+    "n_for_floor",
+    "read_columns",
+]
 
 Status = Literal["drift", "no_drift", "insufficient_data"]
 
@@ -48,7 +56,11 @@ class ColumnDrift:
 
 
 def compare_columns(
-    reference: Table, current: Table, floors: DriftFloors | None = None, *, is_ordered: bool = True
+    reference: Table | Mapping[str, Sample],
+    current: Table,
+    floors: DriftFloors | None = None,
+    *,
+    is_ordered: bool = True,
 ) -> list[ColumnDrift]:
     """Compare every column of the reference with the current table, in the reference's order.
 
@@ -56,7 +68,8 @@ def compare_columns(
     booleans and numbers of at most 20 distinct values: the bias-corrected PSI with a chi-square p-value. Nulls,
     infinities, values outside the reference's range and categories not seen before have tests of their own. Dates and
     times are left out, and so are columns that only the current table has. ``is_ordered`` says that rows are in order
-    of time, so dependent neighbours count as fewer rows. None and NaN are nulls.
+    of time, so dependent neighbours count as fewer rows. None and NaN are nulls. A reference used again and again
+    is read once by :func:`read_columns`.
 
     :raises ValueError: a column of the reference is missing, or is text on one side and numbers on the other.
 
@@ -73,11 +86,25 @@ def compare_columns(
     kinds: dict[str, Kind] = {}
     tests: dict[str, list[Comparison]] = {}
     for column, values in reference.items():
-        pair = sample_pair(column, values, current[column], is_ordered=is_ordered)
-        if pair is not None:
-            kinds[column] = pair[0].kind if pair[0].kind != "empty" else pair[1].kind
-            tests[column] = list(compare_samples(*pair, limits))
+        before = values if isinstance(values, Sample) else sample(column, values, is_ordered=is_ordered)
+        after = sample(column, current[column], is_ordered=is_ordered)
+        if before is None or after is None:
+            continue
+        first, second = pair(column, before, after)
+        kinds[column] = first.kind if first.kind != "empty" else second.kind
+        tests[column] = list(compare_samples(first, second, limits))
     return _decide(kinds, tests, limits.alpha)
+
+
+def read_columns(table: Table, *, is_ordered: bool = True) -> dict[str, Sample]:
+    """Reduce a reference (sorted, counted) once, to compare many tables with it; dates and times are left out.
+
+    >>> found = compare_columns(read_columns({"x": [1.5, 2.5, 3.5] * 200}), {"x": [1.5, 2.5, 3.5] * 200})
+    >>> found[0].verdict
+    'no_drift'
+    """
+    read = {column: sample(column, values, is_ordered=is_ordered) for column, values in table.items()}
+    return {column: of_column for column, of_column in read.items() if of_column is not None}
 
 
 def compare_counts(
@@ -115,9 +142,8 @@ def _verdict(
     seen = [test for test in tests if test.effect >= test.floor and adjusted[id(test)] < alpha]
     found = [test for test in seen if test.is_enough]
     main = next(test for test in tests if test.is_main)
-    deciding = max(found or seen or [main], key=lambda test: test.effect / test.floor)
-    if any(test.method == "ks" for test in found):
-        deciding = next(test for test in found if test.method == "ks")
+    pool = found or seen or [main]
+    deciding = main if main in pool and main.method == "ks" else max(pool, key=lambda test: test.effect / test.floor)
     verdict: Status = "no_drift"
     if found:
         verdict = "drift"

@@ -48,13 +48,19 @@ def bca_bounds(
 
 
 def _acceleration(left_out: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> float:
+    pulls = [
+        ((times.sum() - 1) / times.sum() * (np.average(values, weights=times) - values), times)
+        for values, times in left_out
+        if len(values)
+    ]
+    scale = max((float(np.abs(pull).max()) for pull, _ in pulls), default=0.0)
+    if scale < np.finfo(np.float64).tiny:
+        return 0.0
     cubes = squares = 0.0
-    for values, times in left_out:
-        n = times.sum()
-        pull = (n - 1) / n * (np.average(values, weights=times) - values)
+    for pull, times in ((raw / scale, times) for raw, times in pulls):
         cubes += float(times @ pull**3)
         squares += float(times @ pull**2)
-    return cubes / (6 * squares**1.5) if squares > 0 else 0.0
+    return cubes / (6 * squares**1.5)
 
 
 def weighted_bootstrap(

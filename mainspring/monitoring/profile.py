@@ -105,7 +105,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
                 )
             return msgspec.json.decode(data, type=cls)
         except msgspec.DecodeError as error:
-            raise InvalidData(f"this is not a profile: {error}", hint="make one with `mainspring profile FILE`") from None
+            raise InvalidData(
+                f"this is not a profile: {error}", hint="make one with `mainspring profile FILE`"
+            ) from None
 
 
 class _Versioned(msgspec.Struct):

@@ -243,7 +243,10 @@ def _integers(column: ColumnType, values: list[Any]) -> list[Any]:
         values = [int(value) if type(value) is float else value for value in values]
     if not all(value is None or -_INT64 <= value < _INT64 for value in values):
         raise _wrong(
-            column, "a whole number of 64 bits", values, lambda value: value is not None and not -_INT64 <= value < _INT64
+            column,
+            "a whole number of 64 bits",
+            values,
+            lambda value: value is not None and not -_INT64 <= value < _INT64,
         )
     return values
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -65,7 +65,11 @@ def paths(root: Path, *, arrived_since: int | None = None) -> list[Path]:
 
 
 def read(
-    segments: Iterable[Path], *, filters: list[pl.Expr] | None = None, columns: list[str] | None = None, strict: bool = False
+    segments: Iterable[Path],
+    *,
+    filters: list[pl.Expr] | None = None,
+    columns: list[str] | None = None,
+    strict: bool = False,
 ) -> pl.DataFrame | None:
     """Return the rows of segments, or None if there are no segments.
 
@@ -104,15 +108,16 @@ def _read_one(path: Path, filters: list[pl.Expr], columns: list[str] | None, str
 
 
 def _as_text(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Make columns whose type changed between versions beyond what casts can bridge into text."""
-    kinds: dict[str, set[bool]] = {}
+    """Make columns whose type changed between versions, beyond what casts can bridge, into text."""
+    kinds: dict[str, set[pl.DataType]] = {}
     for frame in frames:
         for name, dtype in frame.schema.items():
-            kinds.setdefault(name, set()).add(dtype.is_numeric())
-    odd = [name for name in kinds if len({frame.schema[name] for frame in frames if name in frame.columns}) > 1]
-    return [frame.with_columns(pl.col(name).cast(pl.String) for name in odd if name in frame.columns) for frame in frames]
-
-
-def since_arrival(days: int) -> int:
-    """Return the moment some days ago, to limit which segments are read."""
-    return int((datetime.now(UTC) - timedelta(days=days)).timestamp() * 1000)
+            kinds.setdefault(name, set()).add(dtype)
+    odd = [
+        name
+        for name, found in kinds.items()
+        if len(found) > 1 and not all(dtype.is_numeric() for dtype in found) and pl.List not in found
+    ]
+    return [
+        frame.with_columns(pl.col(name).cast(pl.String) for name in odd if name in frame.columns) for frame in frames
+    ]

@@ -103,7 +103,9 @@ class Objects:
 
     def put_listing(self, entries: list[Entry], size: int) -> Stored:
         """Store the listing of a folder whose files are stored already."""
-        rows = sorted(({"md5": entry.md5, "relpath": entry.relpath} for entry in entries), key=lambda row: row["relpath"])
+        rows = sorted(
+            ({"md5": entry.md5, "relpath": entry.relpath} for entry in entries), key=lambda row: row["relpath"]
+        )
         md5 = self.put_bytes(json.dumps(rows, sort_keys=True).encode(), suffix=".dir")
         return Stored(md5=md5, size=size, files=len(entries))
 

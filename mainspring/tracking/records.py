@@ -49,12 +49,10 @@ def experiment_by(connection: Connection, **columns: str) -> Row[Any] | None:
     return connection.execute(select(experiments).filter_by(**columns)).one_or_none()
 
 
-def experiment_rows(connection: Connection, *, deleted: bool) -> Sequence[Row[Any]]:
-    """Return the experiments with how many runs each has, oldest first."""
-    counted = select(experiments, func.count(runs.c.id).label("runs")).select_from(experiments.outerjoin(runs))
-    if not deleted:
-        counted = counted.where(experiments.c.lifecycle == "active")
-    return connection.execute(counted.group_by(*experiments.c).order_by(experiments.c.id)).all()
+def experiment_rows(connection: Connection, *, deleted: bool = False) -> Sequence[Row[Any]]:
+    """Return the experiments, oldest first; with ``deleted`` the deleted ones too."""
+    query = select(experiments) if deleted else select(experiments).filter_by(lifecycle="active")
+    return connection.execute(query.order_by(experiments.c.id)).all()
 
 
 def set_lifecycle(connection: Connection, experiment_id: str, lifecycle: str) -> None:
@@ -132,7 +130,7 @@ def add_params(connection: Connection, run_id: str, values: Mapping[str, str]) -
     held: dict[str, str] = {}
     for keys in _parts(list(values)):
         query = select(params.c.key, params.c.value).where(params.c.run_id == run_id, params.c.key.in_(keys))
-        held.update(connection.execute(query).tuples())
+        held.update({row.key: row.value for row in connection.execute(query)})
     return held
 
 
@@ -211,11 +209,11 @@ def logged(connection: Connection, table: Table, run_ids: Sequence[str]) -> Iter
         yield from connection.execute(select(table).where(table.c.run_id.in_(part)).order_by(table.c.key))
 
 
-def history_rows(connection: Connection, run_id: str, key: str) -> Sequence[tuple[int, int, float | None]]:
+def history_rows(connection: Connection, run_id: str, key: str) -> Sequence[Row[Any]]:
     """Return ``(step, at, value)`` of a metric in the order of its steps."""
     table = metric_points
     query = select(table.c.step, table.c.at, table.c.value).where(table.c.run_id == run_id, table.c.key == key)
-    return connection.execute(query.order_by(table.c.step, table.c.at, table.c.id)).tuples().all()
+    return connection.execute(query.order_by(table.c.step, table.c.at, table.c.id)).all()
 
 
 def input_rows(connection: Connection, run_id: str) -> Sequence[Row[Any]]:

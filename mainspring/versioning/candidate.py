@@ -51,7 +51,8 @@ class Candidate:
             if value not in known:
                 words = [word for word in known if word]
                 raise InvalidData(
-                    f"{name}={value!r} is not known", hint=did_you_mean(str(value), words) or f"one of {', '.join(words)}"
+                    f"{name}={value!r} is not known",
+                    hint=did_you_mean(str(value), words) or f"one of {', '.join(words)}",
                 )
         if isinstance(self.model, type):
             raise InvalidData(f"the model is the class {self.model.__name__}, not a fitted model of it")
@@ -63,9 +64,9 @@ class Candidate:
             raise InvalidData(
                 f"the target '{self.target}' is among the features", hint="leave it out: it is what is predicted"
             )
-        for name, value in self.metrics.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InvalidData(f"metric '{name}' is {type(value).__name__}, expected a number")
+        for metric, number in self.metrics.items():
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                raise InvalidData(f"metric '{metric}' is {type(number).__name__}, expected a number")
 
     def _check_table(self, table: str, frame: pl.DataFrame) -> None:
         for column in (*self.features, self.target):

@@ -185,7 +185,7 @@ def column_type(column: pl.Series) -> ColumnType:
             column=column.name,
         )
     empty = column.null_count() > 0 or (column.dtype.is_float() and bool(column.is_nan().any()))
-    categories = column.cat.get_categories().to_list() if column.dtype in (pl.Categorical, pl.Enum) else None
+    categories = column.dtype.categories.to_list() if isinstance(column.dtype, pl.Enum) else None
     if column.dtype == pl.Categorical:
         categories = column.drop_nulls().cast(pl.String).unique().sort().to_list()
     return ColumnType(column.name, dtype, empty, categories)

@@ -1,1 +1,1 @@
-"""Room of web."""
+"""The control server: pages of what is released, watched and retrained."""

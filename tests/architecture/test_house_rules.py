@@ -42,7 +42,9 @@ def test_file(path: Path) -> None:
 
 def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     first = node.body[0]
-    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    documented = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
     return (first.end_lineno or 0) - first.lineno + 1 if documented else 0
 
 
@@ -96,7 +98,9 @@ def test_the_lock_names_no_host() -> None:
 
 
 def test_nothing_tracked_is_generated_or_local() -> None:
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     assert not [name for name in tracked if name.endswith((".pyc", "uv.lock", "pylock.toml", ".db"))]
 
 

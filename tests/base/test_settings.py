@@ -56,7 +56,12 @@ def write(folder: Path, text: str, name: str = "mainspring.yaml") -> Path:
             "there is no dataset 'flihgts'",
             "did you mean 'flights'?",
         ),
-        ("project: x\ntriggers:\n  t: {type: alert, monitors: [m]}\n", 3, "there is no monitor 'm'", "known monitors: none"),
+        (
+            "project: x\ntriggers:\n  t: {type: alert, monitors: [m]}\n",
+            3,
+            "there is no monitor 'm'",
+            "known monitors: none",
+        ),
         ("project: x\ntriggers:\n  t: {type: schedule, cron: 61 * * * *}\n", 3, "is not a cron expression", None),
         ("project: x\nchannels:\n  - {type: webhook}\n", 3, "a webhook needs a 'url'", None),
         ("project: x\npipeline: {entrypoint: train}\n", 2, "'train' names no function", "module:function"),

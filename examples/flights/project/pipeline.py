@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import features
 import polars as pl
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-import features
 from mainspring import Candidate, log_params, pipeline, step
 
 
 @step
-def prepare(flights: pl.DataFrame) -> pl.DataFrame:
-    """Label the flights and put them in time order."""
-    return features.label(flights).sort("scheduled_at", "flight_id")
+def prepare(flights: pl.DataFrame, congestion: str) -> pl.DataFrame:
+    """Label the flights, put them in time order, and take how busy the airport is from one column of the feed."""
+    rows = features.label(flights).with_columns(pl.col(congestion).alias("departures_in_hour"))
+    return rows.sort("scheduled_at", "flight_id")
 
 
 @step
@@ -25,14 +26,14 @@ def divide(rows: pl.DataFrame, holdout_days: int, train_days: int) -> tuple[pl.D
 
 
 @step
-def fit(rows: pl.DataFrame, columns: list[str], learning_rate: float, trees: int) -> Pipeline:
+def fit(rows: pl.DataFrame, learning_rate: float, trees: int) -> Pipeline:
     """Fit boosted trees; the encoder is part of the model, so that serving cannot encode otherwise."""
     encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     model = make_pipeline(
         make_column_transformer((encode, features.CATEGORIES), remainder="passthrough"),
         HistGradientBoostingClassifier(max_iter=trees, learning_rate=learning_rate, random_state=0),
     )
-    return model.fit(rows.select(columns), rows[features.TARGET].to_numpy())
+    return model.fit(rows.select(features.FEATURES), rows[features.TARGET].to_numpy())
 
 
 @pipeline
@@ -42,17 +43,16 @@ def train(
     trees: int = 80,
     holdout_days: int = 14,
     train_days: int = 91,
-    extra: str = "",
+    congestion: str = "departures_in_hour",
 ) -> Candidate:
-    """Make a candidate; ``extra`` adds a column to the features, to try one out."""
-    columns = [*features.FEATURES, *([extra] if extra else [])]
-    rows = prepare(flights)
+    """Make a candidate; ``congestion`` names the column that says how busy the airport is."""
+    rows = prepare(flights, congestion)
     trained_on, holdout = divide(rows, holdout_days, train_days)
-    log_params({"train_rows": len(trained_on), "holdout_rows": len(holdout), "features": ",".join(columns)})
+    log_params({"train_rows": len(trained_on), "holdout_rows": len(holdout)})
     return Candidate(
-        model=fit(trained_on, columns, learning_rate, trees),
+        model=fit(trained_on, learning_rate, trees),
         train=trained_on,
         holdout=holdout,
-        features=columns,
+        features=features.FEATURES,
         target=features.TARGET,
     )

@@ -80,7 +80,9 @@ def _write_data(path: Path) -> None:
 
 
 def _in_repository(folder: Path) -> bool:
-    return subprocess.run(["git", "rev-parse", "--git-dir"], cwd=folder, capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(["git", "rev-parse", "--git-dir"], cwd=folder, capture_output=True, check=False).returncode == 0
+    )
 
 
 def _first_commit(folder: Path) -> None:

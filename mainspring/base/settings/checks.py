@@ -90,6 +90,4 @@ class Calibration(CheckSettings, tag="calibration", frozen=True, kw_only=True):
     max_error: Share = 0.05
 
 
-Check = (
-    MetricThreshold | NoRegression | Leakage | Fairness | Latency | Memory | Baseline | Skew | Calibration
-)
+Check = MetricThreshold | NoRegression | Leakage | Fairness | Latency | Memory | Baseline | Skew | Calibration

@@ -43,7 +43,9 @@ def explain(message: str, sources: list[Path], tree: dict[str, Any]) -> Settings
         said = said.replace("`", "")
     where, shown = locate(steps, sources)
     dotted = ".".join(str(step) for step in steps) or "the file"
-    return SettingsError(f"{where}: {dotted}: {said}{shown}", hint=(hint or "").strip() or None, path=dotted, where=where)
+    return SettingsError(
+        f"{where}: {dotted}: {said}{shown}", hint=(hint or "").strip() or None, path=dotted, where=where
+    )
 
 
 def resolve_path(path: str, tree: Any) -> list[Step]:
@@ -88,7 +90,12 @@ def fields_at(steps: list[Step], tree: Any) -> list[str]:
     for depth, step in enumerate(steps):
         kind = _inner(kind, step, _descend(tree, steps[: depth + 1]))
     kinds = [kind] if isinstance(kind, type) else [option for option in get_args(kind) if isinstance(option, type)]
-    return [item.encode_name for option in kinds if issubclass(option, msgspec.Struct) for item in msgspec.structs.fields(option)]
+    return [
+        item.encode_name
+        for option in kinds
+        if issubclass(option, msgspec.Struct)
+        for item in msgspec.structs.fields(option)
+    ]
 
 
 def _inner(kind: Any, step: Step, value: Any) -> Any:
@@ -105,7 +112,7 @@ def _inner(kind: Any, step: Step, value: Any) -> Any:
 def _tagged(kind: Any, value: Any) -> Any:
     if isinstance(value, dict) and isinstance(name := value.get("type"), str):
         for option in get_args(kind):
-            if isinstance(option, type) and getattr(option, "__struct_config__", None) and option.__struct_config__.tag == name:
+            if tag_of(option) == name:
                 return option
     return kind
 
@@ -113,7 +120,13 @@ def _tagged(kind: Any, value: Any) -> Any:
 def known_types(steps: list[Step]) -> list[str]:
     """Return what ``type`` may be at a place of the tree."""
     union = {"checks": Check, "monitors": Monitor, "triggers": Trigger}.get(str(steps[0]) if steps else "")
-    return [option.__struct_config__.tag for option in get_args(union)] if union is not None else []
+    return [str(tag_of(option)) for option in get_args(union)] if union is not None else []
+
+
+def tag_of(kind: Any) -> str | None:
+    """Return what ``type`` has to be for a struct, or None for a struct that is not one of several."""
+    config = getattr(kind, "__struct_config__", None)
+    return None if config is None or config.tag is None else str(config.tag)
 
 
 def locate(steps: list[Step], sources: list[Path]) -> tuple[str, str]:

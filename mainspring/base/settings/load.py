@@ -62,7 +62,9 @@ def read_tree(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise SettingsError(f"{where}: this is not YAML: {error.problem}", hint="check indentation and colons") from None
+        raise SettingsError(
+            f"{where}: this is not YAML: {error.problem}", hint="check indentation and colons"
+        ) from None
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: this is not YAML: {error}", hint="check the file's encoding") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -96,13 +96,5 @@ class Freshness(MonitorSettings, tag="freshness", frozen=True, kw_only=True):
 
 
 Monitor = (
-    DataDrift
-    | PredictionDrift
-    | LabelDrift
-    | Performance
-    | Validation
-    | Business
-    | Service
-    | Resources
-    | Freshness
+    DataDrift | PredictionDrift | LabelDrift | Performance | Validation | Business | Service | Resources | Freshness
 )

@@ -18,7 +18,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of the settings; a key it does not know is an error."""
 
 
-class DatasetSettings(Section):
+class DatasetSettings(Section, frozen=True, kw_only=True):
     """A named file, folder or table of the project."""
 
     path: str
@@ -31,7 +31,7 @@ class DatasetSettings(Section):
     """File with expectations in Great Expectations' format; every run validates the dataset against it first."""
 
 
-class PipelineSettings(Section):
+class PipelineSettings(Section, frozen=True, kw_only=True):
     """The function that makes a candidate."""
 
     entrypoint: str
@@ -40,7 +40,7 @@ class PipelineSettings(Section):
     """Arguments of the pipeline that are not datasets."""
 
 
-class ModelSettings(Section):
+class ModelSettings(Section, frozen=True, kw_only=True):
     """The model that the pipeline makes candidates of."""
 
     name: str
@@ -51,14 +51,14 @@ class ModelSettings(Section):
     """Types beyond the built-in list that may be constructed when a model is loaded, as ``module.Type``."""
 
 
-class ShadowSettings(Section):
+class ShadowSettings(Section, frozen=True, kw_only=True):
     """A new version answers beside the champion, unseen, before any user meets it."""
 
     min_predictions: int = 200
     max_error_rate: Share = 0.01
 
 
-class CanarySettings(Section):
+class CanarySettings(Section, frozen=True, kw_only=True):
     """A new version answers a share of the requests, and is judged by what happens."""
 
     share: Share = 0.1
@@ -74,7 +74,7 @@ class CanarySettings(Section):
     confidence: Share = 0.95
 
 
-class ReleaseSettings(Section):
+class ReleaseSettings(Section, frozen=True, kw_only=True):
     """How a version that passed its gate reaches production."""
 
     automatic: bool = True
@@ -83,7 +83,7 @@ class ReleaseSettings(Section):
     canary: CanarySettings | None = field(default_factory=CanarySettings)
 
 
-class ServingSettings(Section):
+class ServingSettings(Section, frozen=True, kw_only=True):
     """What the prediction server needs to know."""
 
     routing_key: str | None = None
@@ -98,7 +98,7 @@ class ServingSettings(Section):
     """Names beside localhost that a request's Host header may carry."""
 
 
-class Channel(Section):
+class Channel(Section, frozen=True, kw_only=True):
     """Where alerts go."""
 
     type: Literal["log", "webhook"]
@@ -108,7 +108,7 @@ class Channel(Section):
     """Names of the monitors whose alerts go here; empty means all."""
 
 
-class StateSettings(Section):
+class StateSettings(Section, frozen=True, kw_only=True):
     """Where the workspace keeps its state."""
 
     database: str | None = None
@@ -117,7 +117,7 @@ class StateSettings(Section):
     """Folder of the content-addressed objects; by default ``.mainspring/objects``."""
 
 
-class Settings(Section):
+class Settings(Section, frozen=True, kw_only=True):
     """All of ``mainspring.yaml``."""
 
     project: str

@@ -98,8 +98,18 @@ def _is_quantiles(arguments: Arguments) -> None:
         raise InvalidData("its value_ranges must hold one [low, high] for each quantile", hint=hint)
     if any(not 0 <= q <= 1 for q in quantiles):
         raise InvalidData("its quantiles must lie between 0 and 1", hint=hint)
-    if (how := arguments.get("allow_relative_error")) not in (None, False, "linear", "lower", "higher", "midpoint", "nearest"):
-        raise InvalidData(f"its allow_relative_error cannot be {how!r}", hint="use false, linear, lower, higher or nearest")
+    if (how := arguments.get("allow_relative_error")) not in (
+        None,
+        False,
+        "linear",
+        "lower",
+        "higher",
+        "midpoint",
+        "nearest",
+    ):
+        raise InvalidData(
+            f"its allow_relative_error cannot be {how!r}", hint="use false, linear, lower, higher or nearest"
+        )
 
 
 def _distinct_set(arguments: Arguments, schema: pl.Schema, *, extra: bool, lacking: bool) -> Plan:
@@ -119,7 +129,11 @@ def _distinct_set(arguments: Arguments, schema: pl.Schema, *, extra: bool, lacki
 
     def judge(found: Mapping[str, Any], rows: int) -> Outcome:
         missing = size - len(found["held"]) + unholdable
-        wrong = [f"{found['extra']} values are not of the set, such as {found['examples'][:3]}"] if extra and found["extra"] else []
+        wrong = (
+            [f"{found['extra']} values are not of the set, such as {found['examples'][:3]}"]
+            if extra and found["extra"]
+            else []
+        )
         if lacking and missing:
             wrong.append(f"{missing} values of the set do not occur")
         result = {

@@ -33,7 +33,9 @@ def _pair(arguments: Arguments, schema: pl.Schema, *, holds: Callable[[pl.Expr, 
     first, second = (column(name, schema) for name in names)
     kinds = [_kind(dtype_of(name, schema)) for name in names]
     if kinds[0] != kinds[1]:
-        raise Unfit(f"columns '{names[0]}' ({kinds[0]}) and '{names[1]}' ({kinds[1]}) cannot be compared", columns=names)
+        raise Unfit(
+            f"columns '{names[0]}' ({kinds[0]}) and '{names[1]}' ({kinds[1]}) cannot be compared", columns=names
+        )
     held = holds(first, second, arguments).fill_null(False)
     return _over(arguments, names, _ignored_pair(arguments, first, second), ~held)
 

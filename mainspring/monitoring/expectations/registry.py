@@ -19,7 +19,16 @@ EXPECTATIONS: Mapping[str, Definition] = MappingProxyType(
 """What a suite may hold."""
 
 PASSED_OVER = frozenset(
-    {"batch_id", "result_format", "catch_exceptions", "include_config", "notes", "id", "rendered_content", "description"}
+    {
+        "batch_id",
+        "result_format",
+        "catch_exceptions",
+        "include_config",
+        "notes",
+        "id",
+        "rendered_content",
+        "description",
+    }
 )
 """Arguments of Great Expectations that say how to run or show, and change no judgement."""
 

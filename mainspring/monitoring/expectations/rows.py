@@ -50,9 +50,7 @@ def _nulls(arguments: Arguments, mask: pl.Expr) -> Plan:
     def judge(found: Mapping[str, Any], rows: int) -> Outcome:
         return by_rows({"missing": 0, "unexpected": found["unexpected"]}, rows, mostly_of(arguments))
 
-    return Plan(
-        aggregates={"unexpected": mask.sum()}, judge=judge, unexpected=mask, shown=(arguments["column"],)
-    )
+    return Plan(aggregates={"unexpected": mask.sum()}, judge=judge, unexpected=mask, shown=(arguments["column"],))
 
 
 def _unique(arguments: Arguments, schema: pl.Schema) -> Plan:
@@ -109,7 +107,9 @@ def _is_regex(arguments: Arguments) -> None:
 def _lengths(arguments: Arguments, schema: pl.Schema) -> Plan:
     values = _text(arguments["column"], schema)
     lengths = values.str.len_chars()
-    return _over(arguments, values, _outside(lengths, arguments.get("min_value"), arguments.get("max_value"), arguments))
+    return _over(
+        arguments, values, _outside(lengths, arguments.get("min_value"), arguments.get("max_value"), arguments)
+    )
 
 
 def _length(arguments: Arguments, schema: pl.Schema) -> Plan:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import features
 import polars as pl
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import features
 from mainspring import Candidate, log_param, pipeline, step
 
 

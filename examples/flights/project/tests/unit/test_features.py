@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import features
 import polars as pl
 import pytest
-
-import features
 
 pytestmark = pytest.mark.unit
 
 
 def flights(days: int) -> pl.DataFrame:
     start = datetime(2013, 1, 1, tzinfo=UTC)
-    return pl.DataFrame({
-        "scheduled_at": [start + timedelta(hours=6 * hour) for hour in range(4 * days)],
-        "arrival_delay": [None if hour % 10 == 0 else hour % 40 for hour in range(4 * days)],
-    })
+    return pl.DataFrame(
+        {
+            "scheduled_at": [start + timedelta(hours=6 * hour) for hour in range(4 * days)],
+            "arrival_delay": [None if hour % 10 == 0 else hour % 40 for hour in range(4 * days)],
+        }
+    )
 
 
 def test_late_is_more_than_fifteen_minutes_and_flights_that_never_arrived_are_left_out() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pipeline
 import polars as pl
 import pytest
-
-import pipeline
 
 pytestmark = pytest.mark.integration
 DATA = Path(__file__).parents[2] / "data" / "measurements.parquet"

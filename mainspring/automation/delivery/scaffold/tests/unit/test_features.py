@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import features
 import polars as pl
 import pytest
-
-import features
 
 pytestmark = pytest.mark.unit
 
 
 def rows(n: int = 1000) -> pl.DataFrame:
-    return pl.DataFrame({"mean_radius": [float(value) for value in range(n)], "benign": [value % 2 for value in range(n)]})
+    return pl.DataFrame(
+        {"mean_radius": [float(value) for value in range(n)], "benign": [value % 2 for value in range(n)]}
+    )
 
 
 def test_target_is_no_feature() -> None:

@@ -1,0 +1,125 @@
+"""The checklist after production: drift, retraining, baselines, feedback, runbooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mainspring.audit import records
+from mainspring.audit.documents import MIN_SECTION_WORDS, count_words, has_placeholder, read_document, simplify
+from mainspring.audit.evidence import day, short
+from mainspring.audit.finding import Observed, missing, present, stale
+from mainspring.base.settings.monitors import DataDrift, LabelDrift, Performance, PredictionDrift
+from mainspring.measures.intervals import wilson
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from mainspring.audit.evidence import Evidence
+
+DRIFT = (DataDrift, PredictionDrift, LabelDrift)
+_DECIDED = frozenset({"ok", "firing"})
+
+
+def drift_watched(evidence: Evidence) -> Observed:
+    """Drift monitors looked at real traffic lately, and had enough of it to decide."""
+    names = [name for name, monitor in evidence.settings.monitors.items() if isinstance(monitor, DRIFT)]
+    if not names:
+        return missing("no drift monitor is declared", fix="declare `{type: data_drift}` under `monitors:`")
+    seen = [evidence.observations[name] for name in names if name in evidence.observations]
+    fix = "serve predictions, and let `mainspring up` or `mainspring watch --once` look"
+    if not seen:
+        return missing(f"{', '.join(names)}: never looked", fix=fix)
+    at = max(row.at for row in seen)
+    said = ", ".join(f"{row.monitor} {row.status} (n={row.n})" for row in seen)
+    if not any(row.status in _DECIDED for row in seen):
+        decided = [(name, count) for name in names if (count := _decided(evidence, name))]
+        if not decided:
+            return missing(f"{said}, {day(at)}: none ever had enough to decide", fix=fix, at=at)
+        earlier = ", ".join(f"{name} decided {count} times before" for name, count in decided)
+        return stale(f"{said}, {day(at)}; {earlier}", fix=fix, at=at)
+    said = f"{said}, {day(at)}"
+    return present(said, at=at) if evidence.is_recent(at) else stale(said, fix=fix, at=at)
+
+
+def _decided(evidence: Evidence, monitor: str) -> int:
+    with evidence.workspace.database.read() as connection:
+        counts = records.observation_counts(connection, monitor)
+    return sum(count for status, count in counts.items() if status in _DECIDED)
+
+
+def retraining_triggered(evidence: Evidence) -> Observed:
+    """Triggers are declared, and an event of one of them was recorded."""
+    triggers = evidence.settings.triggers
+    if not triggers:
+        return missing("no trigger is declared", fix="declare some under `triggers:` in mainspring.yaml")
+    with evidence.workspace.database.read() as connection:
+        newest = {name: records.newest_event(connection, name) for name in triggers}
+    declared = ", ".join(f"{name} ({trigger.__struct_config__.tag})" for name, trigger in triggers.items())
+    events: list[Row[Any]] = [row for row in newest.values() if row is not None]
+    if not events:
+        return missing(f"{declared}; none has ever made an event", fix="keep `mainspring up` running")
+    last = max(events, key=lambda row: row.at)
+    return present(f"{declared}; newest event {short(last.id)}: {last.trigger} {last.status} {day(last.at)}", at=last.at)
+
+
+def baselines_established(evidence: Evidence) -> Observed:
+    """The version in production has holdout metrics with intervals, and its holdout is kept."""
+    version = evidence.production
+    if version is None:
+        return missing("no version is in production", fix="mainspring deploy MODEL@VERSION")
+    known = version.metrics.items()
+    with_interval = {name: value for name, value in known if isinstance(value, dict) and value.get("low") is not None}
+    fix = "make candidates in a pipeline, or register with `--target COLUMN --holdout FILE`"
+    if not with_interval:
+        return missing(f"{evidence.name} has no metric with an interval", fix=fix, at=version.created_at)
+    shown = ", ".join(f"{name} {_interval(value)}" for name, value in list(with_interval.items())[:4])
+    if version.evidence is None or not evidence.has_object(version.evidence):
+        return missing(f"{evidence.name}: {shown}; its holdout is not kept", fix=fix, at=version.created_at)
+    return present(f"{evidence.name}: {shown}; holdout {short(version.evidence)}", at=version.created_at)
+
+
+def _interval(value: dict[str, Any]) -> str:
+    return f"{value['value']:.4g} [{value['low']:.4g}, {value['high']:.4g}] n={value.get('n')}"
+
+
+def feedback_joined(evidence: Evidence) -> Observed:
+    """Labels arrive for predictions of the endpoint, and a monitor of performance uses them."""
+    fix = "post the truth to /labels under its prediction_id"
+    made = len(evidence.traffic)
+    if not made:
+        return missing("the endpoint has answered nothing yet", fix="mainspring serve")
+    labelled = evidence.traffic.filter("labelled")
+    if labelled.is_empty():
+        return missing(f"{made} predictions, and no label has arrived", fix=fix)
+    share = wilson(len(labelled), made)
+    at = int(labelled.select(pl.col("at").max()).item())
+    coverage = f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
+    said = f"{len(labelled)} of {made} predictions have a label: {coverage}; the newest of them was made {day(at)}"
+    if not any(isinstance(monitor, Performance) for monitor in evidence.settings.monitors.values()):
+        return missing(f"{said}; but no performance monitor uses them", fix="declare `{type: performance, …}`", at=at)
+    return present(said, at=at)
+
+
+def runbooks_ready(evidence: Evidence) -> Observed:
+    """The runbook says of every monitor what to do when it fires."""
+    name = evidence.settings.runbook
+    monitors = evidence.settings.monitors
+    path = evidence.workspace.path(name)
+    document = read_document(path)
+    if document is None:
+        return missing(f"{name} is not there", fix=f"write {name} with a section for each monitor")
+    if not monitors:
+        return missing("there is no monitor to have a runbook for", fix="declare some under `monitors:`")
+    problems = []
+    for monitor in monitors:
+        bodies = [body for heading, body in document.sections.items() if simplify(monitor) in heading]
+        if not bodies:
+            problems.append(f"no section for {monitor}")
+        elif all(has_placeholder(body) or count_words(body) < MIN_SECTION_WORDS for body in bodies):
+            problems.append(f"the section for {monitor} is still to be written")
+    changed = round(path.stat().st_mtime * 1000)
+    if problems:
+        return missing(f"{name}: {'; '.join(problems)}", fix=f"write these sections into {name}", at=changed)
+    return present(f"{name} covers {', '.join(monitors)}, {day(changed)}", at=changed)

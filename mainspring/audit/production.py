@@ -1,0 +1,176 @@
+"""The checklist of production: CI/CD, dashboards, alerts, rollback, shadow and canary, data validation."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mainspring.audit import records
+from mainspring.audit.documents import has_placeholder, read_document
+from mainspring.audit.evidence import day, short
+from mainspring.audit.finding import Observed, missing, present, stale
+from mainspring.audit.workflow import TASKS, Workflow, read_workflows
+from mainspring.base.errors import MainspringError
+from mainspring.base.settings.monitors import Validation
+from mainspring.monitoring.suite import load_suite
+
+if TYPE_CHECKING:
+    from mainspring.audit.evidence import Evidence
+    from mainspring.base.settings.schema import Channel
+
+
+def ci_configured(evidence: Evidence) -> Observed:
+    """A committed workflow starts by itself and runs tests, pipeline and gate."""
+    fix = "mainspring ci init, then commit the file"
+    workflows = read_workflows(evidence.workspace.root)
+    if not workflows:
+        return missing("there is no CI workflow in the project", fix=fix)
+    best = max(workflows, key=lambda item: (item.automatic, len(item.runs)))
+    if problem := _workflow_problem(best, evidence):
+        return missing(f"{best.path}: {problem}", fix=fix)
+    at = int((evidence.git("log", "-1", "--format=%ct", "--", best.path) or "").strip() or 0) * 1000
+    said = f"{best.path} runs {', '.join(best.runs)} on every push"
+    if evidence.git("status", "--porcelain", "--", best.path):
+        return stale(f"{said}; it was changed since its commit of {day(at)}", fix="commit it", at=at)
+    return present(f"{said}; committed {day(at)}", at=at)
+
+
+def _workflow_problem(workflow: Workflow, evidence: Evidence) -> str | None:
+    if workflow.error:
+        return workflow.error
+    if not workflow.automatic:
+        return "it starts by hand only, not on push or pull request"
+    if lacking := [task for task in TASKS if task not in workflow.runs]:
+        return f"it does not run {', '.join(lacking)}"
+    if not (evidence.git("log", "-1", "--format=%ct", "--", workflow.path) or "").strip():
+        return "it was never committed"
+    return None
+
+
+def dashboards_live(evidence: Evidence) -> Observed:
+    """The control server that shows monitors and releases is running, or was lately, and its monitors look."""
+    fix = "mainspring up"
+    seen = evidence.control_seen
+    if seen is None:
+        return missing("`mainspring up` was never seen running", fix=fix)
+    looked = list(evidence.observations.values())
+    said = f"`mainspring up` was last seen {day(seen)}"
+    if not looked:
+        return missing(f"{said}, and no monitor has looked: there is nothing to show", fix="mainspring watch --once", at=seen)
+    said += f"; {len(looked)} of {len(evidence.settings.monitors)} monitors have looked"
+    if not evidence.is_recent(seen):
+        return stale(said, fix=fix, at=seen)
+    return present(f"{said}, last {day(max(row.at for row in looked))}", at=seen)
+
+
+def alerts_configured(evidence: Evidence) -> Observed:
+    """Monitors are declared, each has somewhere to send alerts, and a webhook was reached."""
+    monitors, channels = evidence.settings.monitors, evidence.settings.channels
+    if not monitors:
+        return missing("no monitor is declared", fix="declare some under `monitors:` in mainspring.yaml")
+    deaf = [name for name in monitors if not any(_covers(channel, name) for channel in channels)]
+    if deaf:
+        said = f"alerts of {', '.join(deaf)} go nowhere" if channels else f"{len(monitors)} monitors, and no channel"
+        return missing(said, fix="declare a channel under `channels:` in mainspring.yaml")
+    said = f"{len(monitors)} monitors, channels {', '.join(channel.type for channel in channels)}"
+    arrived = {notice["channel"].split(":")[0]: notice["delivered_at"] for notice in evidence.notices if notice["delivered_at"]}
+    at = max(arrived.values(), default=None)
+    if any(channel.type == "webhook" for channel in channels) and "webhook" not in arrived:
+        failed = [notice for notice in evidence.notices if notice["channel"].startswith("webhook") and notice["error"]]
+        why = f": {failed[0]['error']}" if failed else ""
+        return missing(f"{said}; no alert has reached the webhook yet{why}", fix="let one fire, and see it arrive", at=at)
+    if arrived:
+        delivered = ", ".join(f"{kind} at {day(when)}" for kind, when in sorted(arrived.items()))
+        return present(f"{said}; the newest notices arrived: {delivered}", at=at)
+    return present(f"{said}; nothing has fired yet")
+
+
+def _covers(channel: Channel, monitor: str) -> bool:
+    return not channel.monitors or monitor in channel.monitors
+
+
+def rollback_documented(evidence: Evidence) -> Observed:
+    """The runbook has a section on rolling back that names the command and the endpoint."""
+    name = evidence.settings.runbook
+    path = evidence.workspace.path(name)
+    fix = f"write a section 'Roll back' into {name} with `mainspring rollback {evidence.model or 'MODEL'}`"
+    document = read_document(path)
+    if document is None:
+        return missing(f"{name} is not there", fix=fix)
+    text = "\n".join(body for heading, body in document.sections.items() if re.search(r"roll(ing)? ?back", heading))
+    if not text:
+        return missing(f"{name} has no section on rolling back", fix=fix)
+    if "mainspring rollback" not in text and (evidence.model is None or evidence.model not in text):
+        return missing(f"the section on rolling back in {name} names neither command nor endpoint", fix=fix)
+    if has_placeholder(text):
+        return missing(f"the section on rolling back in {name} is still to be written", fix=fix)
+    changed = round(path.stat().st_mtime * 1000)
+    drill = next((row for row in evidence.releases if row.state == "rolled_back"), None)
+    done = (
+        f"last roll back: {drill.endpoint} {drill.version} at {day(drill.updated_at)}, {drill.reason}"
+        if drill is not None
+        else "it was never exercised"
+    )
+    return present(f"{name}, section on rolling back, {day(changed)}; {done}", at=changed)
+
+
+def shadow_or_canary_ready(evidence: Evidence) -> Observed:
+    """The release policy sends a new version through shadow or canary first."""
+    policy = evidence.settings.release
+    parts = []
+    if policy.shadow is not None:
+        parts.append(f"shadow of {policy.shadow.min_predictions} predictions")
+    if policy.canary is not None:
+        parts.append(f"canary of {policy.canary.share:.0%} and {policy.canary.min_predictions} predictions")
+    if not parts:
+        fix = "declare `release: {canary: {share: 0.1}}` in mainspring.yaml"
+        return missing("the release policy has neither shadow nor canary", fix=fix)
+    said = f"release policy: {', then '.join(parts)}"
+    used = next((row for row in evidence.releases if row.previous is not None), None)
+    if used is None:
+        return present(f"{said}; no version has gone through it yet")
+    return present(f"{said}; last gone through by {used.version} ({used.state}, {day(used.updated_at)})", at=used.updated_at)
+
+
+def data_validated(evidence: Evidence) -> Observed:
+    """Every dataset that the subject's run read has a suite, and a validation was recorded."""
+    declared = evidence.settings.datasets
+    with evidence.workspace.database.read() as connection:
+        read = {row.dataset for row in records.run_inputs(connection, evidence.run.id)} if evidence.run else set()
+    names = sorted(read & declared.keys()) or sorted(declared)
+    if not names:
+        return missing("no dataset is declared in mainspring.yaml", fix="declare it under `datasets:`")
+    said = []
+    for name in names:
+        suite = declared[name].suite
+        if suite is None:
+            return missing(f"dataset '{name}' has no suite", fix=f"mainspring validate {name} --propose, or write `suite:`")
+        try:
+            count = len(load_suite(evidence.workspace.path(suite)).expectations)
+        except MainspringError as error:
+            return missing(error.message, fix=f"repair {suite}")
+        if not count:
+            return missing(f"{suite} holds no expectation", fix=f"add expectations to {suite}")
+        said.append(f"{name}: {count} expectations")
+    seen = _validations(evidence)
+    text = "; ".join(said)
+    if not seen:
+        return missing(f"{text}; no validation is recorded yet", fix="mainspring run")
+    at, what = max(seen)
+    return present(f"{text}; last {what} {day(at)}", at=at)
+
+
+def _validations(evidence: Evidence) -> list[tuple[int, str]]:
+    """Return when data was validated: before executions, by monitors, or with an alert for an outcome."""
+    found = []
+    with evidence.workspace.database.read() as connection:
+        alert = records.newest_alert(connection, kind="validation")
+    if alert is not None:
+        found.append((alert.at, f"alert {alert.monitor} ({alert.status})"))
+    for name, monitor in evidence.settings.monitors.items():
+        row = evidence.observations.get(name)
+        if isinstance(monitor, Validation) and row is not None:
+            found.append((row.at, f"monitor {name} ({row.status}, {row.n} rows)"))
+    if evidence.execution is not None and evidence.execution.status == "finished":
+        found.append((evidence.execution.started_at, f"before execution {short(evidence.execution.id)}"))
+    return found

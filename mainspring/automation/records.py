@@ -1,0 +1,236 @@
+"""The only place where automation speaks SQL: executions and their steps, remembered results, events, leases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from mainspring.store.schema.automation import events, execution_steps, executions, leases, step_results
+from mainspring.store.schema.monitoring import alerts
+from mainspring.store.schema.versioning import dataset_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+
+class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One recorded pass through a pipeline."""
+
+    id: str
+    pipeline: str
+    status: str
+    event_id: str | None
+    run_id: str | None
+    parameters: dict[str, Any]
+    outcome: Any
+    started_at: int
+    ended_at: int | None
+    owner: str
+    heartbeat_at: int
+    error: str | None
+
+
+class StepRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of an execution."""
+
+    execution_id: str
+    position: int
+    name: str
+    key: str
+    status: str
+    attempts: int
+    started_at: int
+    seconds: float
+    error: str | None
+
+
+class ResultRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A remembered result."""
+
+    key: str
+    name: str
+    result: str
+    format: str
+    size: int
+    seconds: float
+    execution_id: str | None
+    created_at: int
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact that something happened, and what became of it."""
+
+    id: str
+    kind: str
+    trigger: str
+    dedup_key: str
+    at: int
+    status: str
+    reason: str | None
+    payload: dict[str, Any]
+    execution_id: str | None
+
+
+class LeaseRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may do something at present, until when; the token grows with every owner."""
+
+    name: str
+    owner: str
+    token: int
+    expires_at: int
+
+
+class FiringAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that monitoring left in the store."""
+
+    id: str
+    monitor: str
+    kind: str
+    at: int
+    summary: str
+    evidence: Any
+
+
+_FIND_RESULT = select(step_results).where(step_results.c.key == bindparam("wanted"))
+_FORGET_RESULT = delete(step_results).where(step_results.c.key == bindparam("wanted"))
+_ADD_RESULT = insert(step_results)
+_ADD_STEP = insert(execution_steps)
+_TOKEN = select(leases.c.token).where(leases.c.name == bindparam("wanted"))
+
+
+def find_result(connection: Connection, key: str) -> ResultRow | None:
+    """Return what is remembered under a key."""
+    row = connection.execute(_FIND_RESULT, {"wanted": key}).mappings().first()
+    return None if row is None else ResultRow(**row)
+
+
+def put_result(connection: Connection, row: ResultRow) -> None:
+    """Remember a result, replacing what was remembered under its key."""
+    connection.execute(_FORGET_RESULT, {"wanted": row.key})
+    connection.execute(_ADD_RESULT, msgspec.structs.asdict(row))
+
+
+def add_steps(connection: Connection, rows: Iterable[StepRow]) -> None:
+    """Record steps of an execution."""
+    found = [msgspec.structs.asdict(row) for row in rows]
+    if found:
+        connection.execute(_ADD_STEP, found)
+
+
+def steps_of(connection: Connection, execution_id: str) -> list[StepRow]:
+    """Return the steps of an execution in the order they were called."""
+    query = select(execution_steps).where(execution_steps.c.execution_id == execution_id)
+    return [StepRow(**row) for row in connection.execute(query.order_by(execution_steps.c.position)).mappings()]
+
+
+def add_execution(connection: Connection, row: ExecutionRow) -> None:
+    """Record that an execution starts."""
+    connection.execute(insert(executions), msgspec.structs.asdict(row))
+
+
+def change_execution(connection: Connection, execution_id: str, **values: Any) -> None:
+    """Change what is recorded of an execution."""
+    connection.execute(update(executions).where(executions.c.id == execution_id).values(**values))
+
+
+def running_executions(connection: Connection, pipeline: str) -> list[ExecutionRow]:
+    """Return the executions of a pipeline that are recorded as running."""
+    query = select(executions).where(executions.c.pipeline == pipeline, executions.c.status == "running")
+    return [ExecutionRow(**row) for row in connection.execute(query).mappings()]
+
+
+def find_executions(connection: Connection, prefix: str = "", limit: int = 100) -> list[ExecutionRow]:
+    """Return executions whose id starts with ``prefix``, newest first."""
+    query = select(executions).where(executions.c.id.startswith(prefix, autoescape=True))
+    rows = connection.execute(query.order_by(executions.c.id.desc()).limit(limit)).mappings()
+    return [ExecutionRow(**row) for row in rows]
+
+
+def find_lease(connection: Connection, name: str) -> LeaseRow | None:
+    """Return who holds, or last held, a lease."""
+    row = connection.execute(select(leases).where(leases.c.name == name)).mappings().first()
+    return None if row is None else LeaseRow(**row)
+
+
+def put_lease(connection: Connection, row: LeaseRow, *, before: LeaseRow | None) -> None:
+    """Record a new owner of a lease."""
+    if before is None:
+        connection.execute(insert(leases), msgspec.structs.asdict(row))
+    else:
+        connection.execute(update(leases).where(leases.c.name == row.name).values(**msgspec.structs.asdict(row)))
+
+
+def extend_lease(connection: Connection, name: str, token: int, expires_at: int) -> bool:
+    """Renew a lease that is still held under this token; say whether it was."""
+    query = update(leases).where(leases.c.name == name, leases.c.token == token)
+    return connection.execute(query.values(expires_at=expires_at)).rowcount == 1
+
+
+def lease_token(connection: Connection, name: str) -> int | None:
+    """Return the token of a lease's present owner."""
+    return connection.execute(_TOKEN, {"wanted": name}).scalar()
+
+
+def add_event(connection: Connection, event: Event) -> bool:
+    """Record an event unless its dedup key is known; say whether it was new. Writers are serialised by the caller."""
+    known = select(events.c.id).where(events.c.dedup_key == event.dedup_key)
+    if connection.execute(known).first() is not None:
+        return False
+    connection.execute(insert(events), msgspec.structs.asdict(event))
+    return True
+
+
+def change_event(connection: Connection, event_id: str, **values: Any) -> None:
+    """Change what became of an event."""
+    connection.execute(update(events).where(events.c.id == event_id).values(**values))
+
+
+def claim_event(connection: Connection, event_id: str) -> bool:
+    """Turn a pending event into a running one; say whether this call did it."""
+    query = update(events).where(events.c.id == event_id, events.c.status == "pending")
+    return connection.execute(query.values(status="running")).rowcount == 1
+
+
+def find_events(
+    connection: Connection,
+    *,
+    trigger: str | None = None,
+    statuses: Sequence[str] = (),
+    prefix: str = "",
+    limit: int | None = None,
+    since: int | None = None,
+) -> list[Event]:
+    """Return events, newest first."""
+    query = select(events).where(events.c.id.startswith(prefix, autoescape=True))
+    if trigger is not None:
+        query = query.where(events.c.trigger == trigger)
+    if statuses:
+        query = query.where(events.c.status.in_(statuses))
+    if since is not None:
+        query = query.where(events.c.at >= since)
+    rows = connection.execute(query.order_by(events.c.at.desc(), events.c.id.desc()).limit(limit)).mappings()
+    return [Event(**row) for row in rows]
+
+
+def newest_dataset_version(connection: Connection, dataset: str) -> tuple[int, str, int] | None:
+    """Return number, content and moment of a dataset's newest version."""
+    table = dataset_versions.c
+    query = select(table.number, table.md5, table.created_at).where(table.dataset == dataset).order_by(table.number.desc())
+    row = connection.execute(query.limit(1)).first()
+    return None if row is None else (row.number, row.md5, row.created_at)
+
+
+def firing_alerts(connection: Connection) -> list[FiringAlert]:
+    """Return the alerts that fire at present, oldest first: what monitoring left in the store."""
+    columns = (alerts.c.id, alerts.c.monitor, alerts.c.kind, alerts.c.at, alerts.c.summary, alerts.c.evidence)
+    query = select(*columns).where(alerts.c.status == "firing").order_by(alerts.c.at, alerts.c.id)
+    return [FiringAlert(**row) for row in connection.execute(query).mappings()]
+
+
+def count_results(connection: Connection) -> int:
+    """Return how many results are remembered."""
+    return connection.execute(select(func.count()).select_from(step_results)).scalar_one()

@@ -1,0 +1,65 @@
+"""The SQL of reproducibility: what a run recorded, and the proofs that it was made again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import desc, insert, select
+
+from mainspring.store.schema.automation import executions
+from mainspring.store.schema.reproducibility import reproductions
+from mainspring.store.schema.tracking import artifacts, inputs, latest_metrics, runs
+from mainspring.store.schema.versioning import model_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row
+
+
+def version_of_run(connection: Connection, run_id: str) -> Row[Any] | None:
+    """Return the newest model version that a run made."""
+    made = select(model_versions).filter_by(run_id=run_id)
+    return connection.execute(made.order_by(desc(model_versions.c.created_at)).limit(1)).first()
+
+
+def run_row(connection: Connection, run_id: str) -> Row[Any] | None:
+    """Return a run."""
+    return connection.execute(select(runs).filter_by(id=run_id)).first()
+
+
+def newest_run(connection: Connection) -> Row[Any] | None:
+    """Return the run that started last."""
+    return connection.execute(select(runs).order_by(desc(runs.c.started_at), desc(runs.c.id)).limit(1)).first()
+
+
+def execution_of(connection: Connection, run_id: str) -> Row[Any] | None:
+    """Return the execution that a run belongs to."""
+    held = select(executions).filter_by(run_id=run_id)
+    return connection.execute(held.order_by(desc(executions.c.started_at)).limit(1)).first()
+
+
+def metric_rows(connection: Connection, run_id: str) -> Sequence[Row[Any]]:
+    """Return the newest point of every metric of a run."""
+    return connection.execute(select(latest_metrics).filter_by(run_id=run_id)).all()
+
+
+def input_rows(connection: Connection, run_id: str) -> Sequence[Row[Any]]:
+    """Return the dataset versions that a run read."""
+    return connection.execute(select(inputs).filter_by(run_id=run_id).order_by(inputs.c.dataset)).all()
+
+
+def artifact_rows(connection: Connection, run_id: str) -> Sequence[Row[Any]]:
+    """Return the artifacts of a run."""
+    return connection.execute(select(artifacts).filter_by(run_id=run_id)).all()
+
+
+def add_reproduction(connection: Connection, row: dict[str, Any]) -> None:
+    """Keep what came of making a run again."""
+    connection.execute(insert(reproductions), row)
+
+
+def latest_reproduction(connection: Connection, **columns: str) -> Row[Any] | None:
+    """Return the newest attempt with these column values (``run_id``, or ``model`` and ``version``)."""
+    held = select(reproductions).filter_by(**columns)
+    return connection.execute(held.order_by(desc(reproductions.c.at), desc(reproductions.c.id)).limit(1)).first()

@@ -1,0 +1,245 @@
+"""From rows to an answer: route, check, predict, record, copy to the shadow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mainspring.base.clock import now
+from mainspring.base.ids import new_id
+from mainspring.serving import metrics
+from mainspring.serving.payload import event_times
+from mainspring.serving.problem import Problem
+from mainspring.serving.recorder import Record
+from mainspring.serving.routing import choose, shadowed
+
+if TYPE_CHECKING:
+    from mainspring.base.settings.schema import ServingSettings
+    from mainspring.serving.endpoints import Live
+    from mainspring.serving.payload import Columns, Payload
+    from mainspring.serving.predictor import Answer, Predictor
+    from mainspring.serving.recorder import Recorder, Status
+
+log = logging.getLogger(__name__)
+
+INLINE_SECONDS = 0.002
+"""A call expected to take longer leaves the event loop."""
+MAX_WAITING = 256
+"""Requests that may wait for a slow model; the next is told to come again."""
+SHADOW_QUEUE = 256
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """An answer, and who gave it."""
+
+    answer: Answer
+    predictor: Predictor
+    role: str
+    ids: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What is known of a request before anyone answers it."""
+
+    endpoint: str
+    ids: list[str]
+    at: int
+    event_times: list[int] | None
+    key: str
+    start: float
+
+
+class Inference:
+    """Answers the rows of requests."""
+
+    def __init__(self, settings: ServingSettings, recorder: Recorder) -> None:
+        self._settings = settings
+        self._recorder = recorder
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._waiting = 0
+        self._shadow_thread = ThreadPoolExecutor(1, thread_name_prefix="shadow")
+        self._shadow: asyncio.Queue[tuple[_Request, Predictor, Columns]] = asyncio.Queue(SHADOW_QUEUE)
+        self._shadow_task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to answer for shadows."""
+        self._shadow_task = asyncio.get_running_loop().create_task(self._run_shadow())
+
+    async def close(self) -> None:
+        """Finish what waits for the shadow, and stop."""
+        if self._shadow_task is not None:
+            await self._shadow.join()
+            self._shadow_task.cancel()
+            await asyncio.gather(self._shadow_task, return_exceptions=True)
+        self._shadow_thread.shutdown()
+        self._slow.shutdown()
+
+    async def answer(self, live: Live, payload: Payload, *, key: str | None, version: str | None = None) -> Served:
+        """Answer the rows of a request and record it.
+
+        Raises:
+            Problem: 400 the rows are not what the model takes; 404 there is no such version; 413 too many rows;
+                500 the model raised; 503 too many wait for it.
+        """
+        if payload.rows > self._settings.max_rows:
+            limit = self._settings.max_rows
+            raise Problem(413, f"the request has {payload.rows} rows, at most {limit} are taken", limit=limit)
+        columns = payload.named(live.predictors["champion"].reader.names)
+        ids = _ids(payload.rows)
+        request = _Request(
+            endpoint=live.table.endpoint,
+            ids=ids,
+            at=now(),
+            event_times=self._event_times(columns, payload),
+            key=key or self._key(columns) or payload.request_id or ids[0],
+            start=time.perf_counter(),
+        )
+        role, predictor = self._route(live, request, version)
+        values = self._read(request, predictor, role, columns)
+        answer = await self._call(request, predictor, role, values)
+        if role != "pinned" and "shadow" in live.predictors and shadowed(live.table, request.key):
+            self._copy(request, live.predictors["shadow"], columns)
+        return Served(answer=answer, predictor=predictor, role=role, ids=ids)
+
+    def _route(self, live: Live, request: _Request, version: str | None) -> tuple[str, Predictor]:
+        if version is None:
+            role = choose(live.table, request.key)
+            return role, live.predictors[role]
+        predictor = live.by_version(version)
+        if predictor is None:
+            raise Problem(404, f"'{request.endpoint}' has no version {version} in its routes")
+        return "pinned", predictor
+
+    def _event_times(self, columns: Columns, payload: Payload) -> list[int] | None:
+        name = self._settings.event_time
+        if payload.event_time is not None:
+            return event_times([payload.event_time], "event_time") * payload.rows
+        if name is None or name not in columns:
+            return None
+        return event_times(columns[name], name)
+
+    def _key(self, columns: Columns) -> str | None:
+        values = columns.get(self._settings.routing_key or "")
+        return None if not values or values[0] is None else str(values[0])
+
+    def _read(self, request: _Request, predictor: Predictor, role: str, columns: Columns) -> Columns:
+        for name in (self._settings.event_time, self._settings.routing_key):
+            if name in columns and name not in predictor.reader.schema:
+                columns = {other: values for other, values in columns.items() if other != name}
+        try:
+            return predictor.reader.read(columns)
+        except Problem as problem:
+            self._record(request, predictor, role, "invalid", error=problem.message)
+            raise
+
+    async def _call(self, request: _Request, predictor: Predictor, role: str, values: Columns) -> Answer:
+        try:
+            if predictor.seconds * len(request.ids) ** 0.5 < INLINE_SECONDS:
+                answer = predictor.predict(values)
+            else:
+                answer = await self._call_slow(predictor, values)
+        except Problem:
+            raise
+        except (Exception, SystemExit) as error:
+            log.exception("%s %s failed on request %s", request.endpoint, predictor.version, request.ids[0])
+            said = f"{type(error).__name__}: {error}"[:500]
+            self._record(request, predictor, role, "error", values=values, error=said)
+            raise Problem(
+                500,
+                f"version {predictor.version} of '{request.endpoint}' failed on this request",
+                hint="the server's log tells why, under this id",
+                id=request.ids[0],
+                version=predictor.version,
+            ) from error
+        self._record(request, predictor, role, "ok", values=values, answer=answer)
+        return answer
+
+    async def _call_slow(self, predictor: Predictor, values: Columns) -> Answer:
+        if self._waiting >= MAX_WAITING:
+            raise Problem(503, "too many requests wait for this model", headers=((b"retry-after", b"1"),))
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._slow, predictor.predict, values)
+        finally:
+            self._waiting -= 1
+
+    def _record(
+        self,
+        request: _Request,
+        predictor: Predictor,
+        role: str,
+        status: Status,
+        *,
+        values: Columns | None = None,
+        answer: Answer | None = None,
+        error: str | None = None,
+        start: float | None = None,
+    ) -> None:
+        taken = time.perf_counter() - (request.start if start is None else start)
+        rows = 1 if status == "invalid" else len(request.ids)
+        metrics.prediction(request.endpoint, predictor.version, role, status, rows, taken)
+        keep = self._settings.record_inputs and values is not None
+        self._recorder.add(
+            Record(
+                endpoint=request.endpoint,
+                version=predictor.version,
+                role=role,
+                status=status,
+                ids=request.ids[:rows],
+                at=request.at,
+                event_times=request.event_times[:rows] if request.event_times else None,
+                key=request.key,
+                latency_ms=taken * 1000,
+                answer=answer,
+                reader=predictor.reader if keep else None,
+                columns=values if keep else None,
+                error=error,
+            )
+        )
+
+    def _copy(self, request: _Request, predictor: Predictor, columns: Columns) -> None:
+        try:
+            self._shadow.put_nowait((request, predictor, columns))
+        except asyncio.QueueFull:
+            metrics.shadow_dropped(request.endpoint)
+
+    async def _run_shadow(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            request, predictor, columns = await self._shadow.get()
+            start = time.perf_counter()
+            values: Columns | None = None
+            try:
+                values = self._shadow_values(predictor, columns)
+                answer = await loop.run_in_executor(self._shadow_thread, predictor.predict, values)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a shadow may fail in any way; it is counted
+                said = f"{type(error).__name__}: {error}"[:500]
+                self._record(request, predictor, "shadow", "error", values=values, error=said, start=start)
+            else:
+                self._record(request, predictor, "shadow", "ok", values=values, answer=answer, start=start)
+            finally:
+                self._shadow.task_done()
+
+    def _shadow_values(self, predictor: Predictor, columns: Columns) -> Columns:
+        extra = {self._settings.event_time, self._settings.routing_key} - predictor.reader.schema.keys()
+        return predictor.reader.read({name: values for name, values in columns.items() if name not in extra})
+
+
+def _ids(rows: int) -> list[str]:
+    if rows == 1:
+        return [new_id()]
+    first = int(new_id(), 16) // _BLOCK * _BLOCK
+    return [f"{first + index:032x}" for index in range(rows)]
+
+
+def scores(served: Served) -> list[Any]:
+    """Return scores as plain values: one a row, or in multiclass one a class."""
+    values: list[Any] = served.answer.score.tolist()
+    return values

@@ -1,0 +1,168 @@
+"""Models that somebody trained elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mainspring.base.errors import InvalidData, did_you_mean
+from mainspring.store.objects import walk
+from mainspring.versioning.artifact import Artifact, pack_model, signature_of
+from mainspring.versioning.candidate import Candidate
+from mainspring.versioning.evaluation import holdout_metrics
+from mainspring.versioning.evidence import write_evidence
+from mainspring.versioning.formats.native import Native
+from mainspring.versioning.formats.policy import Policy
+from mainspring.versioning.formats.registry import format_of_file
+from mainspring.versioning.frames import Container, to_polars
+from mainspring.versioning.materials import policy
+from mainspring.versioning.registration import Prepared, record
+from mainspring.versioning.scoring import model_task
+from mainspring.versioning.scratch import scratch
+from mainspring.versioning.semver import Bump, check_name, parse_version
+from mainspring.versioning.signature import Signature, Target, infer_signature
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.registry import ModelVersion
+
+
+def register_external(
+    workspace: Workspace,
+    name: str,
+    path: Path,
+    *,
+    sample: pl.DataFrame,
+    target: str | None = None,
+    holdout: pl.DataFrame | None = None,
+    trust_pickle: bool = False,
+    container: Container | None = None,
+    version: str | None = None,
+    bump: Bump | None = None,
+    actor: str | None = None,
+) -> ModelVersion:
+    """Record a model file (skops, LightGBM, XGBoost, ONNX; a pickle only if it is trusted) as a version.
+
+    ``sample`` shows what the model takes: its columns but the target are the inputs, in the model's order where the model
+    knows it. With ``target`` and ``holdout`` the version gets evidence and metrics; with a target in the sample alone, the
+    sample is the holdout; without, it can be served but not judged.
+
+    Raises:
+        NotFound, InvalidData: no such file, or no such model in it; rows that do not fit the model.
+        Refused: reading it needs trust that was not given.
+    """
+    check_name(name)
+    if version is not None:
+        parse_version(version)
+    trusted, types = policy(workspace)
+    rules = Policy(trust_pickle=trusted or trust_pickle, trusted_types=types)
+    model = format_of_file(path).codec.load(path, rules)
+    sample = to_polars(sample)
+    if sample.is_empty():
+        raise InvalidData("the sample is empty", hint="give some rows as the model takes them")
+    if target is not None and target not in (sample if holdout is None else holdout).columns:
+        columns = (sample if holdout is None else holdout).columns
+        raise InvalidData(
+            f"there is no column '{target}'",
+            hint=did_you_mean(target, columns) or f"there are {', '.join(columns[:20])}",
+        )
+    features = _features(model, sample, target)
+    kind = container or _container(model)
+    rows = to_polars(holdout) if holdout is not None else sample
+    with scratch(workspace) as folder:
+        prepared = _prepare(workspace, folder, model, features, target, sample, rows, kind, rules)
+    return record(
+        workspace,
+        name,
+        prepared,
+        run_id=None,
+        version=version,
+        bump=bump,
+        actor=actor or workspace.actor,
+        reason=f"registered from {path.name}",
+    )
+
+
+def _prepare(
+    workspace: Workspace,
+    folder: Path,
+    model: Any,
+    features: list[str],
+    target: str | None,
+    sample: pl.DataFrame,
+    rows: pl.DataFrame,
+    container: Container,
+    rules: Policy,
+) -> Prepared:
+    candidate: Candidate | None = None
+    if target is not None:
+        known = sample if target in sample.columns else rows
+        candidate = Candidate(
+            model=model, train=known, holdout=rows, features=features, target=target, container=container
+        )
+        signature = signature_of(candidate)
+    else:
+        signature = _serving_signature(model, sample, features, container)
+    artifact = pack_model(model, signature, folder / "artifact", rows=(sample,), policy=rules, code_root=workspace.root)
+    evidence, metrics = _judged(workspace, folder, candidate, artifact)
+    return Prepared(
+        artifact=workspace.objects.put_folder(walk(folder / "artifact")).md5,
+        evidence=evidence,
+        signature=signature,
+        metrics=metrics,
+    )
+
+
+def _judged(
+    workspace: Workspace, folder: Path, candidate: Candidate | None, artifact: Artifact
+) -> tuple[str | None, dict[str, Any]]:
+    if candidate is None:
+        return None, {}
+    scores = write_evidence(candidate, artifact, folder / "evidence")
+    truth = artifact.signature.encode(candidate.holdout.get_column(candidate.target))
+    return workspace.objects.put_folder(walk(folder / "evidence")).md5, holdout_metrics(
+        artifact.signature, scores, truth
+    )
+
+
+def _serving_signature(model: Any, sample: pl.DataFrame, features: Sequence[str], container: Container) -> Signature:
+    task, classes = model_task(model)
+    inferred = infer_signature(sample, features, "", "regression", container)
+    if task is None and hasattr(model, "predict_proba"):
+        raise InvalidData(
+            "the model does not say which classes it knows", hint="register it with `--target COLUMN` in the sample"
+        )
+    if task in (None, "regression"):
+        return Signature(inputs=inferred.inputs, target=Target("prediction", "regression", None), container=container)
+    labels = classes if classes is not None else [0, 1]
+    return Signature(inputs=inferred.inputs, target=Target("prediction", task or "binary", labels), container=container)
+
+
+def _features(model: Any, sample: pl.DataFrame, target: str | None) -> list[str]:
+    columns = [name for name in sample.columns if name != target]
+    known = model.features if isinstance(model, Native) else getattr(model, "feature_names_in_", None)
+    if known is None:
+        return columns
+    names = [str(name) for name in known]
+    if set(names) <= set(columns):
+        return names
+    generated = isinstance(model, Native) and not set(names) & set(columns) and len(names) == len(columns)
+    if generated:  # Column_0, f0 …: names that the library made up
+        return columns
+    missing = [name for name in names if name not in columns]
+    raise InvalidData(
+        f"the sample has no column '{missing[0]}', which the model takes",
+        hint=did_you_mean(missing[0], columns) or f"the model takes {', '.join(names[:20])}",
+        column=missing[0],
+    )
+
+
+def _container(model: Any) -> Container:
+    """Names seen at the fit tell a table, none an array; which kind of table, nobody wrote down."""
+    if isinstance(model, Native) or getattr(model, "feature_names_in_", None) is not None:
+        return "polars"
+    return "numpy" if hasattr(model, "n_features_in_") else "polars"

@@ -1,0 +1,86 @@
+"""Stored models as folders on this machine, and as objects that predict."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainspring.base.errors import Corrupted, Refused
+from mainspring.base.hashing import md5_file
+from mainspring.base.ids import new_id
+from mainspring.versioning.artifact import Artifact, load_artifact
+
+if TYPE_CHECKING:
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.registry import ModelVersion
+
+
+def materialise(workspace: Workspace, version: ModelVersion) -> Path:
+    """Return the folder of a version's artifact under ``.mainspring/models/``: whole, verified, shared, read-only.
+
+    Raises:
+        NotFound, Corrupted: the store has lost or damaged it.
+    """
+    return materialise_address(workspace, version.artifact)
+
+
+def materialise_address(workspace: Workspace, address: str) -> Path:
+    """Return the folder of an artifact given by its address, as ``materialise``.
+
+    Raises:
+        Refused: that is no address.
+    """
+    if not (address.endswith(".dir") and len(address) == 36 and address[:32].isalnum()):
+        raise Refused(f"'{address}' is not the address of an artifact")
+    folder = workspace.state / "models" / address
+    if folder.is_dir() and _whole(workspace, address, folder):
+        return folder
+    fresh = folder.parent / f".{address}.{new_id()[-12:]}.tmp"
+    try:
+        workspace.objects.restore(address, fresh, mode=0o444)
+        if folder.is_dir():
+            aside = folder.parent / f".{address}.{new_id()[-12:]}.damaged.tmp"
+            folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if not (folder.is_dir() and _whole(workspace, address, folder)):  # somebody else was first
+                raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
+
+
+def _whole(workspace: Workspace, address: str, folder: Path) -> bool:
+    wanted = {entry.relpath: entry.md5 for entry in workspace.objects.listing(address)}
+    found = {
+        Path(parent, name).relative_to(folder).as_posix()
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if not parent.endswith("__pycache__")
+    }
+    return found == set(wanted) and all(md5_file(folder / name) == md5 for name, md5 in wanted.items())
+
+
+def load(workspace: Workspace, version: ModelVersion) -> Artifact:
+    """Return a version's artifact, ready to predict, under the workspace's policy of what may be loaded.
+
+    Raises:
+        NotFound, Corrupted, Refused, InvalidData: as ``materialise`` and ``load_artifact``.
+    """
+    folder = materialise(workspace, version)
+    trust_pickle, trusted_types = policy(workspace)
+    try:
+        return load_artifact(folder, trust_pickle=trust_pickle, trusted_types=trusted_types)
+    except Corrupted as error:
+        error.details.setdefault("model", version.reference)
+        raise
+
+
+def policy(workspace: Workspace) -> tuple[bool, tuple[str, ...]]:
+    """Return whether the workspace trusts pickles, and the types it trusts beyond the built-in ones."""
+    model = workspace.settings.model
+    return (model.trust_pickle, tuple(model.trusted_types)) if model else (False, ())

@@ -1,0 +1,166 @@
+"""The registry: models, their versions, and the stages that these go through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from mainspring.base.clock import now
+from mainspring.base.errors import NotFound, UsageError, did_you_mean
+from mainspring.versioning import records
+from mainspring.versioning.records import as_struct
+from mainspring.versioning.semver import check_name, parse_version
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from mainspring.store.workspace import Workspace
+
+Stage = Literal["development", "staging", "production", "archived"]
+STAGES: tuple[Stage, ...] = ("development", "staging", "production", "archived")
+_REACHED_FROM: dict[str, frozenset[str]] = {
+    "development": frozenset({"staging", "archived"}),
+    "staging": frozenset({"development", "production", "archived"}),
+    "production": frozenset({"development", "staging", "archived"}),
+    "archived": frozenset({"development", "staging", "production"}),
+}
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a model; only its stage ever changes."""
+
+    id: str
+    model: str
+    version: str
+    stage: Stage
+    run_id: str | None
+    artifact: str
+    evidence: str | None
+    metrics: dict[str, Any]
+    created_at: int
+    actor: str
+
+    @property
+    def reference(self) -> str:
+        """``name@version``."""
+        return f"{self.model}@{self.version}"
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a version's stage."""
+
+    id: str
+    model: str
+    version: str
+    from_stage: Stage | None
+    to_stage: Stage
+    at: int
+    actor: str
+    reason: str
+    evidence: Any = None
+
+
+def versions(workspace: Workspace, name: str | None = None) -> list[ModelVersion]:
+    """Return all versions of a model, or of all models, by name and oldest first."""
+    return [_version(row) for row in records.select_versions(workspace.database, name)]
+
+
+def names(workspace: Workspace) -> list[str]:
+    """Return the names of all models."""
+    return records.select_model_names(workspace.database)
+
+
+def champion(workspace: Workspace, name: str) -> ModelVersion | None:
+    """Return the version in production, if there is one."""
+    row = records.select_version(workspace.database, name, stage="production")
+    return None if row is None else _version(row)
+
+
+def resolve(workspace: Workspace, reference: str) -> ModelVersion:
+    """Return the version that a reference names: ``name@1.2.0``, ``name@production``, or ``name`` for the newest.
+
+    Raises:
+        NotFound: there is none; the hint names what is near.
+    """
+    name, at, wanted = reference.partition("@")
+    if not at:
+        row = records.select_version(workspace.database, name)
+    elif wanted in STAGES:
+        row = records.select_version(workspace.database, name, stage=wanted)
+    else:
+        row = records.select_version(workspace.database, name, version=wanted.removeprefix("v"))
+    if row is not None:
+        return _version(row)
+    known = records.select_model_names(workspace.database)
+    if name not in known:
+        hint = did_you_mean(name, known) or (
+            f"known models: {', '.join(known[:10])}" if known else "none is registered"
+        )
+        raise NotFound(f"there is no model '{name}'", hint=hint, model=name)
+    held = [version.version for version in versions(workspace, name)]
+    if wanted in STAGES:
+        hint = f"its versions: {', '.join(held[-10:])}"
+        raise NotFound(f"no version of '{name}' is in {wanted}", hint=hint, model=name, stage=wanted)
+    hint = did_you_mean(wanted, [*held, *STAGES]) or f"its versions: {', '.join(held[-10:])}"
+    raise NotFound(f"'{name}' has no version '{wanted}'", hint=hint, model=name, version=wanted)
+
+
+def history(workspace: Workspace, name: str) -> list[Transition]:
+    """Return every change of stage of a model's versions, oldest first.
+
+    Raises:
+        NotFound: there is no such model.
+    """
+    rows = records.select_transitions(workspace.database, name)
+    if not rows:
+        resolve(workspace, name)
+    return [as_struct(row, Transition) for row in rows]
+
+
+def transition(
+    workspace: Workspace,
+    name: str,
+    version: str,
+    to_stage: str,
+    *,
+    reason: str,
+    actor: str | None = None,
+    evidence: Any = None,
+    demote_to: str = "archived",
+) -> None:
+    """Move a version to a stage and record it; whoever is in production leaves it in the same transaction.
+
+    Whoever races, at every moment at most one version of a model is in production, and the history says so.
+
+    Raises:
+        NotFound: there is no such version.
+        UsageError: there is no such stage, or no reason.
+        Conflict: it is there already, or cannot go there from where it is.
+    """
+    for stage in (to_stage, demote_to):
+        if stage not in STAGES:
+            hint = did_you_mean(stage, STAGES) or f"stages: {', '.join(STAGES)}"
+            raise UsageError(f"there is no stage '{stage}'", hint=hint, stage=stage)
+    if demote_to == "production":
+        raise UsageError("the version that leaves production cannot stay there", hint="name another stage")
+    if not reason.strip():
+        raise UsageError("a change of stage needs a reason", hint='say why: --reason "…"')
+    check_name(name)
+    found = resolve(workspace, f"{name}@{parse_version(version)}")
+    records.move_stage(
+        workspace.database,
+        name,
+        found.version,
+        to_stage,
+        at=now(),
+        actor=actor or workspace.actor,
+        reason=reason,
+        evidence=msgspec.to_builtins(evidence),
+        demote_to=demote_to,
+        allowed=_REACHED_FROM[to_stage],
+    )
+
+
+def _version(row: Row[Any]) -> ModelVersion:
+    return as_struct(row, ModelVersion)

@@ -1,0 +1,48 @@
+"""Temporary folders inside of the workspace, so that what is made there can be renamed into place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from mainspring.base.files import disk_error
+from mainspring.base.ids import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mainspring.store.workspace import Workspace
+
+_STALE_SECONDS = 86_400
+
+
+@contextmanager
+def scratch(workspace: Workspace) -> Iterator[Path]:
+    """Give an empty folder that is gone afterwards; what killed processes left there a day ago goes too.
+
+    Raises:
+        StorageError: the disk is full or not writable for us.
+    """
+    folder = workspace.state / "scratch" / new_id()
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+        _sweep(folder.parent)
+        yield folder
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise disk_error(error, folder) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    stale = time.time() - _STALE_SECONDS
+    with suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if entry.stat().st_mtime < stale:
+                shutil.rmtree(entry.path, ignore_errors=True)

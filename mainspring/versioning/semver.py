@@ -1,0 +1,63 @@
+"""Version numbers: MAJOR.MINOR.PATCH."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+from mainspring.base.errors import UsageError
+
+Bump = Literal["major", "minor", "patch"]
+_FORM = re.compile(r"v?(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
+
+
+class Version(NamedTuple):
+    """A version; they compare as semantic versions do."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+    def next(self, bump: Bump) -> Version:
+        """Return the version after this one.
+
+        >>> str(Version(1, 4, 2).next("minor"))
+        '1.5.0'
+        """
+        if bump == "major":
+            return Version(self.major + 1, 0, 0)
+        return Version(self.major, self.minor + 1, 0) if bump == "minor" else Version(*self[:2], self.patch + 1)
+
+
+def parse_version(text: str) -> Version:
+    """Return the version that text names.
+
+    >>> parse_version("1.10.0") > parse_version("1.9.3")
+    True
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise UsageError(f"'{text}' is no version", hint="write it as MAJOR.MINOR.PATCH, e.g. 1.2.0", version=text)
+    return Version(*(int(part) for part in match.groups()))
+
+
+def check_name(name: str) -> str:
+    """Return a model's name if it is one: letters, digits and ``. _ -`` inside.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise UsageError(
+            f"'{name[:80]}' is no name for a model",
+            hint="use letters, digits, dots, dashes and underscores, at most 200, beginning and ending with a letter or digit",
+            name=name,
+        )
+    return name
