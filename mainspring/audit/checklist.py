@@ -30,9 +30,14 @@ QUESTIONS = (
     Question("experiments-tracked", "pre-production", "Experiments tracked", pre_production.experiments_tracked),
     Question("model-registered", "pre-production", "Model registered with version", pre_production.model_registered),
     Question("tests-pass", "pre-production", "Tests pass (unit, integration, model)", pre_production.tests_pass),
-    Question("documentation-complete", "pre-production", "Documentation complete", pre_production.documentation_complete),
     Question(
-        "reproducibility-verified", "pre-production", "Reproducibility verified", pre_production.reproducibility_verified
+        "documentation-complete", "pre-production", "Documentation complete", pre_production.documentation_complete
+    ),
+    Question(
+        "reproducibility-verified",
+        "pre-production",
+        "Reproducibility verified",
+        pre_production.reproducibility_verified,
     ),
     Question("ci-cd-configured", "production", "CI/CD pipeline configured", production.ci_configured),
     Question("dashboards-live", "production", "Monitoring dashboards live", production.dashboards_live),
@@ -41,9 +46,14 @@ QUESTIONS = (
     Question("ab-or-shadow-ready", "production", "A/B testing or shadow mode ready", production.shadow_or_canary_ready),
     Question("data-validation", "production", "Data validation in pipeline", production.data_validated),
     Question("drift-monitoring", "post-production", "Drift monitoring active", post_production.drift_watched),
-    Question("retraining-triggers", "post-production", "Retraining triggers defined", post_production.retraining_triggered),
     Question(
-        "performance-baselines", "post-production", "Performance baselines established", post_production.baselines_established
+        "retraining-triggers", "post-production", "Retraining triggers defined", post_production.retraining_triggered
+    ),
+    Question(
+        "performance-baselines",
+        "post-production",
+        "Performance baselines established",
+        post_production.baselines_established,
     ),
     Question("feedback-loop", "post-production", "Feedback loop implemented", post_production.feedback_joined),
     Question("incident-runbooks", "post-production", "Incident runbooks ready", post_production.runbooks_ready),

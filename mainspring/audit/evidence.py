@@ -7,20 +7,26 @@ import subprocess
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import polars as pl
 
 from mainspring.audit import records
 from mainspring.base.clock import iso, now
-from mainspring.base.errors import Corrupted
+from mainspring.base.errors import Corrupted, MainspringError, NotFound
+from mainspring.monitoring.alerts import list_alerts
 from mainspring.serving.predictions import labels, predictions
+from mainspring.tracking import search
 from mainspring.versioning import models
+from mainspring.versioning.artifact import read_manifest
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from mainspring.base.settings.schema import Settings
+    from mainspring.monitoring.alerts import Alert
     from mainspring.store.workspace import Workspace
-    from mainspring.versioning.models import ModelVersion
+    from mainspring.tracking.search import Input, RunInfo
+    from mainspring.versioning.models import ModelVersion, Transition
 
 DAY = 86_400_000
 CONTROL = "control.json"
@@ -69,12 +75,44 @@ class Evidence:
         return f"{self.subject.reference} ({self.subject.stage})" if self.subject else "no model version"
 
     @cached_property
-    def run(self) -> Row[Any] | None:
+    def run(self) -> RunInfo | None:
         """The run that made the subject."""
         if self.subject is None or self.subject.run_id is None:
             return None
-        with self.workspace.database.read() as connection:
-            return records.run_row(connection, self.subject.run_id)
+        try:
+            return search.get_run(self.workspace, self.subject.run_id)
+        except NotFound:
+            return None
+
+    @cached_property
+    def inputs(self) -> list[Input]:
+        """The dataset versions that the subject's run read."""
+        return search.list_inputs(self.workspace, self.run.id) if self.run else []
+
+    @cached_property
+    def arrived(self) -> Transition | None:
+        """How the production version came to production."""
+        if self.production is None:
+            return None
+        version, known = self.production.version, models.history(self.workspace, self.production.model)
+        return next(
+            (step for step in reversed(known) if (step.version, step.to_stage) == (version, "production")), None
+        )
+
+    @property
+    def arguments(self) -> list[str]:
+        """The command line of the subject's run."""
+        return list(self.snapshot.config.get("argv") or []) if self.snapshot else []
+
+    @cached_property
+    def manifest_versions(self) -> dict[str, str]:
+        """The versions of python and libraries that wrote the subject's artifact; empty when it cannot be read."""
+        if self.subject is None:
+            return {}
+        try:
+            return read_manifest(models.materialise(self.workspace, self.subject))[0].versions
+        except MainspringError:
+            return {}
 
     @cached_property
     def execution(self) -> Row[Any] | None:
@@ -115,11 +153,14 @@ class Evidence:
         return next((row for row in self.releases if row.version == version), None)
 
     @cached_property
+    def alerts(self) -> list[Alert]:
+        """The alerts, newest first."""
+        return list_alerts(self.workspace)
+
+    @property
     def notices(self) -> list[dict[str, Any]]:
         """The notices of alerts that were sent, or tried, newest alert first."""
-        with self.workspace.database.read() as connection:
-            rows = records.alert_rows(connection)
-        return [notice for row in rows for notice in row.deliveries]
+        return [msgspec.to_builtins(notice) for alert in self.alerts for notice in alert.deliveries]
 
     @cached_property
     def observations(self) -> dict[str, Row[Any]]:
@@ -130,11 +171,11 @@ class Evidence:
 
     @cached_property
     def traffic(self) -> pl.DataFrame:
-        """The champion's predictions: ``prediction_id``, ``at`` (ms) and ``labelled``."""
+        """The endpoint's answers: ``prediction_id``, ``at`` (ms) and ``labelled``."""
         if self.model is None:
             return pl.DataFrame(schema={"prediction_id": pl.String, "at": pl.Int64, "labelled": pl.Boolean})
-        made = predictions(self.workspace, self.model).select("prediction_id", "at")
-        known = labels(self.workspace, self.model).select("prediction_id", labelled=pl.lit(value=True)).unique("prediction_id")
+        made = predictions(self.workspace, self.model, columns=["prediction_id", "at"])
+        known = labels(self.workspace, self.model).select("prediction_id", labelled=pl.lit(value=True))
         return made.join(known, on="prediction_id", how="left").with_columns(pl.col("labelled").fill_null(value=False))
 
     @property

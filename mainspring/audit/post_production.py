@@ -61,7 +61,9 @@ def retraining_triggered(evidence: Evidence) -> Observed:
     if not events:
         return missing(f"{declared}; none has ever made an event", fix="keep `mainspring up` running")
     last = max(events, key=lambda row: row.at)
-    return present(f"{declared}; newest event {short(last.id)}: {last.trigger} {last.status} {day(last.at)}", at=last.at)
+    return present(
+        f"{declared}; newest event {short(last.id)}: {last.trigger} {last.status} {day(last.at)}", at=last.at
+    )
 
 
 def baselines_established(evidence: Evidence) -> Observed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainspring.audit import records
 from mainspring.audit.documents import MIN_WORDS, read_document
@@ -29,22 +29,24 @@ def data_versioned(evidence: Evidence) -> Observed:
     off = [status for status in found if status.state not in {"up to date", "modified"}]
     unseen = sorted(declared.keys() - {status.dataset for status in found})
     if off or unseen:
-        said = [f"{status.dataset} is {status.state}" for status in off] + [f"{name} was never added" for name in unseen]
+        said = [f"{status.dataset} is {status.state}" for status in off] + [
+            f"{name} was never added" for name in unseen
+        ]
         return missing("; ".join(said), fix=f"mainspring data add {(off[0].dataset if off else unseen[0])}")
-    with evidence.workspace.database.read() as connection:
-        newest = records.newest_dataset_versions(connection)
-        read = records.run_inputs(connection, evidence.run.id) if evidence.run else []
-    held = [newest[name] for name in declared if name in newest]
+    read = evidence.inputs
+    held = [versions[-1] for name in declared if (versions := data.log(evidence.workspace, name))]
     at = max((row.created_at for row in held), default=None)
-    said = ", ".join(f"{row.dataset} version {row.number} of {day(row.created_at)} ({short(row.md5)})" for row in held)
+    shown = ", ".join(f"{row.dataset} version {row.number} of {day(row.created_at)} ({short(row.md5)})" for row in held)
     if changed := [status.dataset for status in found if status.state == "modified"]:
         fix = f"mainspring data add {changed[0]}"
-        return stale(f"{', '.join(changed)} changed since the newest version; {said}", fix=fix, at=at)
+        return stale(f"{', '.join(changed)} changed since the newest version; {shown}", fix=fix, at=at)
     if evidence.run is not None and not read:
         fix = "take datasets as parameters of the pipeline, or call run.log_input"
-        return missing(f"{said}; but run {short(evidence.run.id)} of {evidence.name} recorded no inputs", fix=fix, at=at)
+        return missing(
+            f"{shown}; but run {short(evidence.run.id)} of {evidence.name} recorded no inputs", fix=fix, at=at
+        )
     used = f"; run {short(evidence.run.id)} of {evidence.name} read {len(read)}" if evidence.run else ""
-    return present(said + used, at=at)
+    return present(shown + used, at=at)
 
 
 def experiments_tracked(evidence: Evidence) -> Observed:
@@ -54,10 +56,10 @@ def experiments_tracked(evidence: Evidence) -> Observed:
         why = "its model came without a run" if evidence.subject else "there is no model version yet"
         return missing(f"{evidence.name}: {why}", fix=fix)
     run = evidence.run
-    with evidence.workspace.database.read() as connection:
-        params, metrics, _ = records.run_counts(connection, run.id)
-    said = f"run {short(run.id)} of {evidence.name}, {day(run.started_at)}: {params} params, {metrics} metrics"
-    lacks = [name for name, held in (("params", params), ("metrics", metrics), ("a snapshot", run.snapshot_id)) if not held]
+    logged = f"{len(run.params)} params, {len(run.metrics)} metrics"
+    said = f"run {short(run.id)} of {evidence.name}, {day(run.started_at)}: {logged}"
+    wanted = (("params", run.params), ("metrics", run.metrics), ("a snapshot", run.snapshot_id))
+    lacks = [name for name, held in wanted if not held]
     if lacks:
         return missing(f"{said}; it lacks {', '.join(lacks)}", fix=fix, at=run.started_at)
     return present(f"{said}, snapshot {short(run.snapshot_id)}", at=run.started_at)
@@ -68,9 +70,13 @@ def model_registered(evidence: Evidence) -> Observed:
     version = evidence.subject
     if version is None:
         return missing("no model version is registered", fix="mainspring run")
-    said = f"{evidence.name}, registered {day(version.created_at)} by {version.actor}, artifact {short(version.artifact)}"
+    said = (
+        f"{evidence.name}, registered {day(version.created_at)} by {version.actor}, artifact {short(version.artifact)}"
+    )
     if not evidence.has_object(version.artifact):
-        return missing(f"{said}: the artifact's object is gone", fix="restore it, or run the pipeline again", at=version.created_at)
+        return missing(
+            f"{said}: the artifact's object is gone", fix="restore it, or run the pipeline again", at=version.created_at
+        )
     return present(said, at=version.created_at)
 
 
@@ -111,7 +117,9 @@ def _gate_problem(evidence: Evidence) -> str | None:
     if evidence.gate is None:
         return f"no gate judged {evidence.name}"
     if evidence.gate.outcome != "pass":
-        return f"gate {short(evidence.gate.id)} of {evidence.name} came to {evidence.gate.outcome} {day(evidence.gate.at)}"
+        return (
+            f"gate {short(evidence.gate.id)} of {evidence.name} came to {evidence.gate.outcome} {day(evidence.gate.at)}"
+        )
     if evidence.release is not None and evidence.release.override:
         return f"{evidence.name} was released past its gate: {evidence.release.override!r}"
     return None
@@ -138,7 +146,9 @@ def documentation_complete(evidence: Evidence) -> Observed:
             at.append(changed)
             said.append(f"{name} ({document.words} words, {day(changed)})")
     if problems:
-        return missing("; ".join(problems), fix="write what the model is for, what it must not be used for, and its limits")
+        return missing(
+            "; ".join(problems), fix="write what the model is for, what it must not be used for, and its limits"
+        )
     return present(", ".join(said), at=min(at))
 
 

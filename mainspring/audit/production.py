@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mainspring.audit import records
 from mainspring.audit.documents import has_placeholder, read_document
 from mainspring.audit.evidence import day, short
 from mainspring.audit.finding import Observed, missing, present, stale
@@ -56,7 +55,9 @@ def dashboards_live(evidence: Evidence) -> Observed:
     looked = list(evidence.observations.values())
     said = f"`mainspring up` was last seen {day(seen)}"
     if not looked:
-        return missing(f"{said}, and no monitor has looked: there is nothing to show", fix="mainspring watch --once", at=seen)
+        return missing(
+            f"{said}, and no monitor has looked: there is nothing to show", fix="mainspring watch --once", at=seen
+        )
     said += f"; {len(looked)} of {len(evidence.settings.monitors)} monitors have looked"
     if not evidence.is_recent(seen):
         return stale(said, fix=fix, at=seen)
@@ -73,12 +74,18 @@ def alerts_configured(evidence: Evidence) -> Observed:
         said = f"alerts of {', '.join(deaf)} go nowhere" if channels else f"{len(monitors)} monitors, and no channel"
         return missing(said, fix="declare a channel under `channels:` in mainspring.yaml")
     said = f"{len(monitors)} monitors, channels {', '.join(channel.type for channel in channels)}"
-    arrived = {notice["channel"].split(":")[0]: notice["delivered_at"] for notice in evidence.notices if notice["delivered_at"]}
+    arrived: dict[str, int] = {}
+    for notice in evidence.notices:
+        kind = notice["channel"].split(":")[0]
+        arrived[kind] = max(arrived.get(kind, 0), notice["delivered_at"] or 0)
+    arrived = {kind: when for kind, when in arrived.items() if when}
     at = max(arrived.values(), default=None)
     if any(channel.type == "webhook" for channel in channels) and "webhook" not in arrived:
         failed = [notice for notice in evidence.notices if notice["channel"].startswith("webhook") and notice["error"]]
         why = f": {failed[0]['error']}" if failed else ""
-        return missing(f"{said}; no alert has reached the webhook yet{why}", fix="let one fire, and see it arrive", at=at)
+        return missing(
+            f"{said}; no alert has reached the webhook yet{why}", fix="let one fire, and see it arrive", at=at
+        )
     if arrived:
         delivered = ", ".join(f"{kind} at {day(when)}" for kind, when in sorted(arrived.items()))
         return present(f"{said}; the newest notices arrived: {delivered}", at=at)
@@ -129,14 +136,15 @@ def shadow_or_canary_ready(evidence: Evidence) -> Observed:
     used = next((row for row in evidence.releases if row.previous is not None), None)
     if used is None:
         return present(f"{said}; no version has gone through it yet")
-    return present(f"{said}; last gone through by {used.version} ({used.state}, {day(used.updated_at)})", at=used.updated_at)
+    return present(
+        f"{said}; last gone through by {used.version} ({used.state}, {day(used.updated_at)})", at=used.updated_at
+    )
 
 
 def data_validated(evidence: Evidence) -> Observed:
     """Every dataset that the subject's run read has a suite, and a validation was recorded."""
     declared = evidence.settings.datasets
-    with evidence.workspace.database.read() as connection:
-        read = {row.dataset for row in records.run_inputs(connection, evidence.run.id)} if evidence.run else set()
+    read = {row.dataset for row in evidence.inputs}
     names = sorted(read & declared.keys()) or sorted(declared)
     if not names:
         return missing("no dataset is declared in mainspring.yaml", fix="declare it under `datasets:`")
@@ -144,7 +152,9 @@ def data_validated(evidence: Evidence) -> Observed:
     for name in names:
         suite = declared[name].suite
         if suite is None:
-            return missing(f"dataset '{name}' has no suite", fix=f"mainspring validate {name} --propose, or write `suite:`")
+            return missing(
+                f"dataset '{name}' has no suite", fix=f"mainspring validate {name} --propose, or write `suite:`"
+            )
         try:
             count = len(load_suite(evidence.workspace.path(suite)).expectations)
         except MainspringError as error:
@@ -162,11 +172,11 @@ def data_validated(evidence: Evidence) -> Observed:
 
 def _validations(evidence: Evidence) -> list[tuple[int, str]]:
     """Return when data was validated: before executions, by monitors, or with an alert for an outcome."""
-    found = []
-    with evidence.workspace.database.read() as connection:
-        alert = records.newest_alert(connection, kind="validation")
-    if alert is not None:
-        found.append((alert.at, f"alert {alert.monitor} ({alert.status})"))
+    found = [
+        (alert.resolved_at or alert.at, f"alert {alert.monitor} ({alert.status})")
+        for alert in evidence.alerts
+        if alert.kind == "validation"
+    ]
     for name, monitor in evidence.settings.monitors.items():
         row = evidence.observations.get(name)
         if isinstance(monitor, Validation) and row is not None:

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from mainspring.store.schema.automation import events, execution_steps, executions, leases, step_results
 from mainspring.store.schema.monitoring import alerts
+from mainspring.store.schema.tracking import inputs
 from mainspring.store.schema.versioning import dataset_versions
 
 if TYPE_CHECKING:
@@ -82,6 +83,14 @@ class LeaseRow(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     token: int
     expires_at: int
+
+
+class VersionSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset version, as far as triggers care."""
+
+    id: str
+    number: int
+    md5: str
 
 
 class FiringAlert(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,12 +225,51 @@ def find_events(
     return [Event(**row) for row in rows]
 
 
-def newest_dataset_version(connection: Connection, dataset: str) -> tuple[int, str, int] | None:
-    """Return number, content and moment of a dataset's newest version."""
+def newest_dataset_version(connection: Connection, dataset: str) -> VersionSeen | None:
+    """Return a dataset's newest version."""
     table = dataset_versions.c
-    query = select(table.number, table.md5, table.created_at).where(table.dataset == dataset).order_by(table.number.desc())
-    row = connection.execute(query.limit(1)).first()
-    return None if row is None else (row.number, row.md5, row.created_at)
+    query = select(table.id, table.number, table.md5).where(table.dataset == dataset).order_by(table.number.desc())
+    row = connection.execute(query.limit(1)).mappings().first()
+    return None if row is None else VersionSeen(**row)
+
+
+def execution_on(connection: Connection, dataset: str, md5: str) -> str | None:
+    """Return an execution that finished and read this content of a dataset."""
+    query = (
+        select(executions.c.id)
+        .join(inputs, inputs.c.run_id == executions.c.run_id)
+        .where(inputs.c.dataset == dataset, inputs.c.md5 == md5, executions.c.status == "finished")
+    )
+    return connection.execute(query.order_by(executions.c.id.desc()).limit(1)).scalar()
+
+
+def execution_of(connection: Connection, event_id: str) -> str | None:
+    """Return the newest execution that an event started."""
+    query = select(executions.c.id).where(executions.c.event_id == event_id).order_by(executions.c.id.desc())
+    return connection.execute(query.limit(1)).scalar()
+
+
+def finished_execution_of(connection: Connection, event_id: str) -> str | None:
+    """Return the newest execution that an event started and that finished."""
+    query = select(executions.c.id).where(executions.c.event_id == event_id, executions.c.status == "finished")
+    return connection.execute(query.order_by(executions.c.id.desc()).limit(1)).scalar()
+
+
+def last_execution_of(connection: Connection, trigger: str) -> int | None:
+    """Return when the newest execution that a trigger started ended, or began if it did not end."""
+    query = (
+        select(func.max(func.coalesce(executions.c.ended_at, executions.c.started_at)))
+        .select_from(events)
+        .join(executions, executions.c.id == events.c.execution_id)
+        .where(events.c.trigger == trigger)
+    )
+    return connection.execute(query).scalar()
+
+
+def take_up_events(connection: Connection) -> None:
+    """Let events wait again whose process died while it acted on them."""
+    query = update(events).where(events.c.status == "running", events.c.kind != "manual")
+    connection.execute(query.values(status="pending", reason="taken up again: its process had died"))
 
 
 def firing_alerts(connection: Connection) -> list[FiringAlert]:
@@ -230,7 +278,3 @@ def firing_alerts(connection: Connection) -> list[FiringAlert]:
     query = select(*columns).where(alerts.c.status == "firing").order_by(alerts.c.at, alerts.c.id)
     return [FiringAlert(**row) for row in connection.execute(query).mappings()]
 
-
-def count_results(connection: Connection) -> int:
-    """Return how many results are remembered."""
-    return connection.execute(select(func.count()).select_from(step_results)).scalar_one()

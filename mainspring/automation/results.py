@@ -18,7 +18,7 @@ import polars as pl
 
 from mainspring.base.errors import InvalidData, MainspringError
 from mainspring.base.hashing import md5_file
-from mainspring.store.objects import walk
+from mainspring.store.objects import Entry, walk
 
 if TYPE_CHECKING:
     from mainspring.store.objects import Objects
@@ -140,7 +140,7 @@ def _store_files(objects: Objects, files: Files) -> StoredResult:
         found |= {f"content/{path}/{name}".rstrip("/"): file for name, file in inside.items()}
     stored = objects.put_folder(found)
     meta = msgspec.json.encode({"paths": files.paths, "about": files.about})
-    entries = [*objects.listing(stored.md5), type(objects.listing(stored.md5)[0])(_META, objects.put_bytes(meta))]
+    entries = [*objects.listing(stored.md5), Entry(_META, objects.put_bytes(meta))]
     listing = objects.put_listing(entries, stored.size + len(meta))
     return StoredResult(md5=listing.md5, format="files", size=listing.size)
 

@@ -2,8 +2,75 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
+
+from mainspring.cli import context, output
+
+if TYPE_CHECKING:
+    from mainspring.reproducibility.reproduce import Reproduction
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of reproducibility."""
+    app.command("reproduce")(reproduce)
+
+
+def reproduce(
+    reference: str = typer.Argument(metavar="RUN|MODEL@VERSION", help="A run, or the model version that it made."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+    to: Path = typer.Option(None, "--to", metavar="DIR", help="Fresh folder to make it in; kept afterwards."),
+    rebuild_environment: bool = typer.Option(
+        False, "--rebuild-environment", help="Build a virtual environment even if the present one has all it needs."
+    ),
+) -> None:
+    """Make a run again from its snapshot, and say how far it comes out the same.
+
+    L4 the artifact's bytes, L3 the predictions' hash, L2 predictions within 1e-6, L1 metrics within their intervals,
+    L0 none of these. Exits with 1 at L0.
+    """
+    from mainspring.reproducibility.reproduce import reproduce as make_again
+
+    lines = output.console(stderr=True)
+
+    def say(line: str) -> None:
+        lines.print(line, style="dim", markup=False)
+
+    result = make_again(context.workspace(), reference, to=to, rebuild_environment=rebuild_environment, say=say)
+    output.emit(result, json=json, show=lambda: _show(result))
+    if result.level == 0:
+        raise typer.Exit(1)
+
+
+def _show(result: Reproduction) -> None:
+    rows = [(f"L{rung.level}", rung.name, rung.status, _evidence(rung.evidence)) for rung in result.levels]
+    console = output.console()
+    console.print(output.table(("level", "rung", "status", "evidence"), rows))
+    made = f"{result.model}@{result.version}" if result.model else f"run {result.run_id}"
+    console.print(f"{made} reached level L{result.level} in {result.seconds:.1f} s")
+    console.print(f"environment: {result.environment.status}; folder: {result.folder}", markup=False)
+    if result.suspect:
+        console.print(f"suspect: {result.suspect}", markup=False)
+
+
+def _evidence(evidence: dict[str, object]) -> str:
+    if "metrics" in evidence:
+        metrics = evidence["metrics"]
+        assert isinstance(metrics, dict)
+        return ", ".join(
+            f"{name} {_number(row['original'])} → {_number(row['again'])}" for name, row in metrics.items()
+        )
+    shown = {name: value for name, value in evidence.items() if name != "sha256" and value not in (None, [])}
+    return ", ".join(f"{name.replace('_', ' ')}: {_short(value)}" for name, value in shown.items())
+
+
+def _number(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, str) and len(value) == 64:
+        return value[:12]
+    return ", ".join(map(str, value)) if isinstance(value, list) else _number(value)

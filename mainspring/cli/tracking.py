@@ -34,8 +34,8 @@ def register(app: typer.Typer) -> None:
 
 @runs.command("list")
 def list_command(
-    experiment: str = typer.Option(None, help="Only runs of this experiment."),
-    status: str = typer.Option(None, help="Only runs that are running, finished, failed, killed or lost."),
+    experiment: str | None = typer.Option(None, help="Only runs of this experiment."),
+    status: str | None = typer.Option(None, help="Only runs that are running, finished, failed, killed or lost."),
     limit: int = typer.Option(50, min=1, help="At most so many."),
     order: str = typer.Option("-started_at", help="Such as -started_at, name, -metrics.auc or params.depth."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
@@ -92,8 +92,8 @@ def compare_command(
 @runs.command("artifacts")
 def artifacts_command(
     run: str = typer.Argument(help="Id, first digits of the id, or name."),
-    get: str = typer.Option(None, help="Path of a file or folder of the run to copy out."),
-    to: Path = typer.Option(None, help="Where to put it; by default here, under its own name."),
+    get: str = typer.Option("", help="Path of a file or folder of the run to copy out."),
+    to: Path | None = typer.Option(None, help="Where to put it; by default here, under its own name."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List the files of a run, or copy one out."""
@@ -103,11 +103,11 @@ def artifacts_command(
 
     workspace = context.workspace()
     info = get_run(workspace, run)
-    if get is not None:
-        target = to or Path(get.rstrip("/").rsplit("/", 1)[-1])
-        count = fetch_artifact(workspace, info.id, get.rstrip("/"), target)
-        result = {"path": get, "to": str(target), "files": count}
-        output.emit(result, json=json, show=lambda: f"{get} → {target}" + (f" ({count} files)" if count > 1 else ""))
+    if wanted := get.rstrip("/"):
+        target = to or Path(wanted.rsplit("/", 1)[-1])
+        count = fetch_artifact(workspace, info.id, wanted, target)
+        said = f"{wanted} → {target} ({count} file{'s' if count > 1 else ''})"
+        output.emit({"path": wanted, "to": str(target), "files": count}, json=json, show=lambda: said)
         return
     found = list_artifacts(workspace, info.id)
     output.emit([artifact_json(artifact) for artifact in found], json=json, show=lambda: _files(found))
@@ -140,7 +140,9 @@ def _listing(found: list[RunInfo]) -> object:
         shown = [f"{key} {metric}" for key, metric in list(run.metrics.items())[:_METRICS_LISTED]]
         more = len(run.metrics) - len(shown)
         metrics = "\n".join([*shown, *([f"… {more} more"] if more > 0 else [])])
-        rows.append((run.id[:width], run.name, run.experiment, run.status, _when(run.started_at), _lasted(run), metrics))
+        rows.append(
+            (run.id[:width], run.name, run.experiment, run.status, _when(run.started_at), _lasted(run), metrics)
+        )
     return output.table(("run", "name", "experiment", "status", "started", "took", "metrics"), rows)
 
 
@@ -156,7 +158,10 @@ def _page(
     if run.params:
         parts += ["", output.table(("param", "value"), run.params.items())]
     if run.metrics:
-        parts += ["", output.table(("metric", "value", "interval", "n", "step", "history"), _metric_rows(run, histories))]
+        parts += [
+            "",
+            output.table(("metric", "value", "interval", "n", "step", "history"), _metric_rows(run, histories)),
+        ]
     if run.tags:
         parts += ["", output.table(("tag", "value"), run.tags.items())]
     if inputs:

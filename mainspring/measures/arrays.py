@@ -73,7 +73,10 @@ def missing_values(vector: NDArray[Any]) -> NDArray[np.bool_]:
     elif vector.dtype.kind in "mM":
         missing = np.isnat(vector)
     elif vector.dtype.kind == "O":
-        missing = (vector != vector).astype(np.bool_) | (vector == None).astype(np.bool_)  # noqa: E711 - elementwise
+        try:
+            missing = (vector != vector).astype(np.bool_) | (vector == None).astype(np.bool_)  # noqa: E711 - elementwise
+        except ValueError:  # values that are arrays themselves have no one answer to !=
+            missing = np.fromiter((value is None for value in vector), dtype=np.bool_, count=len(vector))
     return missing
 
 

@@ -86,7 +86,7 @@ def _as_numbers(side: Sample) -> Sample:
 
 
 def _array(column: str, values: NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
-    array: NDArray[Any] = values if isinstance(values, np.ndarray) else np.asarray([*values], dtype=object)
+    array: NDArray[Any] = values if isinstance(values, np.ndarray) else np.fromiter(values, dtype=object)
     if array.ndim != 1:
         raise ValueError(f"column {column!r} must be one-dimensional, not of shape {array.shape}")
     if array.dtype.kind != "O":

@@ -164,22 +164,10 @@ def bootstrap(
     >>> print(bootstrap(np.median, [1.0, 2.0, 3.0, 4.0, 100.0]))
     3 [1, 100] n=5
     """
-    data = [np.asarray(array) for array in arrays]
-    if not data or any(len(array) == 0 for array in data):
-        raise ValueError("the bootstrap needs at least one array, and none may be empty")
     if method not in ("BCa", "percentile"):
         raise ValueError(f"method must be 'BCa' or 'percentile', not {method!r}")
-    if paired or clusters is not None:
-        same_length(**{f"array {i}": array for i, array in enumerate(data)})
-    units = [len(array) for array in (data[:1] if paired else data)]
-    members = None
-    if clusters is not None:
-        if not paired:
-            raise ValueError("clusters name the rows that all arrays share: they need paired=True")
-        members = _members(clusters, len(data[0]))
-        units = [len(members)]
-    if min(units) < 2:
-        raise ValueError("the bootstrap needs at least two rows (or clusters)")
+    data = [np.asarray(array) for array in arrays]
+    units, members = _units(data, paired, clusters)
     value = float(statistic(*data))
     rng = np.random.default_rng(seed)
     resampled = _resample(statistic, data, units, members, n_resamples, rng)
@@ -195,6 +183,21 @@ def bootstrap(
     kind = "cluster bootstrap" if clusters is not None else "bootstrap"
     n = len(data[0]) if paired else sum(units)
     return Estimate(value, low, high, n, f"{kind} {method}, {n_resamples} resamples", confidence)
+
+
+def _units(data: Arrays, paired: bool, clusters: ArrayLike | None) -> tuple[list[int], list[NDArray[np.int64]] | None]:
+    """Return how many units each draw takes from each sample, and the rows of each cluster."""
+    if not data or any(len(array) == 0 for array in data):
+        raise ValueError("the bootstrap needs at least one array, and none may be empty")
+    if clusters is not None and not paired:
+        raise ValueError("clusters name the rows that all arrays share: they need paired=True")
+    if paired:
+        same_length(**{f"array {i}": array for i, array in enumerate(data)})
+    members = None if clusters is None else _members(clusters, len(data[0]))
+    units = [len(members)] if members is not None else [len(array) for array in (data[:1] if paired else data)]
+    if min(units) < 2:
+        raise ValueError("the bootstrap needs at least two rows (or clusters)")
+    return units, members
 
 
 def cluster_codes(clusters: ArrayLike, n: int) -> NDArray[np.int64]:

@@ -60,7 +60,7 @@ def _acceleration(left_out: Sequence[tuple[NDArray[np.float64], NDArray[np.float
     for pull, times in ((raw / scale, times) for raw, times in pulls):
         cubes += float(times @ pull**3)
         squares += float(times @ pull**2)
-    return cubes / (6 * squares**1.5)
+    return float(cubes / (6 * squares**1.5))
 
 
 def weighted_bootstrap(

@@ -17,7 +17,7 @@ from mainspring.monitoring import records
 from mainspring.monitoring.channels.delivery import Delivery, planned
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection
 
     from mainspring.store.workspace import Workspace
 
@@ -111,8 +111,8 @@ def _latest(connection: Connection, monitor: str) -> Alert | None:
     return _alert(row) if row is not None else None
 
 
-def _alert(row: RowMapping) -> Alert:
-    return msgspec.convert(dict(row), Alert)
+def _alert(row: records.Row) -> Alert:
+    return msgspec.convert(row, Alert)
 
 
 def _store(connection: Connection, alert: Alert) -> None:

@@ -10,9 +10,11 @@ import polars as pl
 
 from mainspring.base.errors import InvalidData, NotFound, UsageError, did_you_mean
 from mainspring.measures.drift import ColumnDrift, DriftFloors, compare_columns
+from mainspring.versioning.tables import read_table, scan_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -114,7 +116,9 @@ def compare(
     if reference.is_empty():
         raise InvalidData("the reference has no rows", hint="compare with a table of rows that are known to be right")
     names = _chosen(reference, current, columns)
-    skipped, changed, shared = [], [], []
+    skipped: list[Skipped] = []
+    changed: list[ColumnFinding] = []
+    shared: list[str] = []
     for name in names:
         if name not in current.columns:
             changed.append(_schema_finding(name, reference, current, "the column is gone"))
@@ -130,6 +134,24 @@ def compare(
         n_reference=reference.height,
         n_current=current.height,
     )
+
+
+def read_pair(reference: Path, current: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read the two tables; the current one may have no rows, as long as it has columns.
+
+    Raises:
+        NotFound, InvalidData: one is not there, or cannot be read; names the file.
+    """
+    before = read_table(reference)
+    lazy = scan_table(current)
+    return before, lazy.collect() if _is_empty(lazy) else read_table(current)
+
+
+def _is_empty(lazy: pl.LazyFrame) -> bool:
+    try:
+        return bool(lazy.select(pl.len()).collect().item() == 0)
+    except (pl.exceptions.PolarsError, OSError):
+        return False
 
 
 def floors_of(*, ks: float, psi: float, alpha: float) -> DriftFloors:

@@ -87,7 +87,7 @@ def watch(workspace: Workspace, endpoint: str | None = None) -> list[Observation
 def latest(workspace: Workspace, monitor: str, *, limit: int = 1) -> list[dict[str, Any]]:
     """Return a monitor's recorded observations, the newest first."""
     with workspace.database.read() as connection:
-        return [dict(row) for row in records.latest_observations(connection, monitor, limit)]
+        return records.latest_observations(connection, monitor, limit)
 
 
 def _observe(workspace: Workspace, watched: Watched, name: str, monitor: declared.Monitor) -> Observation:

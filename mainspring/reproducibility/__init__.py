@@ -4,4 +4,4 @@
 ``rerun`` starts it, ``ladder`` compares, ``suspect`` says why a rung was missed, ``reproduce`` is the whole story.
 """
 
-__all__ = ["environment", "ladder", "records", "reproduce", "rerun", "restore", "suspect"]
+__all__ = ["environment", "ladder", "outcome", "records", "reproduce", "rerun", "restore", "suspect"]

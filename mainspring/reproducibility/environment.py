@@ -54,12 +54,35 @@ def changes(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> list[Cha
 
 
 def machine_changes(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> list[Change]:
-    """Return what no installation can bring back: platform and processor."""
+    """Return what no installation can bring back: operating system, C library, processor."""
+    old, new = _machine(recorded), _machine(present)
+    return [Change(name=name, original=old[name], present=new[name]) for name in old if old[name] != new[name]]
+
+
+def thread_changes(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> list[Change]:
+    """Return what changes the order of sums: thread pools, the processors that may be used, and their variables."""
+    old, new = _threads(recorded), _threads(present)
     return [
-        Change(name=name, original=_shown(recorded.get(name)), present=_shown(present.get(name)))
-        for name in ("platform", "cpu")
-        if recorded.get(name) != present.get(name)
+        Change(name=name, original=old.get(name), present=new.get(name))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
     ]
+
+
+def _machine(environment: Mapping[str, Any]) -> dict[str, str | None]:
+    processor = environment.get("cpu") or {}
+    named = {name: _shown(environment.get(name)) for name in ("platform", "libc")}
+    return named | {f"cpu.{name}": _shown(processor.get(name)) for name in ("model", "machine")}
+
+
+def _threads(environment: Mapping[str, Any]) -> dict[str, str | None]:
+    found = {name: _shown(value) for name, value in (environment.get("variables") or {}).items()}
+    found["cpu.usable"] = _shown((environment.get("cpu") or {}).get("usable"))
+    for pool in environment.get("threadpools") or ():
+        name = f"{pool.get('user_api')}/{pool.get('internal_api')}"
+        found[f"{name}.threads"] = _shown(pool.get("num_threads"))
+        found[f"{name}.architecture"] = _shown(pool.get("architecture"))
+    return found
 
 
 def distributions(environment: Mapping[str, Any]) -> dict[str, str]:

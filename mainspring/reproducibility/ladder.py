@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 """Largest difference of a prediction that rung L2 allows."""
-EQUAL = 1e-9
+EQUAL = 1e-6
 """Relative difference up to which a metric without an interval counts as the same."""
+_ROUNDING = 1e-9
 
 NAMES = {
     4: "artifact bytes",
@@ -128,7 +129,9 @@ def incomparable_predictions(reason: str) -> tuple[Rung, Rung]:
 
 
 def compare_metrics(original: Mapping[str, Measured], again: Mapping[str, Measured]) -> Rung:
-    """L1: every metric made again lies within the interval it had, or equals it where it had none.
+    """L1: every metric made again lies within the interval it had.
+
+    Metrics without an interval only count when none has one; then they have to be equal.
 
     >>> before = {"auc": Measured(value=0.8, low=0.78, high=0.82)}
     >>> compare_metrics(before, {"auc": Measured(value=0.79)}).status
@@ -136,7 +139,8 @@ def compare_metrics(original: Mapping[str, Measured], again: Mapping[str, Measur
     >>> compare_metrics(before, {"auc": Measured(value=0.70)}).evidence["outside"]
     ['auc']
     """
-    known = {name: item for name, item in original.items() if item.value is not None}
+    known = {name: item for name, item in original.items() if item.value is not None and not math.isnan(item.value)}
+    known = {name: item for name, item in known.items() if item.low is not None and item.high is not None} or known
     if not known:
         return rung(1, "not comparable", reason="the original has no metrics")
     rows: dict[str, dict[str, Any]] = {}
@@ -166,7 +170,7 @@ def hash_predictions(values: NDArray[np.float64]) -> str:
 def _within(value: float, before: Measured) -> bool:
     assert before.value is not None
     if before.low is not None and before.high is not None:
-        slack = EQUAL * max(1.0, abs(before.low), abs(before.high))
+        slack = _ROUNDING * max(1.0, abs(before.low), abs(before.high))
         return before.low - slack <= value <= before.high + slack
     return math.isclose(value, before.value, rel_tol=EQUAL, abs_tol=EQUAL)
 

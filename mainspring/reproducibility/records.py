@@ -8,7 +8,7 @@ from sqlalchemy import desc, insert, select
 
 from mainspring.store.schema.automation import executions
 from mainspring.store.schema.reproducibility import reproductions
-from mainspring.store.schema.tracking import artifacts, inputs, latest_metrics, runs
+from mainspring.store.schema.tracking import artifacts, runs, tags
 from mainspring.store.schema.versioning import model_versions
 
 if TYPE_CHECKING:
@@ -23,30 +23,19 @@ def version_of_run(connection: Connection, run_id: str) -> Row[Any] | None:
     return connection.execute(made.order_by(desc(model_versions.c.created_at)).limit(1)).first()
 
 
-def run_row(connection: Connection, run_id: str) -> Row[Any] | None:
-    """Return a run."""
-    return connection.execute(select(runs).filter_by(id=run_id)).first()
-
-
-def newest_run(connection: Connection) -> Row[Any] | None:
-    """Return the run that started last."""
-    return connection.execute(select(runs).order_by(desc(runs.c.started_at), desc(runs.c.id)).limit(1)).first()
+def newest_run(connection: Connection, *, executed: bool) -> Row[Any] | None:
+    """Return the newest run that is not nested in another; with ``executed``, of the newest execution."""
+    nested = select(tags.c.run_id).where(tags.c.key == "mainspring.parent")
+    query = select(runs).where(runs.c.id.not_in(nested))
+    if executed:
+        query = query.where(runs.c.id.in_(select(executions.c.run_id).where(executions.c.run_id.is_not(None))))
+    return connection.execute(query.order_by(desc(runs.c.started_at), desc(runs.c.id)).limit(1)).first()
 
 
 def execution_of(connection: Connection, run_id: str) -> Row[Any] | None:
     """Return the execution that a run belongs to."""
     held = select(executions).filter_by(run_id=run_id)
     return connection.execute(held.order_by(desc(executions.c.started_at)).limit(1)).first()
-
-
-def metric_rows(connection: Connection, run_id: str) -> Sequence[Row[Any]]:
-    """Return the newest point of every metric of a run."""
-    return connection.execute(select(latest_metrics).filter_by(run_id=run_id)).all()
-
-
-def input_rows(connection: Connection, run_id: str) -> Sequence[Row[Any]]:
-    """Return the dataset versions that a run read."""
-    return connection.execute(select(inputs).filter_by(run_id=run_id).order_by(inputs.c.dataset)).all()
 
 
 def artifact_rows(connection: Connection, run_id: str) -> Sequence[Row[Any]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mainspring.base.errors import MainspringError
 from mainspring.serving import metrics, routes
 from mainspring.serving.predictor import Predictor
+from mainspring.versioning.materials import materialise_address, policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ class Endpoints:
         self._workspace = workspace
         self._worker = worker
         self._changed = changed
-        self._policy = workspace.settings.model
+        self._policy = policy(workspace)
         self._seen: dict[Path, Mark] = {}
         self._retry_at: dict[Path, float] = {}
         self._warm: dict[str, OrderedDict[tuple[str, str], Predictor]] = {}
@@ -114,10 +115,7 @@ class Endpoints:
             self._swap(table, loaded)
 
     def _predictor(self, route: Route) -> Predictor:
-        folder = self._workspace.state / "models" / route.artifact
-        if not (folder / "manifest.json").is_file():
-            self._workspace.objects.restore(route.artifact, folder, mode=0o444)
-        return Predictor(route, folder, self._policy)
+        return Predictor(route, materialise_address(self._workspace, route.artifact), self._policy)
 
     def _swap(self, table: RouteTable, loaded: dict[tuple[str, str], Predictor]) -> None:
         name = table.endpoint

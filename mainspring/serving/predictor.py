@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from mainspring.base.settings.schema import ModelSettings
     from mainspring.serving.routes import Route
 
 _WARM_CALLS = 3
@@ -39,7 +38,7 @@ class Predictor:
         seconds: what a call with one row takes, measured while warming up.
     """
 
-    def __init__(self, route: Route, folder: Path, policy: ModelSettings | None) -> None:
+    def __init__(self, route: Route, folder: Path, policy: tuple[bool, tuple[str, ...]]) -> None:
         """Load the artifact, checked against its manifest, and call it a few times with rows it knows.
 
         Raises:
@@ -47,20 +46,16 @@ class Predictor:
         """
         self.version = route.version
         self.artifact_id = route.artifact
-        self.artifact = load_artifact(
-            folder,
-            trust_pickle=policy.trust_pickle if policy else False,
-            trusted_types=tuple(policy.trusted_types) if policy else (),
-        )
+        trust_pickle, trusted_types = policy
+        self.artifact = load_artifact(folder, trust_pickle=trust_pickle, trusted_types=trusted_types)
         self.signature = self.artifact.signature
         self.reader = Reader(self.signature)
         self.classes = self.signature.target.classes
-        self.seconds = self._warm(folder)
+        self.seconds = self._warm()
 
-    def _warm(self, folder: Path) -> float:
+    def _warm(self) -> float:
         try:
-            probe = pl.read_parquet(folder / "probe.parquet", n_rows=1)
-            frame = self.signature.conform(probe.select(self.reader.names))
+            frame = self.signature.conform(self.artifact.probe()[0].head(1))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise Corrupted(f"the probe of version {self.version} cannot be read: {error}") from error
         taken = []

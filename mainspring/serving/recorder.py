@@ -149,7 +149,7 @@ class Recorder:
 
 def frame_of(records: list[Record]) -> pl.DataFrame:
     """Return records of one endpoint and version as rows of a segment."""
-    columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA}
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
     for record in records:
         rows = len(record.ids)
         columns["prediction_id"] += record.ids
@@ -157,14 +157,14 @@ def frame_of(records: list[Record]) -> pl.DataFrame:
         for name in ("at", "version", "role", "status", "latency_ms", "key", "error"):
             columns[name] += [getattr(record, name)] * rows
         _add_answer(columns, record.answer, rows)
-    frame = pl.DataFrame(columns, schema=_SCHEMA)
+    frame = pl.DataFrame(columns, schema=SCHEMA)
     if frame["scores"].null_count() == len(frame):
         frame = frame.drop("scores")
     reader = next((record.reader for record in records if record.reader is not None), None)
     return frame if reader is None else frame.hstack(_inputs(records, reader))
 
 
-_SCHEMA: dict[str, pl.DataType] = {
+SCHEMA: dict[str, pl.DataType] = {
     "prediction_id": pl.String(),
     "at": pl.Int64(),
     "event_time": pl.Int64(),

@@ -93,8 +93,15 @@ def read(
 
 def _read_one(path: Path, filters: list[pl.Expr], columns: list[str] | None, strict: bool) -> pl.DataFrame | None:
     try:
-        frame = pl.read_parquet(path) if columns is None else pl.read_parquet(path, columns=columns)
-        return frame.filter(*filters) if filters else frame
+        if not path.is_file():
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            lazy = pl.scan_parquet(path, glob=False)
+            if columns is not None:
+                held = lazy.collect_schema().names()
+                lazy = lazy.select(name for name in columns if name in held)
+            return lazy.filter(*filters).collect() if filters else lazy.collect()
     except FileNotFoundError:
         return None
     except (pl.exceptions.PolarsError, OSError) as error:

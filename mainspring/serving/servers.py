@@ -83,7 +83,9 @@ def problems(workspace: Workspace, endpoint: str, generation: int) -> list[str]:
     """Return why live workers do not use a generation of routes, if they cannot."""
     found = [state.endpoints.get(endpoint) for state in workers(workspace).values()]
     return [
-        state.problem for state in found if state is not None and state.problem is not None and state.generation < generation
+        state.problem
+        for state in found
+        if state is not None and state.problem is not None and state.generation < generation
     ]
 
 

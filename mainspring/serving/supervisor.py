@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -19,7 +19,7 @@ from mainspring.base.errors import MainspringError, StorageError, UsageError
 from mainspring.base.ids import new_id
 from mainspring.serving import servers
 from mainspring.serving.admission import check_bind
-from mainspring.serving.releases import reconcile
+from mainspring.serving.publication import reconcile
 from mainspring.serving.worker import bind
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ _STOP_SECONDS = 25.0
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 10.0
 _SETTLED_SECONDS = 30.0
-_ONE_THREAD = {
-    name: "1"
-    for name in (
+_ONE_THREAD = dict.fromkeys(
+    (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "MKL_NUM_THREADS",
         "NUMEXPR_NUM_THREADS",
         "VECLIB_MAXIMUM_THREADS",
         "POLARS_MAX_THREADS",
-    )
-}
+    ),
+    "1",
+)
 
 
 def serve(
@@ -68,7 +68,9 @@ def serve(
         home = servers.folder(workspace) / new_id()
         (home / "metrics").mkdir(parents=True, mode=0o700)
         try:
-            supervisor = Supervisor(workspace, home, host, reserved.getsockname()[1], workers or _processors(), guard=guard)
+            supervisor = Supervisor(
+                workspace, home, host, reserved.getsockname()[1], workers or _processors(), guard=guard
+            )
             asyncio.run(supervisor.run())
         finally:
             shutil.rmtree(home, ignore_errors=True)
@@ -119,7 +121,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         ready = [loop.create_future() for _ in range(self._workers)]
-        kept = [loop.create_task(self._keep(self._worker_command(index), ready[index])) for index in range(self._workers)]
+        kept = [
+            loop.create_task(self._keep(self._worker_command(index), ready[index])) for index in range(self._workers)
+        ]
         if self._guard:
             kept.append(loop.create_task(self._keep(self._guard_command(), loop.create_future())))
         try:
@@ -135,8 +139,8 @@ class Supervisor:
 
     async def _all_ready(self, ready: list[asyncio.Future[bool]]) -> bool:
         """Return True when all workers answer, False when told to stop before."""
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        everybody = asyncio.ensure_future(asyncio.gather(*ready))
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(self._stopping.wait())
+        everybody: asyncio.Future[Any] = asyncio.gather(*ready)
         await asyncio.wait({stopping, everybody}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self._stopping.is_set():
             everybody.cancel()

@@ -76,7 +76,7 @@ class Worker:
         """Serve until told to stop; then finish what was begun and write what was recorded."""
         server = HttpServer(
             uvicorn.Config(
-                self.application,  # type: ignore[arg-type] # ASGI's dictionaries are typed looser here
+                self.application,
                 http=Connection,
                 ws="none",
                 lifespan="off",

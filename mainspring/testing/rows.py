@@ -131,7 +131,9 @@ def _normalised(column: pl.Series, whole: bool) -> pl.Series:
         return moment.to_physical()
     if dtype in (pl.String, pl.Categorical, pl.Enum):
         return column.cast(pl.String).str.strip_chars().str.to_lowercase()
-    return pl.Series(column.name, [None if value is None else repr(value) for value in column.to_list()], dtype=pl.String)
+    return pl.Series(
+        column.name, [None if value is None else repr(value) for value in column.to_list()], dtype=pl.String
+    )
 
 
 def _twins(of: NDArray[np.uint64], among: NDArray[np.uint64]) -> NDArray[np.int64]:

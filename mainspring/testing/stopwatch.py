@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.artifact import Artifact
 
-PINNED = {
-    name: "1"
-    for name in (
+PINNED = dict.fromkeys(
+    (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "MKL_NUM_THREADS",
         "VECLIB_MAXIMUM_THREADS",
         "NUMEXPR_NUM_THREADS",
         "POLARS_MAX_THREADS",
-    )
-}
+    ),
+    "1",
+)
 """One thread for each library, as a server's worker has it."""
 _SECONDS = 300
 _WARM_UP = 30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from mainspring.base.errors import InvalidData, MainspringError
 from mainspring.measures.paired import n_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mainspring.measures.estimate import Estimate
 
@@ -55,7 +56,7 @@ def against_bound(
     high: float | None = None,
     required: bool = True,
     strict: bool = False,
-    **evidence: object,
+    evidence: Mapping[str, Any] = MappingProxyType({}),
 ) -> Verdict:
     """Judge an estimate by bounds: its whole interval within them passes, wholly beyond one fails, else inconclusive.
 
@@ -83,7 +84,7 @@ def against_bound(
         needed = decisive_n(estimate, min(abs(estimate.value - bound) for bound in (low, high) if bound is not None))
     bounds = {name: bound for name, bound in (("min", low), ("max", high)) if bound is not None}
     told = {"reason": _compared(estimate, bounds, status), **bounds, "method": estimate.method}
-    return of_estimate(check, status, estimate, n_needed=needed, required=required, **{**told, **evidence})
+    return of_estimate(check, status, estimate, n_needed=needed, required=required, evidence={**told, **evidence})
 
 
 def of_estimate(
@@ -93,7 +94,7 @@ def of_estimate(
     *,
     n_needed: int | None = None,
     required: bool = True,
-    **evidence: object,
+    evidence: Mapping[str, Any] = MappingProxyType({}),
 ) -> Verdict:
     """Return the verdict that carries an estimate and its interval."""
     return Verdict(
@@ -108,23 +109,33 @@ def of_estimate(
     )
 
 
-def undecided(check: str, reason: str, *, required: bool = True, n: int | None = None, **evidence: object) -> Verdict:
+def undecided(
+    check: str,
+    reason: str,
+    *,
+    required: bool = True,
+    evidence: Mapping[str, Any] = MappingProxyType({}),
+) -> Verdict:
     """Return the verdict of a check that could not be answered."""
-    return Verdict(
-        check=check, status="inconclusive", n=n, evidence={"reason": reason, **evidence}, required=required
-    )
+    return Verdict(check=check, status="inconclusive", evidence={**evidence, "reason": reason}, required=required)
 
 
-def not_applicable(check: str, reason: str, *, required: bool = True, **evidence: object) -> Verdict:
+def not_applicable(
+    check: str,
+    reason: str,
+    *,
+    required: bool = True,
+    evidence: Mapping[str, Any] = MappingProxyType({}),
+) -> Verdict:
     """Return the verdict of a question that does not arise."""
-    return Verdict(check=check, status="not_applicable", evidence={"reason": reason, **evidence}, required=required)
+    return Verdict(check=check, status="not_applicable", evidence={**evidence, "reason": reason}, required=required)
 
 
 def of_error(check: str, error: MainspringError, *, required: bool = True) -> Verdict:
     """Return the verdict of a check that the data stopped: inconclusive, with what was said."""
     details = {key: str(value) for key, value in error.details.items()}
     told = {"error": error.code, **({"hint": error.hint} if error.hint else {}), **details}
-    return undecided(check, error.message, required=required, **{k: v for k, v in told.items() if k != "reason"})
+    return undecided(check, error.message, required=required, evidence=told)
 
 
 def worst(statuses: Iterable[Status]) -> Outcome:

@@ -126,7 +126,8 @@ def _record(
 ) -> list[ArtifactInfo]:
     at = clock.now()
     infos = [
-        ArtifactInfo(path=path, md5=item.md5, size=item.size, created_at=at, about=about) for path, item in stored.items()
+        ArtifactInfo(path=path, md5=item.md5, size=item.size, created_at=at, about=about)
+        for path, item in stored.items()
     ]
     with workspace.database.write() as connection:
         if not records.run_exists(connection, run_id):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring.base import clock
 from mainspring.base.errors import Conflict, NotFound
 from mainspring.tracking import records
-from mainspring.tracking.limits import check_key, metric_step, metric_value, param_text, tag_text
+from mainspring.tracking.limits import check_key, metric_value, metric_whole, param_text, tag_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,14 +42,14 @@ def point(key: str, value: Any, step: object = 0, at: int | None = None) -> Poin
         InvalidData: the name, the value or the step cannot be logged.
     """
     check_key(key, "metric")
-    step = metric_step(key, step)
-    at = clock.now() if at is None else at
+    step = metric_whole(key, "step", step)
+    at = clock.now() if at is None else metric_whole(key, "moment", at)
     if isinstance(value, int | float) or not hasattr(value, "value"):
         return Point(key, step, at, metric_value(key, value))
     bounds = (getattr(value, name, None) for name in ("low", "high"))
     low, high = (None if bound is None else metric_value(key, bound) for bound in bounds)
     count = getattr(value, "n", None)
-    n = None if count is None else operator.index(count)
+    n = None if count is None else metric_whole(key, "number of observations", count)
     return Point(key, step, at, metric_value(key, value.value), low, high, n)
 
 

@@ -96,7 +96,7 @@ class Buffer:
             thread.join()
 
     def _keep_writing(self) -> None:
-        while not self.closed:
+        while True:
             self._wake.wait(SECONDS)
             self._wake.clear()
             if self.closed:

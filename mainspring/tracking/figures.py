@@ -14,7 +14,7 @@ def png(figure: Any) -> bytes:
     Raises:
         InvalidData: it is no figure.
     """
-    drawn = figure if hasattr(figure, "savefig") else getattr(figure, "figure", None)
+    drawn: Any = figure if hasattr(figure, "savefig") else getattr(figure, "figure", None)
     if not hasattr(drawn, "savefig"):
         raise InvalidData(
             f"a {type(figure).__name__} is no matplotlib figure",

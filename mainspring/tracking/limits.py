@@ -14,7 +14,6 @@ PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 NAME_LENGTH = 500
 PATH_LENGTH = 500
-_STEPS = range(-(2**63), 2**63)
 
 
 def check_key(key: object, what: str) -> str:
@@ -80,18 +79,23 @@ def metric_value(key: str, value: Any) -> float:
     )
 
 
-def metric_step(key: str, step: object) -> int:
-    """Return a metric's step, a whole number of 64 bits.
+def metric_whole(key: str, what: str, value: object) -> int:
+    """Return a metric's step, moment or number of observations: a whole number of 64 bits.
+
+    >>> metric_whole("loss", "step", 3)
+    3
 
     Raises:
         InvalidData: it is no whole number, or too large.
     """
     try:
-        number = operator.index(step)  # type: ignore[arg-type]  # whatever has no index raises TypeError
+        number = operator.index(value)  # type: ignore[arg-type]  # whatever has no index raises TypeError
     except TypeError:
         number = None
-    if number is None or number not in _STEPS:
-        raise InvalidData(f"the metric '{key}' cannot be logged at step {_shown(step)}: it is no whole number", metric=key)
+    if number is None or not -(2**63) <= number < 2**63:
+        raise InvalidData(
+            f"the metric '{key}' cannot take {_shown(value)} as its {what}: it is no whole number of 64 bits", metric=key
+        )
     return number
 
 
@@ -137,7 +141,8 @@ def _value(what: str, value: object, longest: int) -> str:
     text = _written(value).replace("\x00", "\ufffd").encode(errors="replace").decode()
     if len(text) > longest:
         raise InvalidData(
-            f"{what} has {len(text)} characters, {longest} is the most", hint="store long text with log_text(text, NAME)"
+            f"{what} has {len(text)} characters, {longest} is the most",
+            hint="store long text with log_text(text, NAME)",
         )
     return text
 

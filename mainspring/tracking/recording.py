@@ -51,7 +51,7 @@ class Run:
     def __init__(
         self,
         workspace: Workspace,
-        id: str,  # noqa: A002 - the word of the records
+        id: str,
         *,
         name: str,
         experiment: str,
@@ -208,7 +208,9 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         status, text = ending(error)
         try:
             self.finish(status, text)

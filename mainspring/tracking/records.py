@@ -65,7 +65,9 @@ def set_lifecycle(connection: Connection, experiment_id: str, lifecycle: str) ->
 
 def count_runs(connection: Connection, experiment_id: str) -> int:
     """Return how many runs an experiment has, deleted ones included."""
-    return connection.execute(select(func.count()).select_from(runs).filter_by(experiment_id=experiment_id)).scalar_one()
+    return connection.execute(
+        select(func.count()).select_from(runs).filter_by(experiment_id=experiment_id)
+    ).scalar_one()
 
 
 def add_run(connection: Connection, row: dict[str, Any]) -> None:
@@ -137,7 +139,9 @@ def add_params(connection: Connection, run_id: str, values: Mapping[str, str]) -
 def put_tags(connection: Connection, run_id: str, values: Mapping[str, str]) -> None:
     """Set tags, replacing those that are there."""
     statement = _upsert(connection, tags)
-    statement = statement.on_conflict_do_update(index_elements=["run_id", "key"], set_={"value": statement.excluded.value})
+    statement = statement.on_conflict_do_update(
+        index_elements=["run_id", "key"], set_={"value": statement.excluded.value}
+    )
     connection.execute(statement, [{"run_id": run_id, "key": key, "value": value} for key, value in values.items()])
 
 
@@ -148,10 +152,10 @@ def add_points(connection: Connection, run_id: str, points: Sequence[tuple[str, 
     thread takes 5 ms to hand it back.
     """
     if connection.dialect.name != "sqlite":
-        names = ("key", "step", "at", "value")
-        rows = [{"run_id": run_id, **dict(zip(names, point, strict=True))} for point in points]
-        for row in rows:
-            row["value"] = _null(row["value"])
+        rows = [
+            {"run_id": run_id, "key": key, "step": step, "at": at, "value": _null(value)}
+            for key, step, at, value in points
+        ]
         connection.execute(insert(metric_points), rows)
         return
     for part in _parts(points):
@@ -209,11 +213,12 @@ def logged(connection: Connection, table: Table, run_ids: Sequence[str]) -> Iter
         yield from connection.execute(select(table).where(table.c.run_id.in_(part)).order_by(table.c.key))
 
 
-def history_rows(connection: Connection, run_id: str, key: str) -> Sequence[Row[Any]]:
+def history_rows(connection: Connection, run_id: str, key: str) -> list[tuple[int, int, float | None]]:
     """Return ``(step, at, value)`` of a metric in the order of its steps."""
     table = metric_points
     query = select(table.c.step, table.c.at, table.c.value).where(table.c.run_id == run_id, table.c.key == key)
-    return connection.execute(query.order_by(table.c.step, table.c.at, table.c.id)).all()
+    rows = connection.execute(query.order_by(table.c.step, table.c.at, table.c.id))
+    return [(step, at, value) for step, at, value in rows]
 
 
 def input_rows(connection: Connection, run_id: str) -> Sequence[Row[Any]]:

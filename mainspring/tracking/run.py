@@ -1,7 +1,7 @@
 """Starting a run, and logging into the one that is active.
 
-    with mainspring.start_run(params={"depth": 3}):
-        mainspring.log_metric("auc", 0.91)
+with mainspring.start_run(params={"depth": 3}):
+    mainspring.log_metric("auc", 0.91)
 """
 
 from __future__ import annotations
@@ -82,31 +82,19 @@ def start_run(
         parent.log_params(params or {})
         parent.set_tags(tags or {})
         return parent
-    opened = workspace or (parent.workspace if parent is not None else Workspace.open())
     given = {check_key(key, "param"): param_text(key, value) for key, value in (params or {}).items()}
     labels = {check_key(key, "tag"): tag_text(key, value) for key, value in (tags or {}).items()}
-    labels[owner.TAG] = owner.describe()
-    if parent is not None:
-        labels.setdefault(PARENT_TAG, parent.id)
+    opened = workspace or (parent.workspace if parent is not None else Workspace.open())
     row = {
         "id": new_id(),
-        "name": name if name is None else check_name(name, "a run"),
+        "name": "" if name is None else check_name(name, "a run"),
         "status": "running",
         "actor": opened.actor,
         "execution_id": execution_id,
         "snapshot_id": _snapshot_id(opened, snapshot, parent, given),
     }
     group = experiment or (parent.experiment if parent is not None else opened.settings.project)
-    row = _insert(opened, row, group, given, labels)
-    run = Run(
-        opened,
-        row["id"],
-        name=row["name"],
-        experiment=group,
-        snapshot_id=row["snapshot_id"],
-        parent=parent,
-        closes_workspace=workspace is None and parent is None,
-    )
+    run = _begin(opened, parent, row, group, given, labels, closes_workspace=workspace is None and parent is None)
     _active.set(run)
     return run
 
@@ -120,7 +108,9 @@ def attach(workspace: Workspace, run_id: str, *, closes_workspace: bool = False)
     with workspace.database.read() as connection:
         rows = records.run_rows(connection, where={"id": run_id})
     if not rows:
-        raise NotFound(f"there is no run '{run_id}'", hint=f"the variable {RUN_VARIABLE} names a run's whole id", run=run_id)
+        raise NotFound(
+            f"there is no run '{run_id}'", hint=f"the variable {RUN_VARIABLE} names a run's whole id", run=run_id
+        )
     [row] = rows
     return Run(
         workspace,
@@ -206,7 +196,9 @@ def _required(verb: str) -> Run:
             hint=f"call `run.{verb}(…)` of the run that is meant",
             runs=[run.id for run in others],
         )
-    raise UsageError(f"{verb}: there is no active run", hint="log inside `with mainspring.start_run():` or a pipeline's step")
+    raise UsageError(
+        f"{verb}: there is no active run", hint="log inside `with mainspring.start_run():` or a pipeline's step"
+    )
 
 
 def _of_this_context() -> Run | None:
@@ -262,14 +254,30 @@ def _snapshot_id(
     return snapshots.take(workspace, datasets=[], randomness=None, parameters=dict(params)).id
 
 
-def _insert(
-    workspace: Workspace, row: dict[str, Any], experiment: str, params: Mapping[str, str], tags: Mapping[str, str]
-) -> dict[str, Any]:
+def _begin(
+    workspace: Workspace,
+    parent: Run | None,
+    row: dict[str, Any],
+    experiment: str,
+    params: Mapping[str, str],
+    tags: dict[str, str],
+    *,
+    closes_workspace: bool,
+) -> Run:
+    tags[owner.TAG] = owner.describe()
+    if parent is not None:
+        tags.setdefault(PARENT_TAG, parent.id)
     with workspace.database.write() as connection:
         group = ensure_experiment(connection, experiment)
-        row = row | {"experiment_id": group.id, "started_at": clock.now()}
-        if row["name"] is None:
-            row["name"] = f"{group.name[:400]}-{records.count_runs(connection, group.id) + 1}"
-        records.add_run(connection, row)
+        name = row["name"] or f"{group.name[:400]}-{records.count_runs(connection, group.id) + 1}"
+        records.add_run(connection, row | {"name": name, "experiment_id": group.id, "started_at": clock.now()})
         write(connection, row["id"], params=params, tags=tags)
-    return row
+    return Run(
+        workspace,
+        row["id"],
+        name=name,
+        experiment=group.name,
+        snapshot_id=row["snapshot_id"],
+        parent=parent,
+        closes_workspace=closes_workspace,
+    )

@@ -136,10 +136,10 @@ def _serving_signature(model: Any, sample: pl.DataFrame, features: Sequence[str]
         raise InvalidData(
             "the model does not say which classes it knows", hint="register it with `--target COLUMN` in the sample"
         )
-    if task in (None, "regression"):
+    if task is None or task == "regression":
         return Signature(inputs=inferred.inputs, target=Target("prediction", "regression", None), container=container)
     labels = classes if classes is not None else [0, 1]
-    return Signature(inputs=inferred.inputs, target=Target("prediction", task or "binary", labels), container=container)
+    return Signature(inputs=inferred.inputs, target=Target("prediction", task, labels), container=container)
 
 
 def _features(model: Any, sample: pl.DataFrame, target: str | None) -> list[str]:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from mainspring.base.errors import Conflict
 from mainspring.base.ids import new_id
+from mainspring.store.schema.tracking import runs
 from mainspring.store.schema.versioning import (
     dataset_versions,
     file_states,
@@ -246,3 +247,11 @@ def select_addresses(database: Database, dataset: str | None = None) -> Iterable
         query = query.where(dataset_versions.c.dataset == dataset)
     with database.read() as connection:
         return list(connection.execute(query).scalars())
+
+
+def select_run_snapshots(database: Database, prefix: str) -> Sequence[Row[Any]]:
+    """Return the snapshots of runs whose id begins with ``prefix``, at most two."""
+    query = select(snapshots).join(runs, runs.c.snapshot_id == snapshots.c.id)
+    query = query.where(runs.c.id.startswith(prefix, autoescape=True)).limit(2)
+    with database.read() as connection:
+        return connection.execute(query).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,12 +25,10 @@ from mainspring.measures.distribution import (
 VALUES = st.lists(st.integers(-8, 8).map(float), min_size=1, max_size=40)
 
 
-def autoregressive(n: int, rho: float, rng: np.random.Generator) -> np.ndarray:
-    from scipy.signal import lfilter
-
-    return lfilter([np.sqrt(1 - rho**2)], [1, -rho], rng.normal(size=n + 200))[200:]
+Series = Callable[[int, float, np.random.Generator], np.ndarray]
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_small_samples_agree_with_scipy(a: list[float], b: list[float]) -> None:
     assert ks(a, b).d == pytest.approx(
@@ -129,6 +129,7 @@ def test_a_thousand_categories_without_drift() -> None:
     assert found.p > 0.01
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=20),
     st.integers(0, 30),
@@ -146,7 +147,7 @@ def test_pooling_loses_no_row(rows: list[tuple[int, int]], more_a: int, more_b: 
 
 
 @pytest.mark.parametrize(("rho", "size"), [(0.5, 3000), (0.9, 3000), (0.95, 10_000)])
-def test_dependent_rows_are_worth_fewer(rho: float, size: int) -> None:
+def test_dependent_rows_are_worth_fewer(rho: float, size: int, autoregressive: Series) -> None:
     rng = np.random.default_rng(3)
     found = np.median([effective_n(autoregressive(size, rho, rng)) for _ in range(60)])
     assert found == pytest.approx(size * (1 - rho) / (1 + rho), rel=0.4)
@@ -165,7 +166,7 @@ def test_independent_and_periodic_rows_keep_their_worth() -> None:
     assert effective_n(marks) < 500
 
 
-def test_autocorrelation_does_not_alarm() -> None:
+def test_autocorrelation_does_not_alarm(autoregressive: Series) -> None:
     """AR(1) of 0.9: most naive KS tests reject at 5%; with the effective sizes about 5% do."""
     rng = np.random.default_rng(5)
     naive = honest = 0
@@ -178,6 +179,7 @@ def test_autocorrelation_does_not_alarm() -> None:
     assert honest / 200 < 0.1
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_adjusted_p_values(p: list[float]) -> None:
     adjusted = benjamini_hochberg(p)

@@ -15,6 +15,7 @@ from mainspring.measures.intervals import bootstrap, clopper_pearson, mean_inter
 from mainspring.measures.resampling import weighted_bootstrap
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2000), st.data(), st.sampled_from([0.8, 0.9, 0.95, 0.99]))
 def test_proportions_agree_with_scipy(n: int, data: st.DataObject, confidence: float) -> None:
     k = data.draw(st.integers(0, n))
@@ -63,6 +64,7 @@ def test_tango_agrees_with_published_numbers() -> None:
     assert nothing.low == pytest.approx(-nothing.high)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 500))
 def test_tango_is_consistent_with_mcnemar_and_symmetric(wins: int, losses: int, same: int) -> None:
     n = wins + losses + same
@@ -138,7 +140,7 @@ def test_bootstrap_refuses_what_it_cannot_do() -> None:
         bootstrap(lambda x, y: 0.0, [1.0], [1.0], paired=False, clusters=[0])
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.floats(-1e6, 1e6))
 def test_a_constant_sample_has_an_interval_of_no_width(value: float) -> None:
     found = bootstrap(np.median, [value] * 5, n_resamples=50)

@@ -73,13 +73,19 @@ def test_the_hash_knows_the_shape() -> None:
 
 def test_metrics_are_held_against_their_intervals() -> None:
     before = {"auc": Measured(value=0.8, low=0.78, high=0.82, n=500), "rows": Measured(value=100.0)}
-    inside = compare_metrics(before, {"auc": Measured(value=0.781), "rows": Measured(value=100.0)})
+    inside = compare_metrics(before, {"auc": Measured(value=0.781), "rows": Measured(value=7.0)})
     assert inside.status == "pass"
-    assert inside.evidence["metrics"]["auc"]["interval"] == [0.78, 0.82]
-    other = compare_metrics(before, {"auc": Measured(value=0.8), "rows": Measured(value=101.0)})
+    assert inside.evidence["metrics"] == {"auc": {"original": 0.8, "again": 0.781, "interval": [0.78, 0.82], "n": 500}}
+    gone = compare_metrics(before, {"rows": Measured(value=100.0)})
+    assert (gone.status, gone.evidence["outside"]) == ("fail", ["auc"])
+
+
+def test_metrics_without_intervals_have_to_be_equal() -> None:
+    before = {"loss": Measured(value=0.25), "rows": Measured(value=100.0)}
+    assert compare_metrics(before, {"loss": Measured(value=0.25), "rows": Measured(value=100.0)}).status == "pass"
+    other = compare_metrics(before, {"loss": Measured(value=0.25), "rows": Measured(value=101.0)})
     assert (other.status, other.evidence["outside"]) == ("fail", ["rows"])
-    gone = compare_metrics(before, {"auc": Measured(value=0.8)})
-    assert gone.evidence["outside"] == ["rows"]
+    assert compare_metrics(before, {"loss": Measured(value=0.25)}).evidence["outside"] == ["rows"]
 
 
 def test_without_metrics_nothing_is_compared() -> None:

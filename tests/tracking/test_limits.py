@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.base.errors import InvalidData
-from mainspring.tracking.limits import artifact_path, check_key, metric_step, metric_value, param_text, tag_text
+from mainspring.tracking.limits import artifact_path, check_key, metric_value, metric_whole, param_text, tag_text
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,14 @@ def test_values_up_to_the_limit_are_taken_and_longer_ones_name_the_limit() -> No
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(True, "True"), (None, "None"), (0.1, "0.1"), ([1, "a"], '[1,"a"]'), ({"b": 1, "a": 2}, '{"a":2,"b":1}'), ("", "")],
+    [
+        (True, "True"),
+        (None, "None"),
+        (0.1, "0.1"),
+        ([1, "a"], '[1,"a"]'),
+        ({"b": 1, "a": 2}, '{"a":2,"b":1}'),
+        ("", ""),
+    ],
 )
 def test_params_as_text(value: object, text: str) -> None:
     assert param_text("p", value) == text
@@ -104,8 +111,8 @@ def test_what_is_no_number_is_refused_by_name(value: object) -> None:
 @pytest.mark.parametrize("step", [1.0, "1", None, 2**63, -(2**63) - 1])
 def test_what_is_no_step_is_refused(step: object) -> None:
     with pytest.raises(InvalidData, match="step"):
-        metric_step("loss", step)
+        metric_whole("loss", "step", step)
 
 
 def test_numpy_integers_are_steps() -> None:
-    assert metric_step("loss", np.int32(-4)) == -4
+    assert metric_whole("loss", "step", np.int32(-4)) == -4

@@ -22,7 +22,8 @@ DEADLINE = 60
 
 def program(workspace: Workspace, text: str, run: Run | None = None) -> subprocess.Popen[str]:
     variables = os.environ | {"MAINSPRING_WORKSPACE": str(workspace.root)} | (run.environment() if run else {})
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(text)]
+    about_forks = "ignore:This process:DeprecationWarning"  # of Python 3.12 and later, where threads are running
+    command = [sys.executable, "-W", "error", "-W", about_forks, "-c", textwrap.dedent(text)]
     return subprocess.Popen(
         command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -81,7 +81,8 @@ def test_the_newest_point_has_the_highest_step_whatever_the_order(workspace: Wor
     assert history(workspace, started.id, "loss").steps == [1, 5, 5]
 
 
-_points = st.lists(st.builds(Point, st.sampled_from("ab"), st.integers(0, 3), st.integers(0, 3), st.floats(-1, 1)))
+_point = st.tuples(st.sampled_from("ab"), st.integers(0, 3), st.integers(0, 3), st.floats(-1, 1))
+_points = st.lists(_point.map(lambda cells: Point(*cells)), max_size=8)
 
 
 @given(st.lists(_points, max_size=4))
@@ -302,6 +303,19 @@ def test_too_many_waiting_points_make_logging_wait(workspace: Workspace, monkeyp
         for step in range(3):
             started.log_metric("loss", 1.0, step)
         assert len(history(workspace, started.id, "loss").values) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"step": 2**63}, {"at": 2**63}, {"value": Estimate(0.5, 0.4, 0.6, 2**63, "t")}, {"value": "0.5"}]
+)
+def test_a_point_that_no_database_takes_is_refused_when_it_is_logged(
+    workspace: Workspace, arguments: dict[str, object]
+) -> None:
+    with start_run(workspace, snapshot=False) as started:
+        with pytest.raises(InvalidData, match="metric 'loss'"):
+            started.log_metric("loss", **({"value": 1.0} | arguments))  # type: ignore[arg-type]
+        started.log_metric("loss", 1.0)
+    assert history(workspace, started.id, "loss").values == [1.0]
 
 
 def test_inputs(workspace: Workspace) -> None:

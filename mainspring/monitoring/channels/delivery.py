@@ -18,8 +18,6 @@ from mainspring.monitoring.channels import log, webhook
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import RowMapping
-
     from mainspring.base.settings.schema import Channel
     from mainspring.store.workspace import Workspace
 
@@ -68,7 +66,7 @@ def deliver(workspace: Workspace) -> int:
     return arrived
 
 
-def _try(workspace: Workspace, channels: dict[str, Channel], row: RowMapping, planned: Delivery) -> Delivery:
+def _try(workspace: Workspace, channels: dict[str, Channel], row: records.Row, planned: Delivery) -> Delivery:
     attempts = planned.attempts + 1
     channel = channels.get(planned.channel)
     if channel is None:
@@ -97,7 +95,7 @@ def _record(workspace: Workspace, alert_id: str, tried: dict[int, Delivery]) -> 
         records.update_alert(connection, alert_id, deliveries=msgspec.to_builtins(now))
 
 
-def _notice(project: str, row: RowMapping, event: Event) -> dict[str, Any]:
+def _notice(project: str, row: records.Row, event: Event) -> dict[str, Any]:
     over = event == "resolved"
     reason = row["evidence"].get("resolution", {}).get("reason", "it is over")
     words = f"resolved: {reason}" if over else row["summary"]

@@ -5,28 +5,26 @@ from __future__ import annotations
 import http.client
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-if TYPE_CHECKING:
-    from email.message import Message
-    from typing import IO
+from mainspring.base.errors import MainspringError
 
 TIMEOUT_SECONDS = 5.0
 
 
-class NotDelivered(Exception):  # noqa: N818 - named for what happened, like the errors of base
+class NotDelivered(MainspringError):
     """The other side did not take the notice; never shown with the address, which may hold a secret."""
+
+    code = "not_delivered"
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):
     """A notice goes to the address in the settings, and to no other that it may name."""
 
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> None:
+    def redirect_request(self, *_redirect: object) -> None:  # whatever it is, it is not followed
         return None
 
 
@@ -36,10 +34,10 @@ def post(url: str, notice: dict[str, Any], *, timeout: float = TIMEOUT_SECONDS) 
     Raises:
         NotDelivered: another scheme than http(s), no connection, no answer in ``timeout`` seconds, or another answer.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise NotDelivered("a webhook's url must start with http:// or https://")
     headers = {"Content-Type": "application/json", "User-Agent": "mainspring"}
     try:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise NotDelivered("a webhook's url must start with http:// or https://")
         request = urllib.request.Request(url, data=msgspec.json.encode(notice), headers=headers, method="POST")  # noqa: S310 - the scheme was checked
         with urllib.request.build_opener(_StayHere).open(request, timeout=timeout):
             return

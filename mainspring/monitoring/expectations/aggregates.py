@@ -69,7 +69,7 @@ def _short(value: Any) -> str:
 def _quantiles(arguments: Arguments, schema: pl.Schema) -> Plan:
     values = numbers(arguments["column"], schema)
     ranges = arguments["quantile_ranges"]
-    how = arguments.get("allow_relative_error") or "nearest"
+    how: Any = arguments.get("allow_relative_error") or "nearest"
     aggregates = {f"q{i}": values.quantile(q, interpolation=how) for i, q in enumerate(ranges["quantiles"])}
 
     def judge(found: Mapping[str, Any], rows: int) -> Outcome:

@@ -78,7 +78,8 @@ def by_rows(found: Mapping[str, Any], rows: int, mostly: float) -> Outcome:
 
 def mostly_of(arguments: Arguments) -> float:
     """Return the share that must be as expected, 1 when nothing is said."""
-    return float(arguments.get("mostly") if arguments.get("mostly") is not None else 1.0)
+    mostly = arguments.get("mostly")
+    return 1.0 if mostly is None else float(mostly)
 
 
 def has_bound(arguments: Arguments) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -23,7 +23,6 @@ from mainspring.monitoring.expectations.plan import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
 
 
 def _over(arguments: Arguments, values: pl.Expr, unexpected: pl.Expr) -> Plan:
@@ -65,7 +64,7 @@ def _between(arguments: Arguments, schema: pl.Schema) -> Plan:
     return _over(arguments, values, _outside(values, low, high, arguments))
 
 
-def _outside(values: pl.Expr, low: object, high: object, arguments: Arguments) -> pl.Expr:
+def _outside(values: pl.Expr, low: Any, high: Any, arguments: Arguments) -> pl.Expr:
     mask = pl.lit(False)
     if low is not None:
         mask = mask | (values <= low if arguments.get("strict_min") else values < low)
@@ -161,8 +160,8 @@ def _values(
 
 
 _RANGE = ("min_value", "max_value", "strict_min", "strict_max")
-_SET = {"required": ("value_set",), "check": has_set}
-_REGEX = {"required": ("regex",), "check": _is_regex}
+_SET: dict[str, Any] = {"required": ("value_set",), "check": has_set}
+_REGEX: dict[str, Any] = {"required": ("regex",), "check": _is_regex}
 
 DEFINITIONS: dict[str, Definition] = {
     "expect_column_values_to_not_be_null": _values(_not_null),

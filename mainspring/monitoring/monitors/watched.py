@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mainspring.versioning.signature import Signature
 
 _INPUT = "input."
+_ROLES = ("champion",)
 
 
 class Window(NamedTuple):
@@ -68,16 +69,12 @@ class Watched:
         return read_evidence(self.workspace, self.champion)
 
     @cached_property
-    def _answered(self) -> pl.DataFrame:
-        rows = recorded.predictions(self.workspace, self.endpoint, roles=["champion"])
-        if rows.is_empty():
-            raise Insufficient(f"'{self.endpoint}' has made no predictions yet")
-        return rows.sort("event_time", "at", maintain_order=True)
-
-    @cached_property
     def newest(self) -> int:
-        """The event time of the newest prediction; ``Insufficient`` when there is none."""
-        newest = self._answered["event_time"].max()
+        """The event time of the champion's newest prediction; ``Insufficient`` when there is none."""
+        moments = recorded.predictions(self.workspace, self.endpoint, roles=_ROLES, columns=["event_time"])
+        newest = moments["event_time"].max()
+        if newest is None:
+            raise Insufficient(f"'{self.endpoint}' has made no predictions yet")
         assert isinstance(newest, int)
         return newest
 
@@ -85,7 +82,9 @@ class Watched:
         """Return the champion's predictions of the last ``duration`` before the newest one, whatever came of them."""
         if duration not in self._windows:
             start = self.newest - milliseconds(duration)
-            rows = self._answered.filter(pl.col("event_time") > start)
+            rows = recorded.predictions(
+                self.workspace, self.endpoint, roles=_ROLES, since=start + 1, until=self.newest + 1
+            )
             self._windows[duration] = Window(rows, start, self.newest)
         return self._windows[duration]
 

@@ -20,7 +20,7 @@ from mainspring.measures.paired import difference
 from mainspring.testing.checks.context import metric_for, predictions_for, truth_for
 from mainspring.testing.checks.no_regression import gain
 from mainspring.testing.verdict import Verdict, against_bound, measuring, not_applicable
-from mainspring.versioning.artifact import Scores
+from mainspring.versioning.scoring import Scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,9 +62,18 @@ def _compared(
         found = difference(metric.name, truth, candidate, simple, seed=context.workspace.settings.seed)
         value, baseline = (metric.estimate(truth, part).value for part in (candidate, simple))
     return against_bound(
-        name, gain(found, metric), low=settings.margin, required=settings.required, strict=True,
-        candidate_value=value, baseline_value=baseline, trained_on=trained, metric=metric.name,
-    )  # fmt: skip
+        name,
+        gain(found, metric),
+        low=settings.margin,
+        required=settings.required,
+        strict=True,
+        evidence={
+            "candidate_value": value,
+            "baseline_value": baseline,
+            "trained_on": trained,
+            "metric": metric.name,
+        },
+    )
 
 
 def _training_rows(context: Context) -> tuple[pl.DataFrame, NDArray[np.float64]]:

@@ -23,8 +23,5 @@ def check(settings: Calibration, context: Context) -> list[Verdict]:
         found = calibration_error(truth_for(context.truth, context.task), context.scores.score)
     said = float(context.scores.score.mean())
     happened = float(context.truth.mean())
-    return [
-        against_bound(
-            name, found, high=settings.max_error, required=settings.required, mean_score=said, base_rate=happened
-        )
-    ]
+    evidence = {"mean_score": said, "base_rate": happened}
+    return [against_bound(name, found, high=settings.max_error, required=settings.required, evidence=evidence)]

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mainspring.store.workspace import Workspace
-    from mainspring.versioning.artifact import Artifact, Scores
+    from mainspring.versioning.artifact import Artifact
     from mainspring.versioning.evidence import Evidence
     from mainspring.versioning.models import ModelVersion
+    from mainspring.versioning.scoring import Scores
     from mainspring.versioning.signature import Signature
 
 

@@ -33,15 +33,16 @@ def check(settings: Fairness, context: Context) -> list[Verdict]:
     if found.gap is None:
         small = ", ".join(found.too_small[:10]) or "none"
         reason = f"fewer than two groups of '{settings.group}' have {settings.min_group} rows; too small: {small}"
-        return [undecided(name, reason, required=settings.required, n=context.holdout.height, **evidence)]
-    return [against_bound(name, found.gap, high=settings.max_gap, required=settings.required, **evidence)]
+        return [undecided(name, reason, required=settings.required, evidence=evidence)]
+    return [against_bound(name, found.gap, high=settings.max_gap, required=settings.required, evidence=evidence)]
 
 
 def _gap(settings: Fairness, context: Context) -> FairnessGap:
     if settings.group not in context.holdout.columns:
         raise InvalidData(
             f"the holdout has no column '{settings.group}' to group by",
-            hint=did_you_mean(settings.group, context.holdout.columns) or "keep it in the holdout; it need be no feature",
+            hint=did_you_mean(settings.group, context.holdout.columns)
+            or "keep it in the holdout; it need be no feature",
             column=settings.group,
         )
     truth = truth_for(context.truth, context.task)

@@ -46,10 +46,12 @@ def check(settings: Latency, context: Context) -> list[Verdict]:
         "machine": load,
         "measured": "one row, in process, one thread, without HTTP",
     }
-    verdict = against_bound(name, found, high=settings.max_ms, required=settings.required, **evidence)
+    verdict = against_bound(name, found, high=settings.max_ms, required=settings.required, evidence=evidence)
     if verdict.status == "fail" and load["busy"] and cpu.low <= settings.max_ms:
         reason = f"the machine was busy: {verdict.reason}; by CPU time it is {cpu.value:.3g} ms"
-        return [msgspec.structs.replace(verdict, status="inconclusive", evidence={**verdict.evidence, "reason": reason})]
+        return [
+            msgspec.structs.replace(verdict, status="inconclusive", evidence={**verdict.evidence, "reason": reason})
+        ]
     return [verdict]
 
 

@@ -81,7 +81,7 @@ def _time(name: str, settings: Leakage, context: Context) -> Verdict:
     early = (holdout <= last).fill_null(False)
     share = float(early.sum()) / len(holdout)
     order = "before" if share == 0 else "not before"
-    reason = f"training ends {order} the holdout begins: last training row {last}, first holdout row {first}"
+    reason = f"training ends {order} the holdout begins: last training row {last!s}, first holdout row {first!s}"
     return _fact(
         name, settings, leaked=bool(early.any()), estimate=share, n=len(holdout), reason=reason,
         column=column, train_until=str(last), holdout_from=str(first), early_rows=int(early.sum()),
@@ -154,10 +154,18 @@ def _single_feature(name: str, settings: Leakage, context: Context) -> Verdict:
     told = ", ".join(f"'{feature}'" for feature in beyond) or f"no feature; the most is '{ranked[0]}'"
     reason = f"{told} alone reaches {measure} {best.value:.3f}; allowed is {settings.max_single_feature:g}"
     return of_estimate(
-        name, "fail" if beyond else "pass", best, required=settings.required, reason=reason, measure=measure,
-        features={feature: round(found[feature].value, 6) for feature in ranked[:_EXAMPLES]}, beyond=beyond,
-        max_single_feature=settings.max_single_feature,
-    )  # fmt: skip
+        name,
+        "fail" if beyond else "pass",
+        best,
+        required=settings.required,
+        evidence={
+            "reason": reason,
+            "measure": measure,
+            "features": {feature: round(found[feature].value, 6) for feature in ranked[:_EXAMPLES]},
+            "beyond": beyond,
+            "max_single_feature": settings.max_single_feature,
+        },
+    )
 
 
 def _squared(score: Estimate) -> Estimate:

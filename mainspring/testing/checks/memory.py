@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.measures.latency import trend
 from mainspring.testing.stopwatch import measure
-from mainspring.testing.verdict import Verdict, measuring
+from mainspring.testing.verdict import Status, Verdict, measuring
 
 if TYPE_CHECKING:
     from mainspring.base.settings.checks import Memory
@@ -22,9 +22,7 @@ def check(settings: Memory, context: Context) -> list[Verdict]:
     What memory grew by over the calls is told beside it, with its interval; a peak is a fact and has none.
     """
     name = settings.name or "memory"
-    reading = measure(
-        context.workspace, context.artifact, "memory", fewest=_FEWEST, most=_MOST, seconds=_SECONDS
-    )
+    reading = measure(context.workspace, context.artifact, "memory", fewest=_FEWEST, most=_MOST, seconds=_SECONDS)
     with measuring("the growth of memory"):
         growth = trend([held / _MB for held in reading.resident_bytes])
     peak = reading.peak_bytes / _MB
@@ -39,7 +37,5 @@ def check(settings: Memory, context: Context) -> list[Verdict]:
         "growth_interval": [growth.low * 1000, growth.high * 1000],
         "grows": growth.low > 0,
     }
-    status = "pass" if peak <= settings.max_mb else "fail"
-    return [
-        Verdict(check=name, status=status, estimate=peak, n=calls, evidence=evidence, required=settings.required)
-    ]
+    status: Status = "pass" if peak <= settings.max_mb else "fail"
+    return [Verdict(check=name, status=status, estimate=peak, n=calls, evidence=evidence, required=settings.required)]

@@ -26,5 +26,5 @@ def check(settings: MetricThreshold, context: Context) -> list[Verdict]:
         )
     evidence = {"holdout_md5": context.frozen.holdout_md5, "rows": context.holdout.height}
     return [
-        against_bound(name, found, low=settings.min, high=settings.max, required=settings.required, **evidence)
+        against_bound(name, found, low=settings.min, high=settings.max, required=settings.required, evidence=evidence)
     ]

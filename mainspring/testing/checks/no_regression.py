@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from mainspring.base.errors import InvalidData
@@ -19,7 +20,7 @@ from mainspring.testing.verdict import (
     not_applicable,
     undecided,
 )
-from mainspring.versioning.artifact import Scores
+from mainspring.versioning.scoring import Scores
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,12 +52,12 @@ def check(settings: NoRegression, context: Context) -> list[Verdict]:
     except InvalidData as error:
         reason = f"the champion {shown} cannot score these rows: {error.message}"
         answer = undecided if settings.required else not_applicable
-        return [answer(name, reason, required=settings.required, champion=shown)]
+        return [answer(name, reason, required=settings.required, evidence={"champion": shown})]
     seen = rows_seen_by_champion(context)
     evidence = {"champion": shown, "holdout_md5": context.frozen.holdout_md5, **seen.evidence}
     if not seen.kept.any():
         reason = f"every row of the holdout was among the champion's training rows ({shown})"
-        return [undecided(name, reason, required=settings.required, n=0, **evidence)]
+        return [undecided(name, reason, required=settings.required, evidence=evidence)]
     return [_compared(name, settings, context, metric, answers, seen.kept, evidence)]
 
 
@@ -70,12 +71,15 @@ def _compared(
     evidence: dict[str, Any],
 ) -> Verdict:
     truth = truth_for(context.truth, context.task)[kept]
-    candidate, champion = (
-        predictions_for(metric, scores, context.task)[kept] for scores in (context.scores, answers)
-    )
+    candidate, champion = (predictions_for(metric, scores, context.task)[kept] for scores in (context.scores, answers))
     with measuring(f"the difference in {metric.name}"):
         found = difference(
-            metric.name, truth, candidate, champion, confidence=settings.confidence, seed=context.workspace.settings.seed
+            metric.name,
+            truth,
+            candidate,
+            champion,
+            confidence=settings.confidence,
+            seed=context.workspace.settings.seed,
         )
         values = {
             "candidate_value": metric.estimate(truth, candidate).value,
@@ -89,12 +93,11 @@ def _compared(
         low=-settings.margin,
         required=settings.required,
         strict=True,
-        **{**evidence, **values, "margin": settings.margin, "estimate_is": sign},
+        evidence={**evidence, **values, "margin": settings.margin, "estimate_is": sign},
     )
     if verdict.status != "inconclusive":
         return verdict
-    needed = _needed(gained, settings.margin)
-    return Verdict(**{**{name: getattr(verdict, name) for name in verdict.__struct_fields__}, "n_needed": needed})
+    return msgspec.structs.replace(verdict, n_needed=_needed(gained, settings.margin))
 
 
 def _needed(gained: Estimate, margin: float) -> int | None:

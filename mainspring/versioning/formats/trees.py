@@ -27,6 +27,8 @@ def check_trees(model: Any) -> None:
             _check_predictor(value, width)
         elif kind == "Tree" and hasattr(value, "children_left"):
             _check_tree(value)
+        elif kind in ("KDTree", "BallTree") and hasattr(value, "get_arrays"):
+            _check_neighbours(value)
         elif isinstance(value, np.ndarray):
             if value.dtype == object:
                 waiting.extend((item, width) for item in value.ravel())
@@ -65,6 +67,16 @@ def _check_tree(tree: Any) -> None:
         bad = bad or bool(((child >= len(left)) | (child <= rows))[inner].any())
     features = np.asarray(tree.feature)[inner]
     if bad or bool(((features < 0) | (features >= tree.n_features)).any()):
+        raise _broken()
+
+
+def _check_neighbours(tree: Any) -> None:
+    rows, index, nodes, _ = (np.asarray(part) for part in tree.get_arrays())
+    bad = bool(((index < 0) | (index >= len(rows))).any()) or len(index) != len(rows)
+    for side in ("idx_start", "idx_end"):
+        bad = bad or bool(((nodes[side] < 0) | (nodes[side] > len(rows))).any())
+    *_, leaf_size, levels, count = tree.__getstate__()[:7]
+    if bad or leaf_size < 1 or count != len(nodes) or count != 2 ** min(max(levels, 0), 62) - 1:
         raise _broken()
 
 

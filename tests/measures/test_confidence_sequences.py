@@ -20,6 +20,7 @@ from mainspring.measures.sequential import (
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e3, 1e3), max_size=30), st.lists(st.floats(-1e3, 1e3), max_size=30))
 def test_moments_add_up(a: list[float], b: list[float]) -> None:
     added, whole = Moments.of(a) + Moments.of(b), Moments.of(a + b)
@@ -27,7 +28,7 @@ def test_moments_add_up(a: list[float], b: list[float]) -> None:
     assert (added.mean, added.variance) == pytest.approx((whole.mean, whole.variance), abs=1e-6)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(1, 500), st.integers(1, 500), st.floats(0, 1), st.floats(0, 1), st.floats(-0.95, 0.95))
 def test_the_profile_is_the_maximum(n: int, m: int, p: float, q: float, apart: float) -> None:
     a, b = Moments(n, round(n * p) / n), Moments(m, round(m * q) / m)

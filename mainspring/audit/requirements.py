@@ -1,0 +1,92 @@
+"""What each level of maturity asks for, answered from the checklist and from what has happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mainspring.audit import records
+from mainspring.audit.evidence import day, short
+from mainspring.audit.maturity import Requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mainspring.audit.evidence import Evidence
+    from mainspring.audit.finding import Item
+
+FROM_CHECKLIST = {
+    1: ("data-versioned", "experiments-tracked", "model-registered"),
+    2: ("tests-pass", "ci-cd-configured", "data-validation", "rollback-documented"),
+    3: ("drift-monitoring", "retraining-triggers", "feedback-loop"),
+}
+"""Items of the checklist that a level stands on."""
+
+
+def collect(evidence: Evidence, items: Sequence[Item]) -> list[Requirement]:
+    """Return the requirements of the levels 1 to 3."""
+    by_id = {item.id: item for item in items}
+    seen = {1: [_trained_by_pipeline(evidence)], 2: [_deployed_by_gate(evidence)], 3: [_retrained_by_trigger(evidence)]}
+    return [
+        requirement
+        for level, ids in FROM_CHECKLIST.items()
+        for requirement in [*seen[level], *(_of_item(level, by_id[identifier]) for identifier in ids)]
+    ]
+
+
+def _of_item(level: int, item: Item) -> Requirement:
+    return Requirement(
+        level=level, title=item.title, met=item.status == "present", evidence=item.evidence, fix=item.fix
+    )
+
+
+def _trained_by_pipeline(evidence: Evidence) -> Requirement:
+    title = "Training is automated: an execution of the pipeline made the version"
+    execution = evidence.execution
+    if execution is None or execution.status != "finished":
+        how = (
+            "came without a recorded execution"
+            if execution is None
+            else f"comes from an execution that {execution.status}"
+        )
+        said = f"{evidence.name} {how}" if evidence.subject else "there is no model version yet"
+        return Requirement(level=1, title=title, met=False, evidence=said, fix="mainspring run")
+    said = f"execution {short(execution.id)} of {execution.pipeline} made {evidence.name}, {day(execution.started_at)}"
+    return Requirement(level=1, title=title, met=True, evidence=said)
+
+
+def _deployed_by_gate(evidence: Evidence) -> Requirement:
+    title = "Deployment is automated: a passing gate and the release policy brought the version to production"
+    version, release, gate = evidence.production, evidence.release, evidence.gate
+    problem = None
+    if version is None:
+        problem = "no version is in production"
+    elif not evidence.settings.release.automatic:
+        problem = "`release.automatic` is off: versions wait for somebody"
+    elif release is None:
+        problem = f"{version.reference} came to production without a release"
+    elif release.override:
+        problem = f"{version.reference} was forced past its gate: {release.override!r}"
+    elif gate is None or gate.outcome != "pass":
+        problem = f"the gate of {version.reference} came to {gate.outcome if gate else 'nothing'}"
+    if problem is not None or release is None or gate is None:
+        return Requirement(
+            level=2,
+            title=title,
+            met=False,
+            evidence=problem or "",
+            fix="let `mainspring up` release what passes its gate",
+        )
+    said = f"{evidence.name}: gate {short(gate.id)} passed {day(gate.at)}, released {day(release.started_at)}"
+    return Requirement(level=2, title=title, met=True, evidence=f"{said} by {release.actor}: {release.reason}")
+
+
+def _retrained_by_trigger(evidence: Evidence) -> Requirement:
+    title = "Retraining is automated: a trigger led to a finished execution without anyone asking"
+    with evidence.workspace.database.read() as connection:
+        rows = records.triggered_executions(connection)
+    if not rows:
+        said = "no event of a trigger has led to a finished execution"
+        return Requirement(level=3, title=title, met=False, evidence=said, fix="keep `mainspring up` running")
+    newest = rows[0]
+    said = f"{newest.kind} event {short(newest.id)} ({newest.trigger}, {day(newest.at)}) led to execution"
+    return Requirement(level=3, title=title, met=True, evidence=f"{said} {short(newest.execution_id)}")

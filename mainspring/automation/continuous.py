@@ -1,0 +1,162 @@
+"""Continuous training: from an event to a version that is judged and, if it may, released; the whole story on record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.automation import events, records
+from mainspring.automation.events import Event
+from mainspring.automation.execute import DataRefused, Execution, execute, get_execution
+from mainspring.base.errors import Conflict, MainspringError
+from mainspring.base.ids import new_id
+from mainspring.serving import releases
+from mainspring.testing import gate as gates
+from mainspring.versioning import models
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mainspring.serving.releases import Release
+    from mainspring.store.workspace import Workspace
+    from mainspring.testing.gate import Gate
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event came to: its execution, the gate of the version it made, and the release of it."""
+
+    event: Event
+    execution: Execution | None = None
+    gate: Gate | None = None
+    release: Release | None = None
+
+
+def deliver(workspace: Workspace, event: Event, *, progress: bool = True) -> Delivery:
+    """Execute the pipeline for an event, judge what it makes, and release it where gate and settings allow.
+
+    Never raises what a person has to repair: it becomes the event's status (failed, blocked) and reason. An event whose
+    execution had finished before a crash goes on from there.
+    """
+    with workspace.database.write() as connection:
+        if not records.claim_event(connection, event.id):
+            return Delivery(event=events.get(workspace, event.id))
+    try:
+        execution = _finished(workspace, event) or execute(workspace, event_id=event.id, progress=progress)
+    except DataRefused as error:
+        return Delivery(event=_concluded(workspace, event, "blocked", f"goes to a person: {error.message}"))
+    except Conflict as error:
+        return Delivery(event=events.conclude(workspace, event, "pending", f"waits: {error.message}"))
+    except MainspringError as error:
+        return Delivery(event=_concluded(workspace, event, "failed", error.message))
+    event = events.conclude(workspace, event, "running", None, execution_id=execution.id)
+    try:
+        return judge_and_release(workspace, event, execution)
+    except MainspringError as error:
+        failed = events.conclude(workspace, event, "failed", f"{_reference(execution)}: {error.message}")
+        return Delivery(event=failed, execution=execution)
+
+
+def run_manually(
+    workspace: Workspace,
+    *,
+    entrypoint: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    cache: bool = True,
+    release: bool = False,
+    progress: bool = True,
+) -> Delivery:
+    """Execute a pipeline because somebody asked; with ``release``, judge and release what it makes.
+
+    Raises:
+        MainspringError: as ``execute``, ``judge`` and ``release``; the event says so too.
+    """
+    payload = {"entrypoint": entrypoint, "actor": workspace.actor}
+    event = events.emit(workspace, "manual", "manual", f"manual:{new_id()}", payload, status="running")
+    assert event is not None
+    try:
+        execution = execute(
+            workspace,
+            entrypoint=entrypoint,
+            parameters=parameters,
+            event_id=event.id,
+            cache=cache,
+            progress=progress,
+        )
+        if release:
+            return judge_and_release(workspace, event, execution)
+    except BaseException as error:
+        told = error.message if isinstance(error, MainspringError) else "interrupted"
+        _concluded(workspace, event, "blocked" if isinstance(error, DataRefused) else "failed", told)
+        raise
+    made = f"made {_reference(execution)}" if execution.model_version else "ran"
+    done = events.conclude(workspace, event, "done", f"{made}; asked by hand", execution_id=execution.id)
+    return Delivery(event=done, execution=execution)
+
+
+def judge_and_release(workspace: Workspace, event: Event, execution: Execution) -> Delivery:
+    """Judge the version that an execution made and, if the gate passes, release it as the settings say."""
+    if execution.model is None or execution.model_version is None:
+        done = events.conclude(
+            workspace, event, "done", "the pipeline made no candidate", execution_id=execution.id, outcome="no candidate"
+        )
+        return Delivery(event=done, execution=execution)
+    version = models.resolve(workspace, _reference(execution))
+    gate = gates.judge(workspace, version)
+    against = f" against {gate.champion}" if gate.champion else ""
+    release = None
+    if gate.outcome != "pass":
+        outcome, reason = "not released", f"{version.version} not released: gate {gate.outcome}{against}: {why(gate)}"
+    elif workspace.settings.release.automatic:
+        told = f"gate passed{against}; {_cause(event)}"
+        release = releases.release(workspace, version.model, version.version, reason=told)
+        outcome, reason = "released", f"{version.version} passed its gate{against}: {release.state}"
+    else:
+        if version.stage == "development":
+            models.transition(
+                workspace, version.model, version.version, "staging", reason=f"gate passed{against}", evidence={"gate": gate.id}
+            )
+        outcome = "waits"
+        reason = f"{version.version} passed its gate{against}, waits in staging for `mainspring deploy {version.reference}`"
+    story = {
+        "outcome": outcome,
+        "model": version.model,
+        "version": version.version,
+        "gate": {"id": gate.id, "outcome": gate.outcome, "champion": gate.champion},
+        "release": None if release is None else {"id": release.id, "state": release.state},
+    }
+    done = events.conclude(workspace, event, "done", reason, execution_id=execution.id, **story)
+    return Delivery(event=done, execution=execution, gate=gate, release=release)
+
+
+def why(gate: Gate) -> str:
+    """Return which required verdicts stand in the way, each with the number of rows that would decide it."""
+    parts = []
+    for verdict in gate.verdicts:
+        if verdict.required and verdict.status in ("fail", "inconclusive"):
+            needs = f", needs n≈{verdict.n_needed:,}" if verdict.n_needed else ""
+            n = f" (n={verdict.n:,}{needs})" if verdict.n else needs
+            parts.append(f"{verdict.check} {verdict.status}{n}")
+    return "; ".join(parts) or gate.reason
+
+
+def _finished(workspace: Workspace, event: Event) -> Execution | None:
+    with workspace.database.read() as connection:
+        found = records.finished_execution_of(connection, event.id)
+    return None if found is None else get_execution(workspace, found)
+
+
+def _concluded(workspace: Workspace, event: Event, status: str, reason: str) -> Event:
+    """Record how an event ended whose execution did not finish, with the execution if there was one."""
+    with workspace.database.read() as connection:
+        execution = records.execution_of(connection, event.id)
+    return events.conclude(workspace, event, status, reason, execution_id=execution)
+
+
+def _reference(execution: Execution) -> str:
+    return f"{execution.model}@{execution.model_version}"
+
+
+def _cause(event: Event) -> str:
+    said = event.payload.get("summary")
+    return f"{event.kind} event of trigger '{event.trigger}'" + (f": {said}" if said else "")

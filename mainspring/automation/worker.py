@@ -1,0 +1,71 @@
+"""Looking again and again, until told to stop."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from mainspring.automation import leases
+from mainspring.automation.tick import tick
+from mainspring.base.errors import MainspringError
+from mainspring.store.workspace import Workspace
+from mainspring.tracking.owner import describe
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from mainspring.automation.tick import TickReport
+
+_log = logging.getLogger(__name__)
+
+
+def loop(
+    workspace: Workspace,
+    interval: float,
+    stop: threading.Event,
+    *,
+    on_tick: Callable[[TickReport], object] | None = None,
+) -> None:
+    """Tick every ``interval`` seconds until ``stop`` is set; a tick that is under way ends first.
+
+    Settings that change are read again; while they are wrong, the last good ones count. Nothing that goes wrong ends the
+    loop; it is logged. While it lasts, the lease ``worker …`` has a heartbeat.
+    """
+    opened = Workspace(workspace.root, environment=workspace.environment)
+    seen = _changed_at(opened)
+    with leases.acquire(workspace, f"worker {describe()}"):
+        while not stop.is_set():
+            if _changed_at(opened) != seen:
+                seen = _changed_at(opened)
+                opened = _reopened(opened)
+            try:
+                report = tick(opened, progress=False)
+                for line in report.lines:
+                    _log.info("%s", line)
+                if on_tick is not None:
+                    on_tick(report)
+            except MainspringError as error:
+                _log.error("%s (%s)", error.message, error.hint or error.code)
+            except Exception:  # the loop has to outlive one bad tick
+                _log.exception("a tick broke")
+            stop.wait(interval)
+    opened.close()
+
+
+def _changed_at(workspace: Workspace) -> int:
+    try:
+        return workspace.settings_file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _reopened(workspace: Workspace) -> Workspace:
+    fresh = Workspace(workspace.root, environment=workspace.environment)
+    try:
+        _ = fresh.settings
+    except MainspringError as error:
+        _log.error("the settings changed and are wrong, the last good ones count: %s", error.message)
+        return workspace
+    workspace.close()
+    return fresh

@@ -1,0 +1,192 @@
+"""Putting a run's code, data and settings into a fresh folder, checked against what was recorded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mainspring.base.errors import Corrupted, ExternalToolError, NotFound, UsageError
+from mainspring.base.files import write_atomic
+from mainspring.base.hashing import md5_file
+from mainspring.base.settings.load import FILE_NAME, merge, read_tree
+from mainspring.versioning import code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.tracking.search import Input
+    from mainspring.versioning.snapshot import Snapshot
+
+ENVIRONMENT = "reproduction"
+"""Name of the overlay under which the run is made again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """A fresh workspace, and the files of the original that are not in it."""
+
+    root: Path
+    missing: tuple[str, ...]
+
+
+def restore(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    inputs: Iterable[Input],
+    folder: Path,
+    *,
+    parameters: Mapping[str, Any],
+    say: Callable[[str], None],
+) -> Restored:
+    """Rebuild what a snapshot holds in ``folder``, which must be empty or not there; the original is only read.
+
+    The fresh workspace keeps its own records and objects, sends alerts nowhere, and runs with the seed and the
+    parameters of the original.
+
+    Raises:
+        UsageError: the folder is not empty.
+        NotFound, Corrupted: a commit or an object is gone or damaged; the folder is removed again.
+        ExternalToolError: git is missing, or failed.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not empty", hint="name a folder that is not there yet with --to")
+    try:
+        missing = _restore_code(workspace, snapshot.code, folder, say)
+        root = folder / snapshot.code.get("folder", ".")
+        if not (root / FILE_NAME).is_file():
+            hint = "it was ignored by git when the run was made: nothing tells what its settings were"
+            raise NotFound(f"the run's code holds no {FILE_NAME}", hint=hint, snapshot=snapshot.id)
+        _restore_data(workspace, _inputs(snapshot, inputs), root, say)
+        _write_overlay(root, snapshot, parameters)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Restored(root=root, missing=tuple(missing))
+
+
+# Code
+
+
+def _restore_code(
+    workspace: Workspace, recorded: Mapping[str, Any], folder: Path, say: Callable[[str], None]
+) -> list[str]:
+    commit = recorded.get("commit")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if commit is None:
+        if recorded.get("untracked") is None:
+            raise NotFound("the run recorded no code", hint="runs made in an empty folder cannot be made again")
+        folder.mkdir(exist_ok=True)
+    else:
+        say(f"code: commit {commit[:12]}")
+        _clone(workspace, commit, folder)
+    if address := recorded.get("diff"):
+        say("code: changes that were not committed")
+        _apply(workspace.objects.read_bytes(address), folder)
+    if address := recorded.get("untracked"):
+        say("code: files that git did not hold")
+        workspace.objects.restore(address, folder)
+    top = code.repository(workspace.root) or workspace.root
+    large = [item for item in recorded.get("large") or () if not _copy_large(top, item, folder)]
+    return [item["path"] for item in large] + list(recorded.get("skipped") or ())
+
+
+def _clone(workspace: Workspace, commit: str, folder: Path) -> None:
+    top = code.repository(workspace.root)
+    if top is None:
+        raise NotFound(
+            f"commit {commit[:12]} was recorded, and {workspace.root} is in no git repository any more",
+            hint="bring the repository back, for example by cloning it",
+            commit=commit,
+        )
+    if _git(["cat-file", "-e", f"{commit}^{{commit}}"], top, check=False).returncode != 0:
+        raise NotFound(
+            f"commit {commit[:12]} is not in {top} any more",
+            hint="fetch it from where it was pushed: git fetch origin " + commit,
+            commit=commit,
+        )
+    _git(["clone", "--quiet", "--local", "--no-checkout", str(top), str(folder)], top)
+    _git(["-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", commit], folder)
+
+
+def _apply(difference: bytes, folder: Path) -> None:
+    _git(["apply", "--binary", "--whitespace=nowarn", "-"], folder, feed=difference)
+
+
+def _copy_large(top: Path, item: Mapping[str, Any], folder: Path) -> bool:
+    """Copy a file that was recorded by its hash only, if it still is what it was."""
+    source, target = top / item["path"], folder / item["path"]
+    if not source.is_file() or md5_file(source) != item["md5"]:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    return True
+
+
+def _git(
+    arguments: list[str], folder: Path, *, feed: bytes | None = None, check: bool = True
+) -> subprocess.CompletedProcess[bytes]:
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    variables |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    command = ["git", "-c", "core.hooksPath=/dev/null", *arguments]
+    try:
+        done = subprocess.run(command, cwd=folder, env=variables, input=feed, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise ExternalToolError("git is needed to restore the code, and it is not there", hint="install git") from None
+    if check and done.returncode != 0:
+        said = os.fsdecode(done.stderr).strip() or f"exit code {done.returncode}"
+        hint = "run `git fsck` in the project's folder: the repository may be damaged"
+        raise ExternalToolError(f"git {arguments[0]} failed: {said.splitlines()[-1]}", hint=hint)
+    return done
+
+
+# Data
+
+
+def _inputs(snapshot: Snapshot, inputs: Iterable[Input]) -> dict[str, tuple[str, str]]:
+    """Return path → dataset and address of everything that the run read."""
+    found = {item["path"]: (item["dataset"], item["md5"]) for item in snapshot.data}
+    return found | {item.path: (item.dataset, item.md5) for item in inputs}
+
+
+def _restore_data(
+    workspace: Workspace, inputs: Mapping[str, tuple[str, str]], root: Path, say: Callable[[str], None]
+) -> None:
+    for path, (dataset, md5) in sorted(inputs.items()):
+        relative = PurePosixPath(path)
+        if relative.is_absolute() or ".." in relative.parts:
+            raise Corrupted(f"the records put dataset '{dataset}' at {path}, outside of the workspace", path=path)
+        say(f"data: {dataset} ({md5[:8]})")
+        target = root / relative
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+        workspace.objects.restore(md5, target)
+
+
+# Settings
+
+
+def _write_overlay(root: Path, snapshot: Snapshot, parameters: Mapping[str, Any]) -> None:
+    """Lay the environment of the run, its seed and parameters, and a state of its own over the settings."""
+    overlay: dict[str, Any] = {}
+    if (environment := snapshot.config.get("environment")) is not None:
+        overlay = read_tree(root / "environments" / f"{environment}.yaml")
+    ours: dict[str, Any] = {"state": {"database": None, "objects": None}, "channels": []}
+    if (seed := snapshot.randomness.get("seed")) is not None:
+        ours["seed"] = seed
+    if parameters and read_tree(root / FILE_NAME).get("pipeline") is not None:
+        ours["pipeline"] = {"parameters": dict(parameters)}
+    path = root / "environments" / f"{ENVIRONMENT}.yaml"
+    write_atomic(path, yaml.safe_dump(merge(overlay, ours), sort_keys=False).encode())
+    exclude = root / ".git" / "info" / "exclude"
+    if exclude.parent.is_dir():
+        with exclude.open("a", encoding="utf-8") as file:
+            file.write(f"\n/environments/{ENVIRONMENT}.yaml\n/.mainspring/\n")

@@ -1,0 +1,238 @@
+"""Is the new version worse? A rule that may be asked after every request.
+
+The rule. Callers are split at random (a salted hash of their key), so canary and champion see the same kind of
+requests. Three harms are compared, each as canary minus champion:
+
+* errors: the share of requests that failed, or were refused as not what the version takes; harm beyond
+  ``max_error_rate_increase``;
+* latency: the mean logarithm of the time to answer; harm beyond log(``max_latency_ratio``);
+* performance: the mean loss of predictions whose label arrived; harm beyond ``max_performance_loss``.
+
+Each has a confidence sequence: an interval that covers the true difference at all times at once, so that looking again
+and again does not raise the risk of a false alarm (a fixed-sample test looked at repeatedly is wrong in 14 to 29 % of
+equal pairs). Errors and losses in [0, 1] use the Beta-mixture sequence (Robbins 1970; Howard, Ramdas, McAuliffe and
+Sekhon 2021, "Time-uniform, nonparametric, nonasymptotic confidence sequences"), everything else the asymptotic
+normal-mixture one (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024). Each holds with probability
+1 - (1 - confidence) / 3, so together they hold with ``confidence`` (union bound).
+
+A harm whose interval lies wholly above its margin rolls the canary back, at once. When ``min_predictions`` (and
+``min_labels``) are reached and no harm is shown, it is promoted: that says it was not found worse, and the interval
+recorded says how much worse it could still be. Requests count once however many rows they have; requests of one caller are
+treated as independent, which is a simplification when few callers ask often.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from mainspring.base.errors import SettingsError
+from mainspring.measures.sequential import Moments, difference_sequence
+from mainspring.serving.predictions import labelled, predictions
+
+if TYPE_CHECKING:
+    from mainspring.base.settings.schema import CanarySettings, ShadowSettings
+    from mainspring.store.workspace import Workspace
+
+Decision = Literal["wait", "promote", "roll back"]
+LOSSES = ("accuracy", "brier", "log_loss", "mae", "squared_error")
+_REQUEST_DIGITS = 27
+"""Ids of one request share all digits but the last five."""
+_COLUMNS = ("prediction_id", "version", "role", "status", "score", "label", "scores", "latency_ms")
+_FLOOR = 1e-15
+_HARMS = 3
+
+
+class Harm(msgspec.Struct, frozen=True, kw_only=True):
+    """A difference canary minus champion with its interval, and the margin it may not exceed."""
+
+    name: str
+    estimate: float | None
+    interval: tuple[float, float] | None
+    margin: float
+    canary: float | None
+    champion: float | None
+    n_canary: int
+    n_champion: int
+    method: str
+    worse: bool
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done with a release in flight, and why."""
+
+    decision: Decision
+    reason: str
+    predictions: int
+    labels: int
+    harms: list[Harm]
+
+
+def judge_canary(
+    workspace: Workspace, endpoint: str, settings: CanarySettings, *, canary: str, champion: str, since: int
+) -> Judgement:
+    """Judge a canary by what was answered since it began (ms UTC).
+
+    Raises:
+        SettingsError: the metric is none that a single prediction has.
+    """
+    if settings.metric not in LOSSES:
+        raise SettingsError(
+            f"release.canary.metric: '{settings.metric}' cannot be computed for a single prediction",
+            hint=f"use one of {', '.join(LOSSES)}",
+        )
+    seen = _of_versions(
+        predictions(workspace, endpoint, arrived_since=since, roles=("champion", "canary"), columns=_COLUMNS),
+        canary,
+        champion,
+    )
+    known = _of_versions(
+        labelled(workspace, endpoint, arrived_since=since, roles=("champion", "canary"), columns=_COLUMNS),
+        canary,
+        champion,
+    )
+    alpha = (1 - settings.confidence) / _HARMS
+    harms = [
+        _errors(seen, settings.max_error_rate_increase, alpha),
+        _latency(seen, settings.max_latency_ratio, alpha),
+        _performance(known, settings.metric, settings.max_performance_loss, alpha),
+    ]
+    answered = _count(seen.filter(pl.col("status") == "ok"), "canary")
+    with_label = _count(known, "canary")
+    decision, reason = _decide(harms, answered, with_label, settings)
+    return Judgement(decision=decision, reason=reason, predictions=answered, labels=with_label, harms=harms)
+
+
+def _decide(harms: list[Harm], answered: int, with_label: int, settings: CanarySettings) -> tuple[Decision, str]:
+    worse = [_told(harm) for harm in harms if harm.worse]
+    if worse:
+        return "roll back", "the canary is worse: " + "; ".join(worse)
+    if answered < settings.min_predictions:
+        return "wait", f"{answered} of {settings.min_predictions} predictions"
+    if with_label < settings.min_labels:
+        return "wait", f"{with_label} of {settings.min_labels} labels"
+    return "promote", f"not found worse in {answered} predictions, {with_label} of them with a label"
+
+
+def _told(harm: Harm) -> str:
+    low, high = harm.interval or (math.nan, math.nan)
+    return (
+        f"{harm.name} {harm.canary:.4g} against {harm.champion:.4g}, difference {harm.estimate:.4g} "
+        f"[{low:.4g}, {high:.4g}] beyond {harm.margin:.4g} (n = {harm.n_canary} and {harm.n_champion})"
+    )
+
+
+def judge_shadow(
+    workspace: Workspace, endpoint: str, settings: ShadowSettings, *, shadow: str, since: int
+) -> Judgement:
+    """Judge a shadow by what it answered since it began (ms UTC).
+
+    It is rolled back when it failed on more than ``max_error_rate`` of ``min_predictions`` requests: as soon as that many
+    have failed, whatever follows. Otherwise it goes on once it has answered ``min_predictions``.
+    """
+    seen = predictions(workspace, endpoint, arrived_since=since, roles=("shadow",), columns=_COLUMNS)
+    seen = seen.filter(pl.col("version") == shadow)
+    requests = _requests(seen)
+    failed = int((requests["status"] != "ok").sum())
+    answered = int((seen["status"] == "ok").sum())
+    allowed = settings.max_error_rate * max(settings.min_predictions, len(requests))
+    decision: Decision = "wait"
+    reason = f"{answered} of {settings.min_predictions} shadow predictions, {failed} of {len(requests)} requests failed"
+    if failed > allowed:
+        decision = "roll back"
+        reason = f"as shadow it failed on {failed} of {len(requests)} requests, more than {settings.max_error_rate:.2%} of them"
+    elif answered >= settings.min_predictions:
+        decision = "promote"
+    return Judgement(decision=decision, reason=reason, predictions=answered, labels=0, harms=[])
+
+
+def _of_versions(frame: pl.DataFrame, canary: str, champion: str) -> pl.DataFrame:
+    pair = pl.struct("role", "version")
+    return frame.filter(
+        (pair == {"role": "canary", "version": canary}) | (pair == {"role": "champion", "version": champion})
+    )
+
+
+def _requests(frame: pl.DataFrame) -> pl.DataFrame:
+    request = pl.col("prediction_id").str.slice(0, _REQUEST_DIGITS)
+    return frame.unique(request, keep="first", maintain_order=True)
+
+
+def _count(frame: pl.DataFrame, role: str) -> int:
+    return int((frame["role"] == role).sum())
+
+
+def _arms(frame: pl.DataFrame, values: np.ndarray) -> tuple[Moments, Moments]:
+    roles = frame["role"].to_numpy()
+    return Moments.of(values[roles == "canary"]), Moments.of(values[roles == "champion"])
+
+
+def _harm(name: str, frame: pl.DataFrame, values: np.ndarray, margin: float, alpha: float, *, bounded: bool) -> Harm:
+    canary, champion = _arms(frame, values)
+    known = canary.n > 0 and champion.n > 0
+    estimate = difference_sequence(canary, champion, alpha, bounded=bounded) if known else None
+    sure = estimate is not None and math.isfinite(estimate.low) and math.isfinite(estimate.high)
+    return Harm(
+        name=name,
+        estimate=estimate.value if estimate else None,
+        interval=(estimate.low, estimate.high) if estimate and sure else None,
+        margin=margin,
+        canary=canary.mean if canary.n else None,
+        champion=champion.mean if champion.n else None,
+        n_canary=canary.n,
+        n_champion=champion.n,
+        method=estimate.method if estimate else "no observations",
+        worse=bool(estimate and sure and estimate.low > margin),
+    )
+
+
+def _errors(seen: pl.DataFrame, margin: float, alpha: float) -> Harm:
+    requests = _requests(seen)
+    failed = (requests["status"] != "ok").cast(pl.Float64).to_numpy()
+    return _harm("error rate", requests, failed, margin, alpha, bounded=True)
+
+
+def _latency(seen: pl.DataFrame, ratio: float, alpha: float) -> Harm:
+    requests = _requests(seen.filter(pl.col("status") == "ok"))
+    logarithm = np.log(np.maximum(requests["latency_ms"].to_numpy(), 1e-6))
+    return _harm("log latency", requests, logarithm, math.log(ratio), alpha, bounded=False)
+
+
+def _performance(known: pl.DataFrame, metric: str, margin: float, alpha: float) -> Harm:
+    usable = known.filter(pl.col("truth").is_finite(), pl.col("label").is_finite(), pl.col("score").is_finite())
+    bounded = metric in ("accuracy", "brier")
+    return _harm(f"loss ({metric})", usable, losses(usable, metric), margin, alpha, bounded=bounded)
+
+
+def losses(known: pl.DataFrame, metric: str) -> np.ndarray:
+    """Return the loss of each labelled prediction: smaller is better, whatever the metric.
+
+    ``accuracy`` 0 or 1; ``brier`` squared error of the probabilities, in multiclass halved so that it lies in [0, 1];
+    ``log_loss`` -ln P(truth); ``mae`` and ``squared_error`` of the value, or in classification of P(second class).
+    """
+    truth = known["truth"].to_numpy().astype(np.float64)
+    score = known["score"].to_numpy().astype(np.float64)
+    loss: np.ndarray
+    if metric == "accuracy":
+        loss = (known["label"].to_numpy() != truth).astype(np.float64)
+    elif metric == "mae":
+        loss = np.abs(score - truth)
+    elif metric == "squared_error":
+        loss = (score - truth) ** 2
+    else:
+        of_truth, squares = _probabilities(known, truth, score)
+        loss = squares if metric == "brier" else -np.log(np.clip(of_truth, _FLOOR, 1.0))
+    return loss
+
+
+def _probabilities(known: pl.DataFrame, truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return P(truth), and the Brier loss, of each prediction."""
+    if "scores" in known.columns and len(known) and known["scores"].null_count() == 0:
+        matrix: Any = np.array(known["scores"].to_list(), dtype=np.float64)
+        chosen = np.eye(matrix.shape[1])[truth.astype(int)]
+        return (matrix * chosen).sum(axis=1), ((matrix - chosen) ** 2).sum(axis=1) / 2
+    return np.where(truth == 1, score, 1 - score), (score - truth) ** 2

@@ -1,0 +1,67 @@
+"""May this version be released? The gate's word, read from the records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mainspring.base.clock import iso
+from mainspring.base.errors import Refused
+from mainspring.serving import records
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mainspring.serving.records import GateRow
+
+
+def check_gate(
+    connection: Connection, endpoint: str, version: str, champion: str | None, override: str | None
+) -> dict[str, Any]:
+    """Return the evidence that a version may be released, or that somebody took it upon themselves.
+
+    Raises:
+        Refused: no gate, not passed, judged against another champion, or rolled back since; and no ``override``.
+    """
+    gate = records.latest_gate(connection, endpoint, version)
+    problem = _problem(connection, endpoint, version, champion, gate)
+    if problem is not None and override is None:
+        message, hint = problem
+        raise Refused(
+            message,
+            hint=f'{hint}; or take it upon yourself: --override "reason"',
+            model=endpoint,
+            version=version,
+            outcome=gate.outcome if gate else None,
+        )
+    evidence: dict[str, Any] = {"gate": gate.id if gate else None, "outcome": gate.outcome if gate else None}
+    if problem is not None:
+        evidence["overridden"] = problem[0]
+    return evidence
+
+
+def _problem(
+    connection: Connection, endpoint: str, version: str, champion: str | None, gate: GateRow | None
+) -> tuple[str, str] | None:
+    """Return what stands in the way, and what to do about it."""
+    reference = f"{endpoint}@{version}"
+    again = f"judge it with `mainspring test {reference}`"
+    if gate is None:
+        return f"{reference} was never judged: there is no gate for it", again
+    if gate.outcome != "pass":
+        odd = [
+            str(verdict.get("check"))
+            for verdict in gate.verdicts
+            if verdict.get("required", True) and verdict.get("status") not in ("pass", "not_applicable")
+        ]
+        named = f" ({', '.join(odd[:5])})" if odd else ""
+        said = "failed its gate" if gate.outcome == "fail" else f"has an {gate.outcome} gate"
+        return f"{reference} {said}{named}", f"see why with `mainspring test {reference}`"
+    if gate.champion != champion:
+        against = f"version {gate.champion}" if gate.champion else "no champion"
+        now = f"{champion} is champion now" if champion else "there is no champion now"
+        return f"{reference} was judged against {against}, and {now}", again
+    ended = records.select_releases(connection, endpoint, version=version, states=("rolled_back",))
+    if ended and ended[0].updated_at > gate.at:
+        why = ended[0].evidence.get("ended", {}).get("reason", "")
+        return f"{reference} was rolled back at {iso(ended[0].updated_at)}, after its gate: {why}", again
+    return None

@@ -1,0 +1,209 @@
+"""Putting a version of a dataset back on disk, and checking the stored bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mainspring.base.errors import Corrupted, NotFound, Refused, did_you_mean
+from mainspring.versioning import records
+from mainspring.versioning.contents import Contents, read_contents
+from mainspring.versioning.datasets import DatasetVersion, known_datasets, locate, log
+from mainspring.versioning.pointers import read_pointer, write_pointer
+from mainspring.versioning.scratch import scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.contents import Tick
+
+_CHUNK = 1 << 20
+_BATCH = 64
+_THREADS = min(4, os.cpu_count() or 1)
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """An object that is missing or was damaged, and what needs it."""
+
+    md5: str
+    problem: str
+    used_by: list[str]
+
+
+def find_version(workspace: Workspace, name: str, wanted: int | str | None) -> DatasetVersion:
+    """Return a version of a dataset by number, or by the beginning of its md5; None is the pointer's, else the newest.
+
+    Raises:
+        NotFound: there is none.
+    """
+    held = log(workspace, name)
+    if not held:
+        known = known_datasets(workspace)
+        hint = did_you_mean(name, known) if name not in known else f"add it: mainspring data add {name}"
+        raise NotFound(f"the dataset '{name}' has no versions", hint=hint, dataset=name)
+    if wanted is None:
+        pointed = read_pointer(workspace.root / held[-1].path)
+        return next((version for version in reversed(held) if version.md5 == pointed), held[-1])
+    text = str(wanted).removeprefix("v")
+    for version in reversed(held):
+        if text == str(version.number) or (len(text) >= 6 and version.md5.startswith(text)):
+            return version
+    numbers = f"1 to {held[-1].number}" if len(held) > 1 else "1"
+    raise NotFound(f"the dataset '{name}' has no version '{wanted}'", hint=f"its versions: {numbers}", dataset=name)
+
+
+def checkout(
+    workspace: Workspace,
+    name: str,
+    version: int | str | None = None,
+    *,
+    force: bool = False,
+    tick: Tick | None = None,
+) -> DatasetVersion:
+    """Make a dataset on disk exactly a version of it; only files that differ are written.
+
+    Everything is read and checked before anything on disk is touched. What would be overwritten or removed is in the
+    store already, so nothing is lost, unless ``force`` says that it may be.
+
+    Raises:
+        NotFound: no such version, or objects of it are not in the store.
+        Corrupted: objects of it are damaged; the disk is as it was.
+        Refused: files on disk are in no version.
+    """
+    name, path = locate(workspace, name)
+    found = find_version(workspace, name, version)
+    wanted = _files(workspace, found)
+    present = read_contents(workspace, path).files if _holds(path) else {}
+    changed = {file: md5 for file, md5 in wanted.items() if present.get(file) != md5}
+    leaving = [file for file in present if file not in wanted or file in changed]
+    if not force:
+        _refuse_loss(workspace, path, present, leaving)
+    with scratch(workspace) as folder:
+        _copy_out(workspace, folder, sorted(set(changed.values())), tick)
+        for file in leaving:
+            if file not in changed:
+                (path / file if file else path).unlink()
+        if path.is_dir():
+            _remove_empty(path, keep="" not in wanted)
+        for file, md5 in changed.items():
+            target = path / file if file else path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _place(folder / md5, target, last=sum(other == md5 for other in changed.values()) == 1)
+    contents = Contents(files=wanted, size=found.size, md5=found.md5)
+    write_pointer(path, contents)
+    return found
+
+
+def _files(workspace: Workspace, version: DatasetVersion) -> dict[str, str]:
+    if not version.md5.endswith(".dir"):
+        return {"": version.md5}
+    return {entry.relpath: entry.md5 for entry in workspace.objects.listing(version.md5)}
+
+
+def _holds(path: Path) -> bool:
+    return path.is_file() or (path.is_dir() and any(file.is_file() for file in path.rglob("*")))
+
+
+def _refuse_loss(workspace: Workspace, path: Path, present: dict[str, str], leaving: list[str]) -> None:
+    lost = [file for file in leaving if not workspace.objects.path(present[file]).is_file()]
+    if lost:
+        shown = ", ".join(str(path / file if file else path) for file in lost[:3])
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        raise Refused(
+            f"{shown}{more} would be lost: no version holds what is in there",
+            hint="add it first (mainspring data add), or say --force to lose it",
+            files=lost,
+        )
+
+
+def _copy_out(workspace: Workspace, folder: Path, md5s: list[str], tick: Tick | None) -> None:
+    done = 0
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for start in range(0, len(md5s), _BATCH * _THREADS):
+            part = md5s[start : start + _BATCH * _THREADS]
+            list(threads.map(lambda md5: _copy_checked(workspace, md5, folder / md5), part))
+            done += len(part)
+            if tick is not None:
+                tick(done, len(md5s))
+
+
+def _copy_checked(workspace: Workspace, md5: str, target: Path) -> None:
+    hasher = hashlib.md5(usedforsecurity=False)
+    try:
+        with workspace.objects.path(md5).open("rb") as reader, target.open("wb") as writer:
+            while chunk := reader.read(_CHUNK):
+                hasher.update(chunk)
+                writer.write(chunk)
+    except FileNotFoundError:
+        workspace.objects.check(md5)
+        raise
+    if hasher.hexdigest() != md5:
+        workspace.objects.check(md5)
+        raise Corrupted(f"the object {md5} could not be read twice the same", hint="check the disk", md5=md5)
+
+
+def _place(source: Path, target: Path, *, last: bool) -> None:
+    if last:
+        source.replace(target)
+        return
+    import shutil
+
+    beside = target.with_name(f".{target.name[:100]}.tmp")
+    shutil.copyfile(source, beside)
+    beside.replace(target)
+
+
+def _remove_empty(path: Path, *, keep: bool) -> None:
+    for parent, _, _ in os.walk(path, topdown=False):
+        if Path(parent) != path or not keep:
+            with suppress(OSError):
+                Path(parent).rmdir()
+
+
+def verify(workspace: Workspace, name: str | None = None, *, tick: Tick | None = None) -> list[Damage]:
+    """Re-hash stored objects (of one dataset, or all of them) and return the bad ones; damaged ones go to quarantine.
+
+    Raises:
+        NotFound: no such dataset.
+    """
+    users: dict[str, list[str]] = {}
+    damages: list[Damage] = []
+    for what, md5 in _referenced(workspace, name):
+        users.setdefault(md5, []).append(what)
+        if md5.endswith(".dir"):
+            try:
+                for entry in workspace.objects.listing(md5):
+                    users.setdefault(entry.md5, []).append(f"{what}: {entry.relpath}")
+            except (Corrupted, NotFound) as error:
+                damages.append(Damage(md5=md5, problem=error.message, used_by=[what]))
+                del users[md5]  # it is in quarantine by now
+    addresses = sorted(users if name is not None else {*users, *workspace.objects.addresses()})
+    for number, md5 in enumerate(addresses, 1):
+        try:
+            workspace.objects.check(md5)
+        except (Corrupted, NotFound) as error:
+            damages.append(Damage(md5=md5, problem=error.message, used_by=users.get(md5, [])))
+        if tick is not None:
+            tick(number, len(addresses))
+    return damages
+
+
+def _referenced(workspace: Workspace, name: str | None) -> Iterable[tuple[str, str]]:
+    if name is not None:
+        name, _ = locate(workspace, name)
+        find_version(workspace, name, None)
+    for dataset in [name] if name is not None else known_datasets(workspace):
+        for version in log(workspace, dataset):
+            yield f"{dataset} version {version.number}", version.md5
+    if name is None:
+        for row in records.select_versions(workspace.database):
+            yield f"model {row.model}@{row.version}", row.artifact
+            if row.evidence is not None:
+                yield f"evidence of {row.model}@{row.version}", row.evidence

@@ -1,0 +1,267 @@
+"""Datasets by name: which file or folder they are, and their versions."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import polars as pl
+
+from mainspring.base.clock import now
+from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, UsageError, did_you_mean
+from mainspring.base.ids import new_id
+from mainspring.versioning import records
+from mainspring.versioning.contents import Contents, read_contents
+from mainspring.versioning.pointers import read_pointer, write_pointer
+from mainspring.versioning.records import as_struct
+from mainspring.versioning.tables import read_table, scan_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.contents import Tick
+
+State = Literal["up to date", "modified", "not added", "missing", "damaged"]
+
+
+class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of a dataset at one moment; ``path`` is relative to the workspace, ``files`` a count."""
+
+    id: str
+    dataset: str
+    number: int
+    path: str
+    md5: str
+    size: int
+    files: int
+    created_at: int
+    actor: str
+
+
+class DatasetStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a dataset on disk compares with the version that its pointer names (or else the newest)."""
+
+    dataset: str
+    path: str
+    state: State
+    number: int | None = None
+    md5: str | None = None
+    added: int = 0
+    modified: int = 0
+    deleted: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A dataset as a pipeline gets it: where it is, which version it is, and how to read it."""
+
+    name: str
+    path: Path
+    version: DatasetVersion
+    time: str | None = None
+
+    def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return it as a table.
+
+        Raises:
+            InvalidData: it cannot be read; names the file.
+        """
+        return read_table(self.path, columns=columns)
+
+    def scan(self) -> pl.LazyFrame:
+        """Return it as a table that is not read yet."""
+        return scan_table(self.path)
+
+
+def open_dataset(workspace: Workspace, name: str, *, add: bool = True) -> Dataset:
+    """Return a dataset of the settings, as it is on disk now."""
+    version = current(workspace, name, add=add)
+    settings = workspace.settings.datasets.get(name)
+    return Dataset(
+        name=name, path=workspace.root / version.path, version=version, time=settings.time if settings else None
+    )
+
+
+def add(workspace: Workspace, target: str | Path, *, tick: Tick | None = None) -> DatasetVersion:
+    """Store a dataset, given by its name or path, as its next version, and write its pointer beside it.
+
+    Content that is the newest version's, or the one the pointer names, makes no new version. Objects first, then the
+    row, then the pointer: an interrupted add is done again, and loses nothing.
+
+    Raises:
+        NotFound: there is nothing at the path.
+        Conflict: it changed while it was read, or another dataset has its name.
+        UsageError: it is outside of the workspace.
+    """
+    name, path = locate(workspace, target)
+    contents = read_contents(workspace, path, store=True, tick=tick)
+    if contents.is_folder:
+        _put_listing(workspace, contents)
+    version = _record(workspace, name, path, contents)
+    write_pointer(path, contents)
+    return version
+
+
+def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVersion:
+    """Return the version of what is on disk now; if it is none, it is added, or with ``add`` off refused.
+
+    Raises:
+        NotFound: no such dataset, nothing on disk, or not added.
+    """
+    if add:
+        return _add(workspace, name)
+    name, path = locate(workspace, name)
+    contents = read_contents(workspace, path)
+    for version in reversed(log(workspace, name)):
+        if version.md5 == contents.md5:
+            return version
+    raise NotFound(
+        f"what is at {path} is no version of '{name}'", hint=f"add it: mainspring data add {name}", dataset=name
+    )
+
+
+_add = add
+
+
+def log(workspace: Workspace, name: str) -> list[DatasetVersion]:
+    """Return the versions of a dataset, oldest first."""
+    return [as_struct(row, DatasetVersion) for row in records.select_dataset_versions(workspace.database, name)]
+
+
+def known_datasets(workspace: Workspace) -> dict[str, Path]:
+    """Return every dataset of the settings, and every other one that was ever added, with its path."""
+    found = {name: _absolute(workspace, settings.path) for name, settings in workspace.settings.datasets.items()}
+    for row in records.select_latest_datasets(workspace.database):
+        found.setdefault(row.dataset, workspace.root / row.path)
+    return dict(sorted(found.items()))
+
+
+def locate(workspace: Workspace, target: str | Path) -> tuple[str, Path]:
+    """Return name and path of a dataset given by its name or its path.
+
+    A path has the name that the settings give it, else the one it was added under, else its stem.
+
+    Raises:
+        UsageError: the path is outside of the workspace, or its state.
+        NotFound: neither a dataset nor a path.
+        Conflict: another dataset has that name.
+    """
+    known = known_datasets(workspace)
+    if isinstance(target, str) and target in known:
+        return target, known[target]
+    path = _find(workspace, target, known)
+    if not path.is_relative_to(workspace.root) or path == workspace.root or path.is_relative_to(workspace.state):
+        raise UsageError(
+            f"{path} is not inside the workspace {workspace.root}", hint="move it there, or link to it", path=str(path)
+        )
+    for name, place in known.items():
+        if place == path:
+            return name, path
+    if path.stem in known:
+        raise Conflict(
+            f"the dataset '{path.stem}' is {known[path.stem]}, not {path}",
+            hint="give this one a name of its own under `datasets:` in mainspring.yaml",
+            dataset=path.stem,
+        )
+    return path.stem, path
+
+
+def _find(workspace: Workspace, target: str | Path, known: dict[str, Path]) -> Path:
+    given = Path(os.path.normpath(target))
+    places = [given] if given.is_absolute() else [Path.cwd() / given, workspace.root / given]
+    for place in places:
+        if place.exists():
+            return Path(os.path.normpath(place))
+    for place in places:
+        if place in known.values():
+            return place
+    hint = did_you_mean(str(target), known) or f"known datasets: {', '.join(known) or 'none'}"
+    raise NotFound(f"'{target}' is neither a dataset nor a path", hint=hint, target=str(target))
+
+
+def _absolute(workspace: Workspace, path: str) -> Path:
+    return Path(os.path.normpath(workspace.root / path))
+
+
+def _put_listing(workspace: Workspace, contents: Contents) -> None:
+    from mainspring.store.objects import Entry
+
+    entries = [Entry(name, md5) for name, md5 in contents.files.items()]
+    workspace.objects.put_listing(entries, contents.size)
+
+
+def _record(workspace: Workspace, name: str, path: Path, contents: Contents) -> DatasetVersion:
+    relative = path.relative_to(workspace.root).as_posix()
+    held = [version for version in log(workspace, name) if (version.md5, version.path) == (contents.md5, relative)]
+    if held and read_pointer(path) == contents.md5:
+        return held[-1]
+    row = {
+        "id": new_id(),
+        "dataset": name,
+        "path": relative,
+        "md5": contents.md5,
+        "size": contents.size,
+        "files": len(contents.files),
+        "created_at": now(),
+        "actor": workspace.actor,
+    }
+    return as_struct(records.insert_dataset_version(workspace.database, row), DatasetVersion)
+
+
+def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetStatus]:
+    """Return how every dataset on disk compares with its version; changes nothing."""
+    return [_status_or_problem(workspace, name, path, tick) for name, path in known_datasets(workspace).items()]
+
+
+def _status_or_problem(workspace: Workspace, name: str, path: Path, tick: Tick | None) -> DatasetStatus:
+    try:
+        return _status(workspace, name, path, tick)
+    except (InvalidData, Corrupted) as error:
+        shown = path.relative_to(workspace.root).as_posix() if path.is_relative_to(workspace.root) else str(path)
+        return DatasetStatus(dataset=name, path=shown, state="damaged", problem=error.message)
+
+
+def _status(workspace: Workspace, name: str, path: Path, tick: Tick | None) -> DatasetStatus:
+    shown = path.relative_to(workspace.root).as_posix() if path.is_relative_to(workspace.root) else str(path)
+    held = log(workspace, name)
+    pointed = read_pointer(path)
+    wanted = pointed or (held[-1].md5 if held else None)
+    number = next((version.number for version in reversed(held) if version.md5 == wanted), None)
+
+    def said(state: State, problem: str | None = None, changes: tuple[int, int, int] = (0, 0, 0)) -> DatasetStatus:
+        more, other, fewer = changes
+        return DatasetStatus(
+            dataset=name, path=shown, state=state, number=number, md5=wanted, added=more, modified=other, deleted=fewer,
+            problem=problem,
+        )  # fmt: skip
+
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        hint = f"restore it: mainspring data checkout {name}" if wanted else "nothing is at its path"
+        return said("missing", hint)
+    if wanted is None:
+        return said("not added", f"add it: mainspring data add {name}")
+    if not workspace.objects.has(wanted):
+        return said("damaged", f"objects of the version are not in the store; add the data again: {name}")
+    contents = read_contents(workspace, path, tick=tick)
+    if contents.md5 == wanted:
+        return said("up to date")
+    before = (
+        {entry.relpath: entry.md5 for entry in workspace.objects.listing(wanted)} if wanted.endswith(".dir") else {}
+    )
+    return said("modified", None, compare(before, contents.files) if before else (0, 1, 0))
+
+
+def compare(before: dict[str, str], after: dict[str, str]) -> tuple[int, int, int]:
+    """Return how many files were added, modified and deleted.
+
+    >>> compare({"a": "1", "b": "2"}, {"b": "3", "c": "4"})
+    (1, 1, 1)
+    """
+    added = len(after.keys() - before.keys())
+    modified = sum(after[name] != before[name] for name in after.keys() & before.keys())
+    return added, modified, len(before.keys() - after.keys())

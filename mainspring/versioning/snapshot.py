@@ -1,0 +1,131 @@
+"""The five-part fingerprint of a run: code, data, environment, randomness, configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from mainspring.base.clock import now
+from mainspring.base.errors import NotFound, UsageError
+from mainspring.base.ids import new_id
+from mainspring.versioning import code, config, environment, records
+from mainspring.versioning.registry import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mainspring.base.randomness import Randomness
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.datasets import DatasetVersion
+
+Part = Literal["code", "data", "environment", "randomness", "config"]
+PARTS: tuple[Part, ...] = ("code", "data", "environment", "randomness", "config")
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What has to be the same for a run to come out the same."""
+
+    id: str
+    created_at: int
+    code: dict[str, Any]
+    data: list[dict[str, Any]]
+    environment: dict[str, Any]
+    randomness: dict[str, Any]
+    config: dict[str, Any]
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing in which two snapshots differ; None where one does not have it."""
+
+    part: Part
+    name: str
+    before: Any
+    after: Any
+
+
+def take(
+    workspace: Workspace,
+    *,
+    datasets: Iterable[DatasetVersion] = (),
+    randomness: Randomness | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    argv: Sequence[str] | None = None,
+) -> Snapshot:
+    """Record what a run depends on, and return it. What it points at is stored first.
+
+    Raises:
+        ExternalToolError: git is missing, or failed.
+    """
+    snapshot = Snapshot(
+        id=new_id(),
+        created_at=now(),
+        code=code.capture(workspace),
+        data=[
+            {"dataset": found.dataset, "number": found.number, "md5": found.md5, "path": found.path}
+            for found in datasets
+        ],
+        environment=environment.capture(workspace.root),
+        randomness=msgspec.to_builtins(randomness) if randomness is not None else {},
+        config=config.capture(workspace, parameters, argv),
+    )
+    records.insert_snapshot(workspace.database, msgspec.structs.asdict(snapshot))
+    return snapshot
+
+
+def load(workspace: Workspace, reference: str) -> Snapshot:
+    """Return a snapshot by its id or a run's (a unique beginning is enough), or by ``model@version``.
+
+    Raises:
+        NotFound: there is none, or the run has none.
+        UsageError: several begin like that.
+    """
+    if "@" in reference:
+        version = resolve(workspace, reference)
+        if version.run_id is None:
+            raise NotFound(f"{reference} was registered outside of a run: it has no snapshot", reference=reference)
+        reference = version.run_id
+    rows = records.select_snapshots(workspace.database, reference) if reference else []
+    if not rows:
+        rows = records.select_run_snapshots(workspace.database, reference) if reference else []
+    if len(rows) > 1:
+        raise UsageError(f"several snapshots begin with '{reference}'", hint="give more of the id", reference=reference)
+    if not rows:
+        raise NotFound(
+            f"no snapshot, and no run with one, begins with '{reference}'",
+            hint="see `mainspring runs list`",
+            reference=reference,
+        )
+    return records.as_struct(rows[0], Snapshot)
+
+
+def diff(before: Snapshot, after: Snapshot) -> list[Difference]:
+    """Return everything in which two snapshots differ, part by part."""
+    found: list[Difference] = []
+    for part in PARTS:
+        old, new = _flat(part, getattr(before, part)), _flat(part, getattr(after, part))
+        found += [
+            Difference(part=part, name=name, before=old.get(name), after=new.get(name))
+            for name in sorted(old.keys() | new.keys())
+            if old.get(name) != new.get(name)
+        ]
+    return found
+
+
+def _flat(part: Part, value: Any) -> dict[str, Any]:
+    if part == "data":
+        return {item["dataset"]: f"version {item['number']} ({item['md5'][:8]})" for item in value}
+    flat: dict[str, Any] = {}
+    _flatten(value, "", flat)
+    return flat
+
+
+def _flatten(value: Any, name: str, into: dict[str, Any]) -> None:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            _flatten(item, f"{name}.{key}" if name else str(key), into)
+    elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        for index, item in enumerate(value):
+            _flatten(item, f"{name}[{index}]", into)
+    else:
+        into[name] = value
