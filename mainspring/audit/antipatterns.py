@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mainspring.audit import notebook_to_production, records, replay
+from mainspring.audit import notebook_to_production, replay
 from mainspring.audit.evidence import day, short
 from mainspring.audit.finding import (
     MANUAL_DEPLOYMENT,
@@ -19,15 +19,14 @@ from mainspring.audit.finding import (
 )
 from mainspring.base.errors import MainspringError
 from mainspring.base.settings.checks import Skew
-from mainspring.serving import routes
+from mainspring.serving import publication, routes
 from mainspring.versioning import data, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Row
-
     from mainspring.audit.evidence import Evidence
+    from mainspring.testing.gate import Gate
 
 SETTINGS = Location(path="mainspring.yaml")
 _ORDER: tuple[Severity, ...] = ("error", "warning", "note")
@@ -111,7 +110,8 @@ def manual_deployment(evidence: Evidence) -> Iterator[Finding]:
     if past:
         newest = past[0]
         said = f"{newest.version} went past its gate {day(newest.started_at)} by {newest.actor}: {newest.override!r}"
-        state = f"; it is {newest.state.replace('_', ' ')} now, {newest.reason}"
+        ending = newest.evidence.get("ended", {}).get("reason", newest.reason)
+        state = f"; it is {newest.state.replace('_', ' ')} now: {ending}"
         fix = "let gates decide; repair the check rather than going past it"
         yield _finding(MANUAL_DEPLOYMENT, "note", "A version was forced past its gate before", said + state, fix=fix)
 
@@ -125,13 +125,12 @@ def _ungated(evidence: Evidence) -> Iterator[Finding]:
         yield _finding(MANUAL_DEPLOYMENT, "error", "The production version was forced past its gate", said, fix=fix)
         return
     arrived = evidence.arrived
-    with evidence.workspace.database.read() as connection:
-        passed = records.passing_gates(connection, version.model, version.version)
+    passed = [gate for gate in evidence.gates if gate.outcome == "pass"]
     if not passed:
         said = f"no gate of {version.reference} came to pass"
         yield _finding(MANUAL_DEPLOYMENT, "error", "The production version has no passing gate", said, fix=fix)
-    elif arrived is not None and passed[0].at > arrived.at:
-        said = f"it went to production {day(arrived.at)}, and its first gate passed only {day(passed[0].at)}"
+    elif arrived is not None and passed[-1].at > arrived.at:
+        said = f"it went to production {day(arrived.at)}, and its first gate passed only {day(passed[-1].at)}"
         yield _finding(MANUAL_DEPLOYMENT, "warning", "The production version was judged only afterwards", said, fix=fix)
     if arrived is not None and release is None:
         said = f"{version.reference} was moved by {arrived.actor} {day(arrived.at)} ({arrived.reason}); no release is recorded"
@@ -157,8 +156,7 @@ def _other_route(evidence: Evidence) -> Iterator[Finding]:
         served = f"{champion.version} (artifact {short(champion.artifact)})" if champion else "nothing"
         said = f"the endpoint answers with {served}, and {version.reference} (artifact {short(version.artifact)}) is the champion"
         yield _finding(MANUAL_DEPLOYMENT, "error", "What is served is not the champion", said, fix=fix)
-    with evidence.workspace.database.read() as connection:
-        recorded = records.latest_routes(connection, version.model)
+    recorded = publication.current(evidence.workspace, version.model)
     if recorded is not None and recorded.generation < table.generation:
         said = f"the file holds generation {table.generation}, and the records end with {recorded.generation}"
         yield _finding(MANUAL_DEPLOYMENT, "error", "The route table was changed past the records", said, fix=fix)
@@ -221,21 +219,21 @@ def training_serving_skew(evidence: Evidence) -> Iterator[Finding]:
     yield from replay.find(evidence)
 
 
-def _skew_verdict(evidence: Evidence, gate: Row[Any] | None) -> Iterator[Finding]:
+def _skew_verdict(evidence: Evidence, gate: Gate | None) -> Iterator[Finding]:
     names = {check.name for check in evidence.settings.checks if isinstance(check, Skew) and check.name} | {"skew"}
     fix = "add `{type: skew}` to `checks:`, then mainspring test " + (
         evidence.production.reference if evidence.production else ""
     )
-    verdicts = [verdict for verdict in (gate.verdicts if gate else []) if verdict["check"] in names]
+    verdicts = [verdict for verdict in (gate.verdicts if gate else []) if verdict.check.partition(":")[0] in names]
     if not verdicts:
         said = f"no gate of {evidence.name} replayed the holdout through the endpoint"
         yield _finding(TRAINING_SERVING_SKEW, "warning", "Serving was never compared with training", said, fix=fix)
     for verdict in verdicts:
-        if verdict["status"] != "pass":
+        if verdict.status != "pass":
             assert gate is not None
-            severity: Severity = "error" if verdict["status"] == "fail" else "warning"
-            reason = verdict.get("evidence", {}).get("reason", verdict["status"])
-            said = f"gate {short(gate.id)}, {day(gate.at)}: {verdict['check']} {verdict['status']}: {reason}"
+            severity: Severity = "error" if verdict.status == "fail" else "warning"
+            reason = verdict.reason or verdict.status
+            said = f"gate {short(gate.id)}, {day(gate.at)}: {verdict.check} {verdict.status}: {reason}"
             yield _finding(TRAINING_SERVING_SKEW, severity, "The endpoint did not answer as in training", said, fix=fix)
 
 

@@ -5,33 +5,65 @@ from __future__ import annotations
 import shutil
 import subprocess
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
 
 from mainspring.audit import records
+from mainspring.automation.events import list_events
+from mainspring.automation.execute import get_execution
 from mainspring.base.clock import iso, now
 from mainspring.base.errors import Corrupted, MainspringError, NotFound
+from mainspring.monitoring import watch
 from mainspring.monitoring.alerts import list_alerts
 from mainspring.serving.predictions import labels, predictions
+from mainspring.serving.releases import list_releases
+from mainspring.testing import gate, suite
 from mainspring.tracking import search
 from mainspring.versioning import models
+from mainspring.versioning import snapshot as snapshots
 from mainspring.versioning.artifact import read_manifest
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
+    from mainspring.automation.events import Event
+    from mainspring.automation.execute import Execution
     from mainspring.base.settings.schema import Settings
     from mainspring.monitoring.alerts import Alert
+    from mainspring.serving.releases import Release
     from mainspring.store.workspace import Workspace
+    from mainspring.testing.gate import Gate
+    from mainspring.testing.suite import SuitePass
     from mainspring.tracking.search import Input, RunInfo
     from mainspring.versioning.models import ModelVersion, Transition
+    from mainspring.versioning.snapshot import Snapshot
 
 DAY = 86_400_000
-CONTROL = "control.json"
 RECENT = 7 * DAY
 """How long an observation of something that should go on speaks for the present."""
+HEARTBEAT = 30_000
+"""How long before its expiry a lease was renewed."""
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look of a monitor found."""
+
+    monitor: str
+    at: int
+    status: str
+    n: int
+    evidence: dict[str, Any]
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """A control server: when its heartbeat was recorded last (of one that ended: when it started)."""
+
+    name: str
+    heard_at: int
+    running: bool
 
 
 class Evidence:
@@ -115,42 +147,53 @@ class Evidence:
             return {}
 
     @cached_property
-    def execution(self) -> Row[Any] | None:
+    def execution(self) -> Execution | None:
         """The execution of the pipeline that made the subject."""
-        if self.run is None:
+        if self.run is None or self.run.execution_id is None:
             return None
-        with self.workspace.database.read() as connection:
-            return records.execution_of(connection, self.run.id)
+        try:
+            return get_execution(self.workspace, self.run.execution_id)
+        except NotFound:
+            return None
 
     @cached_property
-    def snapshot(self) -> Row[Any] | None:
+    def snapshot(self) -> Snapshot | None:
         """The snapshot of the subject's run."""
         if self.run is None or self.run.snapshot_id is None:
             return None
-        with self.workspace.database.read() as connection:
-            return records.snapshot_row(connection, self.run.snapshot_id)
+        return snapshots.load(self.workspace, self.run.snapshot_id)
 
     @cached_property
-    def gate(self) -> Row[Any] | None:
-        """The newest gate of the subject."""
-        if self.subject is None:
-            return None
-        with self.workspace.database.read() as connection:
-            return records.latest_gate(connection, self.subject.model, self.subject.version)
+    def gates(self) -> list[Gate]:
+        """The gates of the subject, newest first."""
+        return gate.gates(self.workspace, self.subject.model, self.subject.version) if self.subject else []
+
+    @property
+    def gate(self) -> Gate | None:
+        """The gate that the subject was released by, or else its newest."""
+        decided = self.release.evidence.get("gate") if self.release else None
+        return next((held for held in self.gates if held.id == decided), next(iter(self.gates), None))
 
     @cached_property
-    def releases(self) -> list[Row[Any]]:
+    def releases(self) -> list[Release]:
         """The releases of the endpoint, newest first."""
-        if self.model is None:
-            return []
-        with self.workspace.database.read() as connection:
-            return list(records.release_rows(connection, self.model))
+        return list_releases(self.workspace, self.model) if self.model else []
 
-    @cached_property
-    def release(self) -> Row[Any] | None:
+    @property
+    def release(self) -> Release | None:
         """The newest release of the subject."""
         version = self.subject.version if self.subject else None
-        return next((row for row in self.releases if row.version == version), None)
+        return next((held for held in self.releases if held.version == version), None)
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """What happened, newest first."""
+        return list_events(self.workspace, limit=None)
+
+    @cached_property
+    def suite_passes(self) -> dict[str, SuitePass]:
+        """The newest pass of every layer of the project's tests."""
+        return suite.latest(self.workspace)
 
     @cached_property
     def alerts(self) -> list[Alert]:
@@ -163,11 +206,15 @@ class Evidence:
         return [msgspec.to_builtins(notice) for alert in self.alerts for notice in alert.deliveries]
 
     @cached_property
-    def observations(self) -> dict[str, Row[Any]]:
+    def observations(self) -> dict[str, Seen]:
         """What each declared monitor saw last."""
-        with self.workspace.database.read() as connection:
-            seen = {name: records.newest_observation(connection, name) for name in self.settings.monitors}
-        return {name: row for name, row in seen.items() if row is not None}
+        seen = {name: self.looks(name, limit=1) for name in self.settings.monitors}
+        return {name: rows[0] for name, rows in seen.items() if rows}
+
+    def looks(self, monitor: str, *, limit: int) -> list[Seen]:
+        """Return what a monitor saw, newest first."""
+        rows = watch.latest(self.workspace, monitor, limit=limit)
+        return [Seen(**{name: row[name] for name in Seen.__struct_fields__}) for row in rows]
 
     @cached_property
     def traffic(self) -> pl.DataFrame:
@@ -178,24 +225,30 @@ class Evidence:
         known = labels(self.workspace, self.model).select("prediction_id", labelled=pl.lit(value=True))
         return made.join(known, on="prediction_id", how="left").with_columns(pl.col("labelled").fill_null(value=False))
 
-    @property
-    def control_seen(self) -> int | None:
-        """When the control server last said that it runs: the time of ``.mainspring/control.json``."""
-        try:
-            return round((self.workspace.state / CONTROL).stat().st_mtime * 1000)
-        except OSError:
-            return None
+    @cached_property
+    def control(self) -> Control | None:
+        """The control server that was heard of last."""
+        with self.workspace.database.read() as connection:
+            rows = records.worker_leases(connection)
+        found = [Control(name=row.name, heard_at=_heard(row), running=row.expires_at > self.at) for row in rows]
+        return max(found, key=lambda item: (item.running, item.heard_at), default=None)
 
     @cached_property
     def commit(self) -> str | None:
         """The present commit, or None without git or commits."""
         return (self.git("rev-parse", "HEAD") or "").strip() or None
 
-    def git(self, *arguments: str) -> str | None:
-        """Return what git printed, or None when it is not there or says no."""
+    @cached_property
+    def top(self) -> Path:
+        """The top of the repository that holds the workspace, or else the workspace's folder."""
+        found = (self.git("rev-parse", "--show-toplevel", at=self.workspace.root) or "").strip()
+        return Path(found) if found else self.workspace.root
+
+    def git(self, *arguments: str, at: Path | None = None) -> str | None:
+        """Return what git printed at the top of the repository, or None when it is not there or says no."""
         if shutil.which("git") is None:
             return None
-        root = str(self.workspace.root)
+        root = str(at or self.top)
         done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)
         return done.stdout if done.returncode == 0 else None
 
@@ -209,6 +262,13 @@ class Evidence:
     def is_recent(self, at: int) -> bool:
         """Say whether something that goes on was seen in the last days."""
         return self.at - at <= RECENT
+
+
+def _heard(lease: Row[Any]) -> int:
+    """Return the last heartbeat of a worker's lease; one that was given back has only its start, in its name."""
+    if lease.expires_at:
+        return int(lease.expires_at) - HEARTBEAT
+    return round(float(lease.name.rsplit(" ", 1)[-1]) * 1000)
 
 
 def day(at: int) -> str:

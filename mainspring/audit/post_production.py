@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mainspring.audit import records
 from mainspring.audit.documents import MIN_SECTION_WORDS, count_words, has_placeholder, read_document, simplify
 from mainspring.audit.evidence import day, short
 from mainspring.audit.finding import Observed, missing, present, stale
@@ -14,11 +13,10 @@ from mainspring.base.settings.monitors import DataDrift, LabelDrift, Performance
 from mainspring.measures.intervals import wilson
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from mainspring.audit.evidence import Evidence
 
 DRIFT = (DataDrift, PredictionDrift, LabelDrift)
+_HISTORY = 1000
 _DECIDED = frozenset({"ok", "firing"})
 
 
@@ -44,9 +42,7 @@ def drift_watched(evidence: Evidence) -> Observed:
 
 
 def _decided(evidence: Evidence, monitor: str) -> int:
-    with evidence.workspace.database.read() as connection:
-        counts = records.observation_counts(connection, monitor)
-    return sum(count for status, count in counts.items() if status in _DECIDED)
+    return sum(seen.status in _DECIDED for seen in evidence.looks(monitor, limit=_HISTORY))
 
 
 def retraining_triggered(evidence: Evidence) -> Observed:
@@ -54,10 +50,8 @@ def retraining_triggered(evidence: Evidence) -> Observed:
     triggers = evidence.settings.triggers
     if not triggers:
         return missing("no trigger is declared", fix="declare some under `triggers:` in mainspring.yaml")
-    with evidence.workspace.database.read() as connection:
-        newest = {name: records.newest_event(connection, name) for name in triggers}
     declared = ", ".join(f"{name} ({trigger.__struct_config__.tag})" for name, trigger in triggers.items())
-    events: list[Row[Any]] = [row for row in newest.values() if row is not None]
+    events = [event for event in evidence.events if event.trigger in triggers]
     if not events:
         return missing(f"{declared}; none has ever made an event", fix="keep `mainspring up` running")
     last = max(events, key=lambda row: row.at)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mainspring.audit import records
 from mainspring.audit.documents import MIN_WORDS, read_document
 from mainspring.audit.evidence import RECENT, day, short
 from mainspring.audit.finding import Observed, missing, present, stale
@@ -12,9 +11,8 @@ from mainspring.reproducibility.reproduce import latest as latest_reproduction
 from mainspring.versioning import data
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from mainspring.audit.evidence import Evidence
+    from mainspring.testing.suite import SuitePass
 
 LAYERS = ("unit", "integration", "model")
 """Layers of the testing pyramid that have to pass before production."""
@@ -82,8 +80,7 @@ def model_registered(evidence: Evidence) -> Observed:
 
 def tests_pass(evidence: Evidence) -> Observed:
     """Every layer passed at the present commit or lately, and the subject's gate passed without an override."""
-    with evidence.workspace.database.read() as connection:
-        passes = {layer: records.latest_suite_pass(connection, layer) for layer in LAYERS}
+    passes = {layer: evidence.suite_passes.get(layer) for layer in LAYERS}
     bad = [f"{layer}: {problem}" for layer, row in passes.items() if (problem := _suite_problem(row))]
     held = [row for row in passes.values() if row is not None]
     at = min((row.at for row in held), default=None)
@@ -96,14 +93,15 @@ def tests_pass(evidence: Evidence) -> Observed:
         return missing(f"{said}; {gate}", fix=f"mainspring test {subject}".rstrip(), at=at)
     assert evidence.gate is not None
     old = [row.layer for row in held if row.commit != evidence.commit and evidence.at - row.at > RECENT]
-    when = f"{said} at {day(at or 0)}, commit {short(held[0].commit)}"
+    elsewhere = "" if held[0].commit == evidence.commit else f" (the present one is {short(evidence.commit)})"
+    when = f"{said} at {day(at or 0)}, commit {short(held[0].commit)}{elsewhere}"
     said = f"{when}; gate {short(evidence.gate.id)} of {evidence.name} passed {day(evidence.gate.at)}"
     if old:
         return stale(f"{said}; {', '.join(old)} ran on another commit and over a week ago", fix="pytest", at=at)
     return present(said, at=at)
 
 
-def _suite_problem(row: Row[Any] | None) -> str | None:
+def _suite_problem(row: SuitePass | None) -> str | None:
     if row is None:
         return "no pass is recorded"
     if row.failed:

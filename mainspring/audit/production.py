@@ -16,12 +16,13 @@ from mainspring.monitoring.suite import load_suite
 if TYPE_CHECKING:
     from mainspring.audit.evidence import Evidence
     from mainspring.base.settings.schema import Channel
+    from mainspring.serving.releases import Release
 
 
 def ci_configured(evidence: Evidence) -> Observed:
     """A committed workflow starts by itself and runs tests, pipeline and gate."""
     fix = "mainspring ci init, then commit the file"
-    workflows = read_workflows(evidence.workspace.root)
+    workflows = read_workflows(evidence.top)
     if not workflows:
         return missing("there is no CI workflow in the project", fix=fix)
     best = max(workflows, key=lambda item: (item.automatic, len(item.runs)))
@@ -47,19 +48,21 @@ def _workflow_problem(workflow: Workflow, evidence: Evidence) -> str | None:
 
 
 def dashboards_live(evidence: Evidence) -> Observed:
-    """The control server that shows monitors and releases is running, or was lately, and its monitors look."""
+    """The control server that shows monitors and releases runs, and its monitors look."""
     fix = "mainspring up"
-    seen = evidence.control_seen
-    if seen is None:
-        return missing("`mainspring up` was never seen running", fix=fix)
+    control = evidence.control
+    if control is None:
+        return missing("`mainspring up` has never run", fix=fix)
+    seen = control.heard_at
     looked = list(evidence.observations.values())
-    said = f"`mainspring up` was last seen {day(seen)}"
+    said = "`mainspring up` runs, last heartbeat" if control.running else "`mainspring up` ended; it ran"
+    said = f"{said} {day(seen)}"
     if not looked:
         return missing(
             f"{said}, and no monitor has looked: there is nothing to show", fix="mainspring watch --once", at=seen
         )
     said += f"; {len(looked)} of {len(evidence.settings.monitors)} monitors have looked"
-    if not evidence.is_recent(seen):
+    if not control.running:
         return stale(said, fix=fix, at=seen)
     return present(f"{said}, last {day(max(row.at for row in looked))}", at=seen)
 
@@ -114,11 +117,15 @@ def rollback_documented(evidence: Evidence) -> Observed:
     changed = round(path.stat().st_mtime * 1000)
     drill = next((row for row in evidence.releases if row.state == "rolled_back"), None)
     done = (
-        f"last roll back: {drill.endpoint} {drill.version} at {day(drill.updated_at)}, {drill.reason}"
+        f"last roll back: {drill.endpoint} {drill.version} at {day(drill.updated_at)}, {_ending(drill)}"
         if drill is not None
         else "it was never exercised"
     )
     return present(f"{name}, section on rolling back, {day(changed)}; {done}", at=changed)
+
+
+def _ending(release: Release) -> str:
+    return str(release.evidence.get("ended", {}).get("reason") or release.reason)
 
 
 def shadow_or_canary_ready(evidence: Evidence) -> Observed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mainspring.audit import records
 from mainspring.audit.evidence import day, short
 from mainspring.audit.maturity import Requirement
 
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 
     from mainspring.audit.evidence import Evidence
     from mainspring.audit.finding import Item
+    from mainspring.automation.events import Event
+    from mainspring.versioning.models import ModelVersion
 
 FROM_CHECKLIST = {
     1: ("data-versioned", "experiments-tracked", "model-registered"),
@@ -68,6 +69,8 @@ def _deployed_by_gate(evidence: Evidence) -> Requirement:
         problem = f"{version.reference} was forced past its gate: {release.override!r}"
     elif gate is None or gate.outcome != "pass":
         problem = f"the gate of {version.reference} came to {gate.outcome if gate else 'nothing'}"
+    elif not any(_tells_of(event, version) for event in evidence.events):
+        problem = f"{version.reference} passed its gate, and was deployed by hand by {release.actor}: {release.reason}"
     if problem is not None or release is None or gate is None:
         return Requirement(
             level=2,
@@ -80,13 +83,18 @@ def _deployed_by_gate(evidence: Evidence) -> Requirement:
     return Requirement(level=2, title=title, met=True, evidence=f"{said} by {release.actor}: {release.reason}")
 
 
+def _tells_of(event: Event, version: ModelVersion) -> bool:
+    """Say whether an event's story released a version."""
+    told = event.payload
+    return bool(told.get("release")) and (told.get("model"), told.get("version")) == (version.model, version.version)
+
+
 def _retrained_by_trigger(evidence: Evidence) -> Requirement:
     title = "Retraining is automated: a trigger led to a finished execution without anyone asking"
-    with evidence.workspace.database.read() as connection:
-        rows = records.triggered_executions(connection)
-    if not rows:
+    newest = next((event for event in evidence.events if event.kind != "manual" and event.status == "done"), None)
+    if newest is None or newest.execution_id is None:
         said = "no event of a trigger has led to a finished execution"
         return Requirement(level=3, title=title, met=False, evidence=said, fix="keep `mainspring up` running")
-    newest = rows[0]
     said = f"{newest.kind} event {short(newest.id)} ({newest.trigger}, {day(newest.at)}) led to execution"
-    return Requirement(level=3, title=title, met=True, evidence=f"{said} {short(newest.execution_id)}")
+    said = f"{said} {short(newest.execution_id)}: {newest.reason}"
+    return Requirement(level=3, title=title, met=True, evidence=said)

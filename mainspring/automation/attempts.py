@@ -51,7 +51,8 @@ def attempt(name: str, compute: Callable[[], Any], *, retries: int, delay: float
             if len(failures) <= retries:
                 time.sleep(delay * 2 ** (len(failures) - 1))
                 continue
-            value, failed = None, explained(error, root, f"step '{name}'")
+            value = None
+            failed: StepFailed | None = explained(error, root, f"step '{name}'")
         else:
             failed = None
         seconds = time.perf_counter() - begun

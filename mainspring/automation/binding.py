@@ -96,7 +96,8 @@ def _convert(pipeline: Pipeline[..., Any], name: str, value: Any) -> Any:
     except msgspec.ValidationError as error:
         kind = getattr(annotation, "__name__", str(annotation))
         raise UsageError(
-            f"parameter '{name}' of pipeline '{pipeline.name}' is {kind}, found {value!r}: {error}", hint=f"give it a {kind}"
+            f"parameter '{name}' of pipeline '{pipeline.name}' is {kind}, found {value!r}: {error}",
+            hint=f"give it a {kind}",
         ) from None
     except TypeError:  # an annotation that only Python understands
         return str(value) if isinstance(value, Typed) else value
@@ -108,5 +109,9 @@ def _understood(text: Typed, annotation: Any) -> Any:
     try:
         value = msgspec.json.decode(text.encode())
     except msgspec.DecodeError:
-        return {"true": True, "yes": True, "false": False, "no": False}.get(text.lower(), str(text)) if annotation is bool else str(text)
+        return (
+            {"true": True, "yes": True, "false": False, "no": False}.get(text.lower(), str(text))
+            if annotation is bool
+            else str(text)
+        )
     return float(value) if annotation is float and type(value) is int else value

@@ -59,7 +59,9 @@ def _plot(workspace: Workspace, version: ModelVersion, run: Run) -> None:
         run.log_figure(_residuals(Figure(figsize=(5, 4), layout="constrained"), truth, score), "plots/residuals.png")
     elif signature.target.task == "binary" and 0 < truth.mean() < 1:
         run.log_figure(_roc(Figure(figsize=(5, 4), layout="constrained"), truth, score), "plots/roc.png")
-        run.log_figure(_calibration(Figure(figsize=(5, 4), layout="constrained"), truth, score), "plots/calibration.png")
+        run.log_figure(
+            _calibration(Figure(figsize=(5, 4), layout="constrained"), truth, score), "plots/calibration.png"
+        )
 
 
 def _roc(figure: Any, truth: np.ndarray[Any, Any], score: np.ndarray[Any, Any]) -> Any:

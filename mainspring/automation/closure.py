@@ -14,6 +14,7 @@ import enum
 import functools
 import importlib
 import importlib.util
+import inspect
 import sys
 import types
 from dataclasses import MISSING
@@ -108,7 +109,9 @@ class _Walk:
         if isinstance(thing, functools.partial):
             return f"partial {self.token(thing.func)} {self._value((thing.args, thing.keywords))}"
         if isinstance(thing, staticmethod | classmethod | functools.cached_property):
-            return f"{type(thing).__name__} {self.token(getattr(thing, '__func__', None) or getattr(thing, 'func', None))}"
+            return (
+                f"{type(thing).__name__} {self.token(getattr(thing, '__func__', None) or getattr(thing, 'func', None))}"
+            )
         if isinstance(thing, property):
             return f"property {[self.token(part) for part in (thing.fget, thing.fset, thing.fdel) if part]}"
         if isinstance(thing, type):
@@ -121,7 +124,8 @@ class _Walk:
         return self._value(thing)
 
     def _function(self, function: types.FunctionType) -> str:
-        if is_project_file(function.__code__.co_filename, self.root) or function.__module__ == "__main__":
+        ours = is_project_file(function.__code__.co_filename, self.root) or function.__module__ == "__main__"
+        if ours and not _is_platform(function.__module__):
             return self._later(function, f"function {name_of(function)} {digest(_normal(function.__code__))}")
         wrapped = getattr(function, "__wrapped__", None)
         return f"outside {name_of(function)}" + (f" around {self.token(wrapped)}" if wrapped is not None else "")
@@ -143,15 +147,19 @@ class _Walk:
 
     def _ours(self, thing: Any) -> bool:
         module = thing if isinstance(thing, types.ModuleType) else sys.modules.get(getattr(thing, "__module__", ""))
-        if module is None or module.__name__.partition(".")[0] == "mainspring":
+        if module is None or _is_platform(module.__name__):
             return False
-        return module.__name__ == "__main__" or is_project_file(getattr(module, "__file__", None) or "<none>", self.root)
+        return module.__name__ == "__main__" or is_project_file(
+            getattr(module, "__file__", None) or "<none>", self.root
+        )
 
     def _parts(self, thing: Any) -> list[Any]:
         if isinstance(thing, types.FunctionType):
             return list(self._function_parts(thing))
         if isinstance(thing, types.ModuleType):
-            return [[name, self.token(value)] for name, value in sorted(vars(thing).items()) if not name.startswith("__")]
+            return [
+                [name, self.token(value)] for name, value in sorted(vars(thing).items()) if not name.startswith("__")
+            ]
         return list(self._class_parts(thing))
 
     def _function_parts(self, function: types.FunctionType) -> Iterator[list[str]]:
@@ -205,7 +213,7 @@ class _Walk:
 
     def _class_parts(self, kind: type) -> Iterator[list[str]]:
         yield ["bases", str([self.token(base) for base in kind.__bases__])]
-        yield ["annotations", str(kind.__dict__.get("__annotations__", {}))]
+        yield ["annotations", str(inspect.get_annotations(kind))]
         if issubclass(kind, enum.Enum):
             yield ["members", self._value({name: member.value for name, member in kind.__members__.items()})]
         for name, field in getattr(kind, "__dataclass_fields__", {}).items():
@@ -216,6 +224,10 @@ class _Walk:
             generated = name in _GENERATED or name in {"__annotations__", "__dataclass_fields__"}
             if not generated and not (issubclass(kind, enum.Enum) and not isinstance(value, types.FunctionType)):
                 yield [name, self.token(value)]
+
+
+def _is_platform(module: str | None) -> bool:
+    return (module or "").partition(".")[0] == "mainspring"
 
 
 def _inner(thing: Any) -> Any:

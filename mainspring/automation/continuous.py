@@ -98,7 +98,12 @@ def judge_and_release(workspace: Workspace, event: Event, execution: Execution) 
     """Judge the version that an execution made and, if the gate passes, release it as the settings say."""
     if execution.model is None or execution.model_version is None:
         done = events.conclude(
-            workspace, event, "done", "the pipeline made no candidate", execution_id=execution.id, outcome="no candidate"
+            workspace,
+            event,
+            "done",
+            "the pipeline made no candidate",
+            execution_id=execution.id,
+            outcome="no candidate",
         )
         return Delivery(event=done, execution=execution)
     version = models.resolve(workspace, _reference(execution))
@@ -114,10 +119,17 @@ def judge_and_release(workspace: Workspace, event: Event, execution: Execution) 
     else:
         if version.stage == "development":
             models.transition(
-                workspace, version.model, version.version, "staging", reason=f"gate passed{against}", evidence={"gate": gate.id}
+                workspace,
+                version.model,
+                version.version,
+                "staging",
+                reason=f"gate passed{against}",
+                evidence={"gate": gate.id},
             )
         outcome = "waits"
-        reason = f"{version.version} passed its gate{against}, waits in staging for `mainspring deploy {version.reference}`"
+        reason = (
+            f"{version.version} passed its gate{against}, waits in staging for `mainspring deploy {version.reference}`"
+        )
     story = {
         "outcome": outcome,
         "model": version.model,

@@ -15,7 +15,7 @@ from mainspring.base.ids import new_id
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
 
-__all__ = ["Event", "conclude", "emit", "find", "get", "pending"]
+__all__ = ["Event", "conclude", "emit", "get", "list_events", "pending"]
 
 KINDS = ("schedule", "data", "drift", "metric", "commit", "manual")
 STATUSES = ("pending", "running", "done", "failed", "suppressed", "blocked")
@@ -76,7 +76,7 @@ def conclude(
     return changed
 
 
-def find(workspace: Workspace, *, limit: int | None = 100, trigger: str | None = None) -> list[Event]:
+def list_events(workspace: Workspace, *, limit: int | None = 100, trigger: str | None = None) -> list[Event]:
     """Return events, newest first."""
     with workspace.database.read() as connection:
         return records.find_events(connection, limit=limit, trigger=trigger)

@@ -13,8 +13,8 @@ from mainspring.automation.binding import choose, value_of
 from mainspring.automation.candidates import accept
 from mainspring.automation.entrypoint import load
 from mainspring.automation.progress import reporter
-from mainspring.automation.records import ExecutionRow
 from mainspring.automation.recorder import Recorder
+from mainspring.automation.records import ExecutionRow
 from mainspring.base.clock import now
 from mainspring.base.errors import MainspringError, NotFound, Refused, UsageError, did_you_mean
 from mainspring.base.ids import new_id

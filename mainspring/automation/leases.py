@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,6 @@ from mainspring.automation import records
 from mainspring.automation.records import LeaseRow
 from mainspring.base.clock import iso, now
 from mainspring.base.errors import Conflict, MainspringError
-from mainspring.base.logs import logging
 from mainspring.tracking.owner import describe, is_gone
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Lease:
         if records.lease_token(connection, self.name) != self.token:
             self.lost = True
             raise Conflict(
-                f"'{self.name}' was taken over by another process", hint="this one stops; the other one goes on with the work"
+                f"'{self.name}' was taken over by another process",
+                hint="this one stops; the other one goes on with the work",
             )
 
     def release(self) -> None:
@@ -66,7 +67,9 @@ class Lease:
     def __enter__(self) -> Lease:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
     def _beat(self) -> None:

@@ -101,7 +101,7 @@ class Unknown:
     def __getitem__(self, key: object) -> Unknown:
         return Unknown(self.step)
 
-    def __call__(self, *args: object, **kwargs: object) -> Unknown:
+    def __call__(self, *_: object, **__: object) -> Unknown:
         return Unknown(self.step)
 
     def __iter__(self) -> Iterator[Unknown]:
@@ -172,7 +172,9 @@ class _Planner:
     ) -> None:
         """Note a step."""
         position = len(self.steps) + 1
-        self.steps.append(PlannedStep(position=position, name=name, status=status, depends_on=depends_on or [], key=key))
+        self.steps.append(
+            PlannedStep(position=position, name=name, status=status, depends_on=depends_on or [], key=key)
+        )
 
     def _unknown(self, work: Work, status: Literal["run", "depends"], waits: list[str], key: str | None) -> Unknown:
         self.add(work.name, status, depends_on=waits, key=key)

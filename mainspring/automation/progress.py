@@ -51,7 +51,9 @@ class Lines(Reporter):
             if counts.total() == total:
                 del self.many[name]
                 words = {"finished": "ran"}
-                self.note(f"▸ {name} … " + ", ".join(f"{n} {words.get(status, status)}" for status, n in counts.items()))
+                self.note(
+                    f"▸ {name} … " + ", ".join(f"{n} {words.get(status, status)}" for status, n in counts.items())
+                )
 
     def fanned_out(self, name: str, total: int) -> None:
         """Count the ends of many calls."""
@@ -76,7 +78,13 @@ class Bars(Lines):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         console = Console(stderr=True, highlight=False)
         self.progress = Progress(*columns, console=console, transient=True, redirect_stdout=False)
         self.progress.start()

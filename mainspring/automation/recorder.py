@@ -164,7 +164,9 @@ class Recorder:
                 _label(work), work.compute, retries=work.retries, delay=work.retry_delay, seed=self.seed, root=self.root
             )
         except BaseException:
-            row = self._row(work, key, position, "interrupted", 1, started_at, time.perf_counter() - begun, "interrupted")
+            row = self._row(
+                work, key, position, "interrupted", 1, started_at, time.perf_counter() - begun, "interrupted"
+            )
             self._end(work, row, None)
             raise
         stored, error = None, attempted.error
@@ -190,7 +192,7 @@ class Recorder:
         error: MainspringError | None,
     ) -> None:
         status = "finished" if error is None else "failed"
-        told = attempted.record if error is attempted.error else error and error.message
+        told = attempted.record if error is None or error is attempted.error else error.message
         row = self._row(work, key, position, status, attempted.attempts, attempted.started_at, attempted.seconds, told)
         self._end(work, row, stored)
 
@@ -223,7 +225,15 @@ class Recorder:
         self._flushed = time.monotonic()
 
     def _row(
-        self, work: Work, key: str, position: int, status: str, attempts: int, at: int, seconds: float, error: str | None
+        self,
+        work: Work,
+        key: str,
+        position: int,
+        status: str,
+        attempts: int,
+        at: int,
+        seconds: float,
+        error: str | None,
     ) -> StepRow:
         return StepRow(
             execution_id=self.execution_id,

@@ -277,4 +277,3 @@ def firing_alerts(connection: Connection) -> list[FiringAlert]:
     columns = (alerts.c.id, alerts.c.monitor, alerts.c.kind, alerts.c.at, alerts.c.summary, alerts.c.evidence)
     query = select(*columns).where(alerts.c.status == "firing").order_by(alerts.c.at, alerts.c.id)
     return [FiringAlert(**row) for row in connection.execute(query).mappings()]
-

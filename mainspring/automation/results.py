@@ -120,13 +120,15 @@ def decode(kind: str, data: bytes) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    kind = type(value)
+    kind: type = type(value)
     if kind is float:
         return bool(np.isfinite(value))
     if kind is int:
-        return -(2**63) <= value < 2**63
-    if kind in (bool, str, type(None)):
-        return kind is not str or value.isascii() or "\ud800" > max(value) or not any("\ud800" <= c <= "\udfff" for c in value)
+        return bool(-(2**63) <= value < 2**63)
+    if kind is str:
+        return not any("\ud800" <= character <= "\udfff" for character in value)  # lone surrogates are no UTF-8
+    if kind is bool or value is None:
+        return True
     if kind is list:
         return all(_is_plain(item) for item in value)
     return kind is dict and all(type(key) is str and _is_plain(key) and _is_plain(item) for key, item in value.items())
@@ -147,7 +149,7 @@ def _store_files(objects: Objects, files: Files) -> StoredResult:
 
 def _load_files(objects: Objects, md5: str, root: Path) -> Files | Path:
     entries = {entry.relpath: entry.md5 for entry in objects.listing(md5)}
-    meta = msgspec.json.decode(objects.read_bytes(entries.pop(_META)))
+    meta = msgspec.json.decode(objects.read_bytes(entries.pop(_META)), type=dict[str, Any])
     for address in entries.values():
         objects.check(address)
     for name, address in entries.items():
@@ -155,5 +157,5 @@ def _load_files(objects: Objects, md5: str, root: Path) -> Files | Path:
         if not target.is_file() or md5_file(target) != address:
             objects.restore(address, target)
     if meta["about"].get("path"):
-        return root / meta["paths"][0]
+        return root.joinpath(meta["paths"][0])
     return Files(root, meta["paths"], meta["about"])

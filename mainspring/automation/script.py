@@ -111,7 +111,9 @@ def _arguments(command: str, params: dict[str, object]) -> list[str]:
 
 
 def _name(arguments: list[str]) -> str:
-    return next((Path(part).name for part in arguments if part.endswith((".py", ".sh", ".R", ".jl"))), Path(arguments[0]).name)
+    return next(
+        (Path(part).name for part in arguments if part.endswith((".py", ".sh", ".R", ".jl"))), Path(arguments[0]).name
+    )
 
 
 def _inside(root: Path, path: str) -> Path:
@@ -169,7 +171,9 @@ def _places(base: Path, root: Path, name: str) -> list[Path]:
     found = []
     for start in (base, root):
         path = start.joinpath(*name.split("."))
-        parents = [parent / "__init__.py" for parent in path.parents if parent.is_relative_to(start) and parent != start]
+        parents = [
+            parent / "__init__.py" for parent in path.parents if parent.is_relative_to(start) and parent != start
+        ]
         found += [
             place
             for place in (path.with_suffix(".py"), path / "__init__.py", *parents)
@@ -181,7 +185,9 @@ def _places(base: Path, root: Path, name: str) -> list[Path]:
 def _run(root: Path, arguments: list[str], wanted: Sequence[str], name: str) -> Files:
     program = sys.executable if arguments[0] in ("python", "python3") else shutil.which(arguments[0])
     if program is None:
-        raise ExternalToolError(f"'{arguments[0]}' is not installed or not on PATH", hint=f"install it, or correct `{arguments[0]}`")
+        raise ExternalToolError(
+            f"'{arguments[0]}' is not installed or not on PATH", hint=f"install it, or correct `{arguments[0]}`"
+        )
     before = {path: _state(root / path) for path in wanted}
     log, code = _stream([program, *arguments[1:]], root)
     if code != 0:
@@ -190,7 +196,9 @@ def _run(root: Path, arguments: list[str], wanted: Sequence[str], name: str) -> 
         raise StepFailed(f"script '{name}' {told}; it printed last:\n{tail}", hint="see its log above", script=name)
     for path in wanted:
         if (after := _state(root / path)) is None:
-            raise StepFailed(f"script '{name}' ended well and did not write '{path}'", hint="check `outs` and `metrics`")
+            raise StepFailed(
+                f"script '{name}' ended well and did not write '{path}'", hint="check `outs` and `metrics`"
+            )
         if after == before[path]:
             hint = f"it looks left over from earlier: remove '{path}' and run again"
             raise StepFailed(f"script '{name}' ended well and did not touch '{path}'", hint=hint)
@@ -252,7 +260,9 @@ def _metrics(path: Path) -> dict[str, float]:
     try:
         tree = msgspec.json.decode(path.read_bytes())
     except msgspec.DecodeError as error:
-        raise InvalidData(f"the metrics file {path} is not JSON: {error}", hint='write it like {"accuracy": 0.9}') from None
+        raise InvalidData(
+            f"the metrics file {path} is not JSON: {error}", hint='write it like {"accuracy": 0.9}'
+        ) from None
     return dict(_flat("", tree))
 
 
@@ -273,4 +283,3 @@ def _log(name: str, params: Mapping[str, object], result: ScriptResult) -> None:
     for key, value in params.items():
         with contextlib.suppress(Conflict):  # two scripts of one pipeline may call different things alike
             run.log_param(key, value)
-

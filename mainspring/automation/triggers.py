@@ -6,7 +6,6 @@ import os
 import subprocess
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from cronsim import CronSim
@@ -55,7 +54,7 @@ def collect(workspace: Workspace) -> list[Event]:
     for name, trigger in workspace.settings.triggers.items():
         with workspace.database.read() as connection:
             seen = {event.dedup_key: event for event in records.find_events(connection, trigger=name)}
-        for fact in facts(trigger, workspace, name, seen):
+        for fact in facts(trigger, Look(workspace=workspace, name=name, seen=seen)):
             event = _take(workspace, name, trigger, fact, seen.get(fact.key))
             if event is not None:
                 found.append(event)
@@ -79,31 +78,45 @@ def _take(workspace: Workspace, name: str, trigger: Trigger, fact: Fact, held: E
     return conclude(workspace, held, status, told)
 
 
-@singledispatch
-def facts(trigger: Any, workspace: Workspace, name: str, seen: dict[str, Event]) -> Iterator[Fact]:
-    """Give what a trigger sees now; ``seen`` are its events so far, newest first, by key."""
-    raise TypeError(f"no such trigger: {trigger!r}")
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Where a trigger looks; ``seen`` are its events so far, newest first, by key."""
+
+    workspace: Workspace
+    name: str
+    seen: dict[str, Event]
 
 
-@facts.register
-def _schedule(trigger: ScheduleTrigger, workspace: Workspace, name: str, seen: dict[str, Event]) -> Iterator[Fact]:
-    marks = [event.payload["due"] for event in seen.values() if event.payload.get("cron") == trigger.cron]
+def facts(trigger: Trigger, look: Look) -> Iterator[Fact]:
+    """Give what a trigger sees now."""
+    if isinstance(trigger, ScheduleTrigger):
+        return _schedule(trigger, look)
+    if isinstance(trigger, DataTrigger):
+        return _data(trigger, look)
+    return _alert(trigger, look) if isinstance(trigger, AlertTrigger) else _commit(trigger, look)
+
+
+def _schedule(trigger: ScheduleTrigger, look: Look) -> Iterator[Fact]:
+    marks = [event.payload["due"] for event in look.seen.values() if event.payload.get("cron") == trigger.cron]
     if not marks:
         at = now()
         payload = {"cron": trigger.cron, "due": at}
-        yield Fact(kind="schedule", key=f"{name}:from:{at}", payload=payload, settled="first look: it counts from here")
+        yield Fact(
+            kind="schedule", key=f"{look.name}:from:{at}", payload=payload, settled="first look: it counts from here"
+        )
         return
-    due = int(next(CronSim(trigger.cron, datetime.fromtimestamp(now() / 1000 + 60, UTC), reverse=True)).timestamp() * 1000)
+    due = int(
+        next(CronSim(trigger.cron, datetime.fromtimestamp(now() / 1000 + 60, UTC), reverse=True)).timestamp() * 1000
+    )
     if due > now():
         due = int(next(CronSim(trigger.cron, datetime.fromtimestamp(due / 1000, UTC), reverse=True)).timestamp() * 1000)
     if due > max(marks):
         payload = {"cron": trigger.cron, "due": due, "time": iso(due)}
-        yield Fact(kind="schedule", key=f"{name}:due:{due}", payload=payload, lasting=False)
+        yield Fact(kind="schedule", key=f"{look.name}:due:{due}", payload=payload, lasting=False)
 
 
-@facts.register
-def _data(trigger: DataTrigger, workspace: Workspace, name: str, seen: dict[str, Event]) -> Iterator[Fact]:
-    with workspace.database.read() as connection:
+def _data(trigger: DataTrigger, look: Look) -> Iterator[Fact]:
+    with look.workspace.database.read() as connection:
         newest = records.newest_dataset_version(connection, trigger.dataset)
         used = None if newest is None else records.execution_on(connection, trigger.dataset, newest.md5)
     if newest is None:
@@ -111,32 +124,30 @@ def _data(trigger: DataTrigger, workspace: Workspace, name: str, seen: dict[str,
     settled = None
     if used is not None:
         settled = f"version {newest.number} was trained on already, by execution {used}"
-    elif not seen and _has_champion(workspace):
+    elif not look.seen and _has_champion(look.workspace):
         settled = "first look: it counts from here"
     payload = {"dataset": trigger.dataset, "number": newest.number, "md5": newest.md5}
-    key = f"{name}:{trigger.dataset}:{newest.id}"
+    key = f"{look.name}:{trigger.dataset}:{newest.id}"
     yield Fact(kind="data", key=key, payload=payload, settled=settled)
 
 
-@facts.register
-def _alert(trigger: AlertTrigger, workspace: Workspace, name: str, seen: dict[str, Event]) -> Iterator[Fact]:
-    with workspace.database.read() as connection:
+def _alert(trigger: AlertTrigger, look: Look) -> Iterator[Fact]:
+    with look.workspace.database.read() as connection:
         firing = records.firing_alerts(connection)
     for alert in firing:
         if alert.monitor in trigger.monitors:
             refused = "data failed validation: goes to a person" if alert.kind == "validation" else None
             payload = {"alert": alert.id, "monitor": alert.monitor, "alert_kind": alert.kind, "summary": alert.summary}
             kind = _KINDS.get(alert.kind, "metric")
-            yield Fact(kind=kind, key=f"{name}:{alert.id}", payload=payload, refused=refused)
+            yield Fact(kind=kind, key=f"{look.name}:{alert.id}", payload=payload, refused=refused)
 
 
-@facts.register
-def _commit(trigger: CommitTrigger, workspace: Workspace, name: str, seen: dict[str, Event]) -> Iterator[Fact]:
-    commit = _head(workspace, trigger.branch)
+def _commit(trigger: CommitTrigger, look: Look) -> Iterator[Fact]:
+    commit = _head(look.workspace, trigger.branch)
     if commit is None:
         return
-    key = f"{name}:{trigger.branch}:{commit}"
-    started = any(event.payload.get("branch") == trigger.branch for event in seen.values())
+    key = f"{look.name}:{trigger.branch}:{commit}"
+    started = any(event.payload.get("branch") == trigger.branch for event in look.seen.values())
     settled = None if started else "first look: it counts from here"
     yield Fact(kind="commit", key=key, payload={"branch": trigger.branch, "commit": commit}, settled=settled)
 
@@ -153,4 +164,4 @@ def _head(workspace: Workspace, branch: str) -> str | None:
         done = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
     except FileNotFoundError:
         raise ExternalToolError("git is not installed", hint="install git, or remove the commit trigger") from None
-    return (done.stdout.split() or [None])[0] if done.returncode == 0 else None
+    return done.stdout.strip() or None if done.returncode == 0 else None

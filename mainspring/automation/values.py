@@ -133,7 +133,9 @@ class _Hashing:
             return self._fields(kind, value.__struct_fields__, value)
         if dataclasses.is_dataclass(value):
             return self._fields(kind, [field.name for field in dataclasses.fields(value)], value)
-        if kind.__module__.partition(".")[0] == "pandas" and hasattr(value, "to_frame" if value.ndim == 1 else "columns"):
+        if kind.__module__.partition(".")[0] == "pandas" and hasattr(
+            value, "to_frame" if value.ndim == 1 else "columns"
+        ):
             return self._pandas(value)
         if isinstance(value, pl.LazyFrame):
             raise Unhashable("a lazy frame has no content yet", hint="pass `.collect()` of it")
@@ -185,7 +187,9 @@ def _pickled(value: Any) -> str:
         return str(joblib.hash(value))
     except Exception as error:
         hint = "pass what it is made from instead (a path, a setting), or use `@step(cache=False)`"
-        raise Unhashable(f"a value of type {name_of(type(value))} has no content to hash: {error}", hint=hint) from error
+        raise Unhashable(
+            f"a value of type {name_of(type(value))} has no content to hash: {error}", hint=hint
+        ) from error
 
 
 def _sum(*parts: str | bytes | memoryview) -> bytes:

@@ -47,7 +47,7 @@ def loop(
                     on_tick(report)
             except MainspringError as error:
                 _log.error("%s (%s)", error.message, error.hint or error.code)
-            except Exception:  # the loop has to outlive one bad tick
+            except Exception:  # noqa: BLE001 - the loop has to outlive one bad tick
                 _log.exception("a tick broke")
             stop.wait(interval)
     opened.close()

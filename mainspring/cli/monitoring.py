@@ -38,13 +38,19 @@ def watch(
     import time
 
     from mainspring.base.clock import milliseconds
+    from mainspring.base.errors import MainspringError
     from mainspring.monitoring.watch import watch as look
 
     seconds = milliseconds(interval) / 1000
     workspace = context.workspace()
     while True:
-        seen = look(workspace)
-        output.emit([_observation(each) for each in seen], json=json, show=partial(_seen, seen))
+        try:
+            seen = look(workspace)
+            output.emit([_observation(each) for each in seen], json=json, show=partial(_seen, seen))
+        except MainspringError as error:
+            if once:
+                raise
+            output.print_error(error)
         if once:
             return
         time.sleep(seconds)

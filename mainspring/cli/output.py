@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
 
     from mainspring.base.errors import MainspringError
 
+_PIPE_WIDTH = 160
+
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that fits where the output goes; a pipe gets plain, unwrapped text."""
+    """Return a console that fits where the output goes; a pipe gets plain text in lines as long as they need to be."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=width)
 
 
 def print_json(value: Any) -> None:

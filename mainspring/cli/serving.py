@@ -82,19 +82,23 @@ def list_releases(
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List releases, newest first."""
-    from mainspring.base.clock import iso
     from mainspring.serving import releases
 
     found = releases.list_releases(context.workspace(), endpoint)
-    columns = ("endpoint", "version", "state", "previous", "started", "actor", "reason")
-    output.emit(
-        [_shown(release) for release in found],
-        json=json,
-        show=lambda: output.table(
-            columns,
-            [(r.endpoint, r.version, r.state, r.previous, iso(r.started_at), r.actor, _why(r)) for r in found],
-        ),
-    )
+    output.emit([_shown(release) for release in found], json=json, show=lambda: _listed(found))
+
+
+def _listed(found: list[Release]) -> Any:
+    from mainspring.base.clock import iso
+
+    columns = ("endpoint", "version", "state", "started", "actor", "reason")
+    rows = [(r.endpoint, r.version, r.state, iso(r.started_at)[:19], r.actor, _why(r)) for r in found]
+    drawn = output.table(columns, rows)
+    for column in drawn.columns[:4]:
+        column.no_wrap = True
+    for column in drawn.columns:
+        column.overflow = "fold"
+    return drawn
 
 
 def _why(release: Release) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from mainspring.tracking.artifacts import ArtifactInfo
     from mainspring.tracking.compare import Comparison
     from mainspring.tracking.search import Curve, Input, RunInfo
+    from mainspring.versioning.snapshot import Difference
 
 _BARS = "▁▂▃▄▅▆▇█"
-_WIDTH = 40
+_WIDTH = 24
 _METRICS_LISTED = 3
+_MOST_LINES = 40
+_LINE = 60
 _ID_WIDTH = 12
 
 runs = typer.Typer(help="Runs: what was tried, with which params, and what came of it.", no_args_is_help=True)
@@ -106,7 +109,7 @@ def artifacts_command(
     if wanted := get.rstrip("/"):
         target = to or Path(wanted.rsplit("/", 1)[-1])
         count = fetch_artifact(workspace, info.id, wanted, target)
-        said = f"{wanted} → {target} ({count} file{'s' if count > 1 else ''})"
+        said = f"{wanted} → {target} ({count} {'file' if count == 1 else 'files'})"
         output.emit({"path": wanted, "to": str(target), "files": count}, json=json, show=lambda: said)
         return
     found = list_artifacts(workspace, info.id)
@@ -126,28 +129,34 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
     finite = [value for value in values if isfinite(value)]
     if not finite:
         return "·" * len(values)
-    low, high = min(finite), max(finite)
-    scale = (len(_BARS) - 1) / (high - low) if isfinite(high - low) and high > low else 0.0
-    return "".join(_BARS[round((value - low) * scale)] if isfinite(value) else "·" for value in values)
+    low, high = min(finite) / 2, max(finite) / 2  # halves, since the difference of two numbers may be too large for one
+    span = high - low or 1.0
+    top = len(_BARS) - 1
+    return "".join(_BARS[round((value / 2 - low) / span * top)] if isfinite(value) else "·" for value in values)
 
 
 def _listing(found: list[RunInfo]) -> object:
     if not found:
         return "no runs yet; `mainspring run` makes one, and so does `mainspring.start_run()`"
     width = _distinct([run.id for run in found])
+    several = len({run.experiment for run in found}) > 1
     rows = []
     for run in found:
         shown = [f"{key} {metric}" for key, metric in list(run.metrics.items())[:_METRICS_LISTED]]
         more = len(run.metrics) - len(shown)
         metrics = "\n".join([*shown, *([f"… {more} more"] if more > 0 else [])])
-        rows.append(
-            (run.id[:width], run.name, run.experiment, run.status, _when(run.started_at), _lasted(run), metrics)
-        )
-    return output.table(("run", "name", "experiment", "status", "started", "took", "metrics"), rows)
+        group = (run.experiment,) if several else ()
+        rows.append((run.id[:width], run.name, *group, run.status, _when(run.started_at), _lasted(run), metrics))
+    group = ("experiment",) if several else ()
+    return output.table(("run", "name", *group, "status", "started", "took", "metrics"), rows)
 
 
 def _page(
-    run: RunInfo, histories: dict[str, Curve], inputs: list[Input], artifacts: list[ArtifactInfo], snapshot: object
+    run: RunInfo,
+    histories: dict[str, Curve],
+    inputs: list[Input],
+    artifacts: list[ArtifactInfo],
+    snapshot: dict[str, Any] | None,
 ) -> Group:
     from rich.console import Group
     from rich.markup import escape
@@ -160,7 +169,9 @@ def _page(
     if run.metrics:
         parts += [
             "",
-            output.table(("metric", "value", "interval", "n", "step", "history"), _metric_rows(run, histories)),
+            output.table(
+                ("metric", "value", "interval", "n", "step", "points", "history"), _metric_rows(run, histories)
+            ),
         ]
     if run.tags:
         parts += ["", output.table(("tag", "value"), run.tags.items())]
@@ -169,8 +180,8 @@ def _page(
         parts += ["", output.table(("input", "for", "path", "md5"), rows)]
     if artifacts:
         parts += ["", _files(artifacts)]
-    if run.snapshot_id is not None:
-        parts += ["", output.table(("snapshot", run.snapshot_id), _flat(snapshot))]
+    if snapshot is not None:
+        parts += ["", output.table(("snapshot", snapshot["id"]), _snapshot_rows(snapshot))]
     return Group(*parts)  # type: ignore[arg-type]  # text and tables are what rich can draw
 
 
@@ -179,8 +190,8 @@ def _metric_rows(run: RunInfo, histories: dict[str, Curve]) -> Iterator[tuple[ob
         known = metric.low is not None and metric.high is not None
         interval = f"[{metric.low:.4g}, {metric.high:.4g}]" if known else None
         curve = histories[key].values
-        drawn = f"{sparkline(curve)} {len(curve)} points" if len(curve) > 1 else None
-        yield key, f"{metric.value:.6g}", interval, metric.n, metric.step, drawn
+        drawn = sparkline(curve) if len(curve) > 1 else None
+        yield key, f"{metric.value:.6g}", interval, metric.n, metric.step, len(curve), drawn
 
 
 def _side_by_side(comparison: Comparison) -> Group:
@@ -198,11 +209,51 @@ def _side_by_side(comparison: Comparison) -> Group:
         if differences is None:
             parts += ["", title + "one of them has none"]
         elif not differences:
-            parts += ["", title + "the same"]
+            parts += ["", title + "no difference"]
         else:
-            rows = (tuple(_texts(difference)) for difference in differences)
-            parts += ["", output.table(_fields(differences[0]), rows, title=title.removesuffix(": "))]
+            noun = "difference" if len(differences) == 1 else "differences"
+            parts += ["", f"{title}{len(differences)} {noun}", _differences(differences)]
     return Group(*parts)  # type: ignore[arg-type]  # text and tables are what rich can draw
+
+
+def _snapshot(workspace: Workspace, run: RunInfo) -> dict[str, Any] | None:
+    """Return what is worth a glance of a run's snapshot; `mainspring snapshot show` has all of it."""
+    if run.snapshot_id is None:
+        return None
+    from mainspring.versioning import snapshot
+
+    found = snapshot.load(workspace, run.snapshot_id)
+    return {
+        "id": found.id,
+        "commit": found.code.get("commit"),
+        "branch": found.code.get("branch"),
+        "dirty": found.code.get("dirty"),
+        "data": found.data,
+        "python": found.environment.get("python"),
+        "distributions": len(found.environment.get("distributions", ())),
+        "seed": found.randomness.get("seed"),
+    }
+
+
+def _snapshot_rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    yield "code", f"{snapshot['commit'] or 'no commit'}{' and changes' if snapshot['dirty'] else ''}"
+    for item in snapshot["data"]:
+        yield "data", f"{item['dataset']} version {item['number']} ({item['md5']})"
+    yield "environment", f"Python {snapshot['python']}, {snapshot['distributions']} distributions"
+    yield "randomness", "not seeded" if snapshot["seed"] is None else f"seed {snapshot['seed']}"
+
+
+def _differences(found: list[Difference]) -> object:
+    rows: list[tuple[str | None, ...]]
+    rows = [(item.part, item.name, _short(item.before), _short(item.after)) for item in found[:_MOST_LINES]]
+    if len(found) > _MOST_LINES:
+        rows.append(("…", f"{len(found) - _MOST_LINES} more, see --json", None, None))
+    return output.table(("part", "what", "before", "after"), rows)
+
+
+def _short(value: object) -> str | None:
+    text = None if value is None else str(value)
+    return text if text is None or len(text) <= _LINE else text[: _LINE - 1] + "…"
 
 
 def _files(found: list[ArtifactInfo]) -> object:

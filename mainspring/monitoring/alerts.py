@@ -17,8 +17,6 @@ from mainspring.monitoring import records
 from mainspring.monitoring.channels.delivery import Delivery, planned
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from mainspring.store.workspace import Workspace
 
 COOLDOWN = 600_000
@@ -59,11 +57,13 @@ def fire(
     """
     now = clock.now()
     with workspace.database.write() as connection:
-        latest = _latest(connection, monitor)
+        latest = _alert(records.latest_alert(connection, monitor))
         if latest is not None and latest.status == "firing":
             return latest
         if latest is not None and _flaps(latest, now, event_time):
-            return _reopen(connection, latest)
+            opened = _reopened(latest)
+            records.update_alert(connection, opened.id, **_changes(opened))
+            return opened
         alert = Alert(
             id=new_id(),
             monitor=monitor,
@@ -85,7 +85,7 @@ def resolve(
     """End the firing alert of a monitor, saying why; None when it has none. ``final`` keeps it from being opened again."""
     now = clock.now()
     with workspace.database.write() as connection:
-        firing = _latest(connection, monitor)
+        firing = _alert(records.latest_alert(connection, monitor))
         if firing is None or firing.status != "firing":
             return None
         told = {"reason": reason, "event_time": event_time, "final": final}
@@ -96,28 +96,23 @@ def resolve(
             evidence=firing.evidence | {"resolution": told},
             deliveries=[*firing.deliveries, *planned(workspace.settings.channels, monitor, "resolved")],
         )
-        _store(connection, resolved)
+        records.update_alert(connection, resolved.id, **_changes(resolved))
     return resolved
 
 
 def list_alerts(workspace: Workspace, *, status: str | None = None, limit: int | None = None) -> list[Alert]:
     """Return the alerts, the newest first."""
     with workspace.database.read() as connection:
-        return [_alert(row) for row in records.list_alerts(connection, status=status, limit=limit)]
+        rows = records.list_alerts(connection, status=status, limit=limit)
+    return [msgspec.convert(row, Alert) for row in rows]
 
 
-def _latest(connection: Connection, monitor: str) -> Alert | None:
-    row = records.latest_alert(connection, monitor)
-    return _alert(row) if row is not None else None
+def _alert(row: records.Row | None) -> Alert | None:
+    return None if row is None else msgspec.convert(row, Alert)
 
 
-def _alert(row: records.Row) -> Alert:
-    return msgspec.convert(row, Alert)
-
-
-def _store(connection: Connection, alert: Alert) -> None:
-    values = msgspec.to_builtins(alert)
-    records.update_alert(connection, values.pop("id"), **values)
+def _changes(alert: Alert) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.to_builtins(alert).items() if name != "id"}
 
 
 def _flaps(latest: Alert, now: int, event_time: int | None) -> bool:
@@ -128,12 +123,10 @@ def _flaps(latest: Alert, now: int, event_time: int | None) -> bool:
     return before is None or event_time is None or abs(event_time - before) < COOLDOWN
 
 
-def _reopen(connection: Connection, latest: Alert) -> Alert:
+def _reopened(latest: Alert) -> Alert:
     kept = {key: value for key, value in latest.evidence.items() if key != "resolution"}
     times = int(kept.get("reopened", 0)) + 1
-    deliveries = [each for each in latest.deliveries if each.event == "firing" or each.delivered_at is not None]
-    opened = msgspec.structs.replace(
-        latest, status="firing", resolved_at=None, evidence=kept | {"reopened": times}, deliveries=deliveries
+    told = [each for each in latest.deliveries if each.event == "firing" or each.delivered_at is not None]
+    return msgspec.structs.replace(
+        latest, status="firing", resolved_at=None, evidence=kept | {"reopened": times}, deliveries=told
     )
-    _store(connection, opened)
-    return opened

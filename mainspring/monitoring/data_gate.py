@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mainspring.base.settings.schema import Settings
     from mainspring.store.workspace import Workspace
 
+_EXAMPLES = 3
 _READABLE = Expectation(type="table_can_be_read")
 _NOT_EMPTY = Expectation(type="table_is_not_empty")
 
@@ -93,7 +94,8 @@ def evidence_of(dataset: str, result: ValidationResult) -> dict[str, object]:
         {
             "expectation": each.expectation_config.title,
             "reason": each.reason,
-            "result": {key: value for key, value in each.result.items() if key != "partial_unexpected_index_list"},
+            "result": {key: value for key, value in each.result.items() if not key.startswith("partial_")},
+            "examples": each.result.get("partial_unexpected_list", [])[:_EXAMPLES],
         }
         for each in result.failures
     ]

@@ -135,12 +135,13 @@ def _column(values: pl.Series) -> ColumnProfile:
     if dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):
         return _category(values)
     if dtype in (pl.Date, pl.Datetime):
-        low, high = values.min(), values.max()
+        ends: list[Any] = [values.min(), values.max()]
+        low, high = (end.isoformat() if end is not None else None for end in ends)
         return ColumnProfile(
             **_common(values, "moment"),
             distinct=values.drop_nulls().n_unique(),
-            min=low.isoformat() if low is not None else None,  # type: ignore[union-attr]  # dates and datetimes only
-            max=high.isoformat() if high is not None else None,  # type: ignore[union-attr]
+            min=low,
+            max=high,
             counts=count_values(values, [], listed=False),
         )
     return ColumnProfile(**_common(values, "opaque"), counts=count_values(values, [], listed=False))

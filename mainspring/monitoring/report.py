@@ -6,8 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mainspring.base.clock import iso, now
-from mainspring.monitoring.drift import ColumnFinding, DriftReport, describe
-from mainspring.monitoring.sketch import sketch
+from mainspring.monitoring.drift import ColumnFinding, DriftReport, Verdict, describe
+from mainspring.monitoring.sketch import shown, sketch
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +17,7 @@ CHARTS = 100
 ROWS = 250
 _LONGEST = 60
 _ORDER = {"drift": 0, "insufficient_data": 1, "no_drift": 2}
-_WORDS = {"drift": "drift", "insufficient_data": "cannot tell", "no_drift": "no drift"}
+_WORDS: dict[Verdict, str] = {"drift": "drift", "insufficient_data": "cannot tell", "no_drift": "no drift"}
 _STYLE = """
 :root{--ink:#1c2430;--soft:#5b6675;--line:#dfe4ea;--page:#fff;--ref:#9aa7b5;--cur:#c2410c}
 *{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
@@ -46,8 +46,8 @@ def drift_page(report: DriftReport, reference: pl.DataFrame, current: pl.DataFra
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width,initial-scale=1"/>'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>{escape(title)}</h1><p>{escape(report.summary())}</p>"
+        f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body><main>"
+        f"<h1>{_text(title)}</h1><p>{shown(report.summary(), 500)}</p>"
         f'<p class="soft">{iso(now())}</p>{_tiles(report)}{_key()}'
         '<div class="scroll"><table><thead><tr><th>column</th><th>verdict</th><th>why</th><th>p (adjusted)</th>'
         f"<th>rows</th><th>distribution</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
@@ -56,7 +56,7 @@ def drift_page(report: DriftReport, reference: pl.DataFrame, current: pl.DataFra
 
 
 def _tiles(report: DriftReport) -> str:
-    tiles = [(len(report.named(verdict)), words) for verdict, words in _WORDS.items()]  # type: ignore[arg-type]  # its keys are the verdicts
+    tiles = [(len(report.named(verdict)), words) for verdict, words in _WORDS.items()]
     tiles.append((len(report.skipped), "not compared"))
     shown = "".join(f'<div class="tile"><b>{count}</b>{escape(words)}</div>' for count, words in tiles)
     return f'<div class="tiles">{shown}</div>'
@@ -77,14 +77,14 @@ def _row(finding: ColumnFinding, chart: str) -> str:
     return (
         f"<tr><td>{_text(finding.column)}</td>"
         f'<td><span class="v {finding.verdict}">{_WORDS[finding.verdict]}</span></td>'
-        f'<td class="n">{escape(describe(finding))}</td><td class="n">{shown_p}</td>'
-        f'<td class="n">{finding.n}{needed}<br/><span class="soft">of {finding.n_reference} before</span></td>'
+        f'<td class="n">{_text(describe(finding))}</td><td class="n">{shown_p}</td>'
+        f'<td class="n">{finding.n}{needed}<br/><span class="soft">against {finding.n_reference}</span></td>'
         f"<td>{chart}</td></tr>"
     )
 
 
 def _text(words: str) -> str:
-    return escape(words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…")
+    return shown(words, _LONGEST)
 
 
 def _notes(report: DriftReport) -> str:

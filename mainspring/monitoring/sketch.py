@@ -76,7 +76,7 @@ def _categories(before: pl.Series, after: pl.Series) -> str:
             place_and_size = f'x="{left:.1f}" y="{ground - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}"'
             drawn += f'<rect {place_and_size} fill="var(--{colour})"/>'
         letters = max(1, int(slot / 6))
-        drawn += _foot(middle, "middle", name if len(name) <= letters else name[: max(1, letters - 1)] + "…")
+        drawn += _foot(middle, "middle", shown(name, letters))
     return _svg(drawn)
 
 
@@ -84,9 +84,20 @@ def _share(name: str, counts: list[dict[str, int]], before: pl.Series, after: pl
     return max(counts[0].get(name, 0) / len(before), counts[1].get(name, 0) / len(after))
 
 
-def _foot(x: float, anchor: str, words: str) -> str:
+def shown(words: str, longest: int) -> str:
+    """Return text of the data as HTML: escaped, cut to ``longest`` letters, without what cannot be printed.
+
+    >>> shown("<b> and more", 5)
+    '&lt;b&gt; …'
+    """
     clean = "".join(letter for letter in words if letter.isprintable())
-    return f'<text x="{x:.0f}" y="{_HEIGHT - 1}" text-anchor="{anchor}" font-size="10" fill="var(--soft)">{escape(clean)}</text>'
+    return escape(clean if len(clean) <= longest else clean[: max(1, longest - 1)] + "…")
+
+
+def _foot(x: float, anchor: str, words: str) -> str:
+    return (
+        f'<text x="{x:.0f}" y="{_HEIGHT - 1}" text-anchor="{anchor}" font-size="10" fill="var(--soft)">{words}</text>'
+    )
 
 
 def _svg(inside: str) -> str:

@@ -181,19 +181,20 @@ def _outcome(plan: Plan | str, place: int, found: Mapping[str, Any], rows: int) 
 def _examples(
     lazy: pl.LazyFrame, plans: Sequence[Plan | str], outcomes: Sequence[Outcome]
 ) -> dict[int, dict[str, Any]]:
-    wanted = [
-        (place, plan)
+    failed = [
+        (place, plan, plan.unexpected)
         for place, (plan, outcome) in enumerate(zip(plans, outcomes, strict=True))
         if isinstance(plan, Plan) and plan.unexpected is not None and outcome.result and not outcome.success
     ]
     queries = [
-        lazy.select(*plan.shown, plan.unexpected.alias("__unexpected"))  # type: ignore[union-attr]  # filtered above
+        lazy.select(*plan.shown, unexpected.alias("__unexpected"))
         .with_row_index(_ROW)
         .filter("__unexpected")
         .head(_EXAMPLES)
-        for _, plan in wanted
+        for _, plan, unexpected in failed
     ]
-    return {place: _shown(plan, frame) for (place, plan), frame in zip(wanted, pl.collect_all(queries), strict=True)}
+    frames = pl.collect_all(queries)
+    return {place: _shown(plan, frame) for (place, plan, _), frame in zip(failed, frames, strict=True)}
 
 
 def _shown(plan: Plan, frame: pl.DataFrame) -> dict[str, Any]:

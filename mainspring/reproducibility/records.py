@@ -32,12 +32,6 @@ def newest_run(connection: Connection, *, executed: bool) -> Row[Any] | None:
     return connection.execute(query.order_by(desc(runs.c.started_at), desc(runs.c.id)).limit(1)).first()
 
 
-def execution_of(connection: Connection, run_id: str) -> Row[Any] | None:
-    """Return the execution that a run belongs to."""
-    held = select(executions).filter_by(run_id=run_id)
-    return connection.execute(held.order_by(desc(executions.c.started_at)).limit(1)).first()
-
-
 def artifact_rows(connection: Connection, run_id: str) -> Sequence[Row[Any]]:
     """Return the artifacts of a run."""
     return connection.execute(select(artifacts).filter_by(run_id=run_id)).all()

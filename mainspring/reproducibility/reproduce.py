@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from mainspring.automation import events
+from mainspring.automation.execute import get_execution
 from mainspring.base.clock import iso, now
 from mainspring.base.errors import ExternalToolError, NotFound, Refused
 from mainspring.base.ids import new_id
@@ -26,6 +28,7 @@ from mainspring.versioning import snapshot as snapshots
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mainspring.automation.execute import Execution
     from mainspring.reproducibility.outcome import Outcome
     from mainspring.tracking.search import RunInfo
     from mainspring.versioning.models import ModelVersion
@@ -91,12 +94,19 @@ def reproduce(
     subject = find(workspace, reference)
     identifier = new_id()
     folder = (to or workspace.state / "reproductions" / identifier).resolve()
-    arguments = command(subject.snapshot, by_pipeline=subject.run.execution_id is not None, original=workspace.root)
+    execution = get_execution(workspace, subject.run.execution_id) if subject.run.execution_id else None
+    parameters = _parameters(execution)
+    arguments = command(
+        subject.snapshot,
+        by_pipeline=execution is not None,
+        original=workspace.root,
+        entrypoint=(named := _entrypoint(workspace, execution)),
+        parameters=parameters,
+    )
     original = subject.outcome(workspace)
     inputs = search.list_inputs(workspace, subject.run.id)
-    parameters = subject.parameters(workspace)
     beside = workspace.state / "reproductions" / f"{identifier}.venv"
-    restored = restore(workspace, subject.snapshot, inputs, folder, parameters=parameters, say=say)
+    restored = restore(workspace, subject.snapshot, inputs, folder, parameters={} if named else parameters, say=say)
     interpreter, used = _environment(subject.snapshot, beside, always=rebuild_environment, say=say)
     attempt = _Attempt(subject, interpreter, tuple(arguments), restored.root, workspace.root)
     say("run: " + " ".join(arguments))
@@ -152,15 +162,6 @@ class Subject:
         version = self.version
         return outcome.of_version(workspace, version) if version else outcome.of_run(workspace, self.run.id)
 
-    def parameters(self, workspace: Workspace) -> dict[str, Any]:
-        """Return the parameters that the pipeline was called with, as far as settings can hold them."""
-        with workspace.database.read() as connection:
-            execution = records.execution_of(connection, self.run.id)
-        held = execution.parameters if execution is not None else {}
-        return {
-            name: value for name, value in held.items() if value is None or isinstance(value, bool | int | float | str)
-        }
-
 
 def find(workspace: Workspace, reference: str) -> Subject:
     """Return what a reference names.
@@ -191,6 +192,20 @@ def find(workspace: Workspace, reference: str) -> Subject:
             run=run.id,
         )
     return Subject(run=run, snapshot=snapshots.load(workspace, run.snapshot_id), version=version)
+
+
+def _entrypoint(workspace: Workspace, execution: Execution | None) -> str | None:
+    """Return the pipeline that somebody named when asking for the execution; None for the settings' one."""
+    if execution is None or execution.event_id is None:
+        return None
+    named = events.get(workspace, execution.event_id).payload.get("entrypoint")
+    return str(named) if named else None
+
+
+def _parameters(execution: Execution | None) -> dict[str, Any]:
+    """Return the parameters that the pipeline was called with, as far as settings can hold them."""
+    held = execution.parameters if execution is not None else {}
+    return {name: value for name, value in held.items() if value is None or isinstance(value, bool | int | float | str)}
 
 
 def _environment(

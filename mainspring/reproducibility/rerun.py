@@ -9,7 +9,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainspring.base.errors import ExternalToolError, Refused
 from mainspring.reproducibility.restore import ENVIRONMENT
@@ -32,14 +32,26 @@ class Rerun:
     last: tuple[str, ...]
 
 
-def command(snapshot: Snapshot, *, by_pipeline: bool, original: Path) -> list[str]:
+def command(
+    snapshot: Snapshot,
+    *,
+    by_pipeline: bool,
+    original: Path,
+    entrypoint: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> list[str]:
     """Return what the interpreter is called with: ``mainspring run``, or the script that the run was made by.
+
+    ``entrypoint`` names a pipeline that is not the settings' one; it gets its ``parameters`` on the command line.
 
     Raises:
         Refused: the run was made by neither.
     """
     if by_pipeline:
-        return ["-m", "mainspring", "run", "--no-cache"]
+        if entrypoint is None:
+            return ["-m", "mainspring", "run", "--no-cache"]
+        given = [word for name, value in (parameters or {}).items() for word in ("--param", f"{name}={value}")]
+        return ["-m", "mainspring", "run", "--no-cache", entrypoint, *given]
     argv = [str(word) for word in snapshot.config.get("argv") or ()]
     script = Path(argv[0]) if argv else None
     if script is None or script.suffix != ".py":

@@ -12,6 +12,7 @@ import polars as pl
 
 from mainspring.base.clock import now
 from mainspring.base.errors import InvalidData, MainspringError
+from mainspring.base.files import disk_error
 from mainspring.serving import segments
 from mainspring.serving.payload import decode, event_times
 from mainspring.serving.problem import Problem
@@ -151,7 +152,9 @@ class LabelWriter:
             try:
                 frame = pl.DataFrame(truths, schema=SCHEMA, orient="row")
                 segments.write(root, frame, at=now(), writer=self._writer)
-            except (MainspringError, OSError, pl.exceptions.PolarsError) as error:
+            except OSError as error:
+                failed[endpoint] = disk_error(error, root)
+            except (MainspringError, pl.exceptions.PolarsError) as error:
                 failed[endpoint] = error
         return failed
 

@@ -11,7 +11,7 @@ from mainspring.tracking.search import Metric, RunInfo, get_run
 from mainspring.versioning import snapshot as snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.snapshot import Difference
@@ -57,5 +57,5 @@ def _differences(workspace: Workspace, runs: Sequence[RunInfo]) -> list[list[Dif
     return [None if first is None or other is None else snapshots.diff(first, other) for other in held[1:]]
 
 
-def _keys(mappings: Sequence[dict[str, object]] | Sequence[dict[str, str]] | Sequence[dict[str, Metric]]) -> list[str]:
+def _keys(mappings: Sequence[Mapping[str, object]]) -> list[str]:
     return sorted({key for mapping in mappings for key in mapping})

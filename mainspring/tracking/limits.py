@@ -94,7 +94,8 @@ def metric_whole(key: str, what: str, value: object) -> int:
         number = None
     if number is None or not -(2**63) <= number < 2**63:
         raise InvalidData(
-            f"the metric '{key}' cannot take {_shown(value)} as its {what}: it is no whole number of 64 bits", metric=key
+            f"the metric '{key}' cannot take {_shown(value)} as its {what}: it is no whole number of 64 bits",
+            metric=key,
         )
     return number
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mainspring.tracking.batch import Point
-    from mainspring.versioning.data import DatasetVersion
+    from mainspring.versioning.datasets import DatasetVersion
 
 RUN_VARIABLE = "MAINSPRING_RUN_ID"
 Ending = Literal["finished", "failed", "killed"]
@@ -42,7 +42,8 @@ class Run:
 
     Params, tags, inputs and artifacts are durable when the call returns. Metric points are buffered: a background
     thread writes them every second or every 10,000 points, ``flush`` and the end of the run write them at once. A
-    process that is killed with SIGKILL loses the points that were waiting, and nothing else.
+    process that is killed by a signal (SIGKILL, SIGTERM) loses the points that were waiting, and nothing else; its run
+    stays ``running`` in the records and is shown as ``lost`` on the machine that it ran on.
 
     ``owned`` says whether this process started the run and ends it; processes that were forked or that attached
     themselves only log.

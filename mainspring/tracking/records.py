@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from mainspring.store.schema.tracking import (
     artifacts,
@@ -31,8 +31,11 @@ _TOGETHER = 500
 
 def _upsert(connection: Connection, table: Table) -> Any:
     """Return an INSERT of the dialect at hand, which knows ON CONFLICT."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # 35 ms that only its users pay
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 # Experiments

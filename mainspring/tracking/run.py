@@ -21,6 +21,7 @@ from mainspring.tracking.batch import write
 from mainspring.tracking.experiments import ensure_experiment
 from mainspring.tracking.limits import check_key, check_name, param_text, tag_text
 from mainspring.tracking.recording import OPEN, RUN_VARIABLE, Run
+from mainspring.versioning import snapshot as snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -249,8 +250,6 @@ def _snapshot_id(
         return snapshot.id
     if parent is not None and parent.snapshot_id is not None:
         return parent.snapshot_id
-    from mainspring.versioning import snapshot as snapshots
-
     return snapshots.take(workspace, datasets=[], randomness=None, parameters=dict(params)).id
 
 

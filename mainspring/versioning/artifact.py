@@ -258,7 +258,7 @@ def read_manifest(folder: Path) -> tuple[Manifest, Signature]:
             if sha256_file(folder / name) != sha256:
                 raise Corrupted(f"{folder / name} differs from what its manifest says", file=name)
         signature = msgspec.json.decode((folder / "signature.json").read_bytes(), type=Signature)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Corrupted(
             f"the artifact {folder} cannot be read: {error}", hint="restore it from the registry"
         ) from error

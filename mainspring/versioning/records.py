@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
+from mainspring.base.clock import now
 from mainspring.base.errors import Conflict
 from mainspring.base.ids import new_id
 from mainspring.store.schema.tracking import runs
@@ -78,7 +79,7 @@ def insert_version(database: Database, row: dict[str, Any], *, newest: str | Non
             if found != newest:
                 return False
             connection.execute(insert(model_versions).values(**row))
-            _insert_transition(connection, row, None, row["stage"], row["created_at"], row["actor"], reason, None)
+            _insert_transition(connection, row, None, row["stage"], row["actor"], reason, None)
     except IntegrityError as error:
         if select_version(database, row["model"], version=row["version"]) is None:
             return False
@@ -97,7 +98,6 @@ def move_stage(
     version: str,
     to_stage: str,
     *,
-    at: int,
     actor: str,
     reason: str,
     evidence: Any,
@@ -124,18 +124,18 @@ def move_stage(
                 stage=row.stage,
             )
         if to_stage == "production":
-            _demote(connection, model, version, demote_to, at, actor)
+            _demote(connection, model, version, demote_to, actor)
         connection.execute(update(model_versions).where(mine).values(stage=to_stage))
-        _insert_transition(connection, row._mapping, row.stage, to_stage, at, actor, reason, evidence)
+        _insert_transition(connection, row._mapping, row.stage, to_stage, actor, reason, evidence)
         return str(row.stage)
 
 
-def _demote(connection: Connection, model: str, successor: str, demote_to: str, at: int, actor: str) -> None:
+def _demote(connection: Connection, model: str, successor: str, demote_to: str, actor: str) -> None:
     present = (model_versions.c.model == model) & (model_versions.c.stage == "production")
     for row in connection.execute(select(model_versions).where(present)).all():
         connection.execute(update(model_versions).where(model_versions.c.id == row.id).values(stage=demote_to))
         reason = f"{successor} took its place in production"
-        _insert_transition(connection, row._mapping, "production", demote_to, at, actor, reason, None)
+        _insert_transition(connection, row._mapping, "production", demote_to, actor, reason, None)
 
 
 def _insert_transition(
@@ -143,11 +143,13 @@ def _insert_transition(
     version: Any,
     before: str | None,
     after: str,
-    at: int,
     actor: str,
     reason: str,
     evidence: Any,
 ) -> None:
+    mine = stage_transitions.c.model == version["model"]
+    last = connection.execute(select(func.max(stage_transitions.c.at)).where(mine)).scalar()
+    at = now() if last is None else max(now(), last + 1)  # the history is in order, whatever the clock does
     row = {
         "id": new_id(),
         "model": version["model"],

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from mainspring.base.clock import now
 from mainspring.base.errors import NotFound, UsageError, did_you_mean
 from mainspring.versioning import records
 from mainspring.versioning.records import as_struct
@@ -153,7 +152,6 @@ def transition(
         name,
         found.version,
         to_stage,
-        at=now(),
         actor=actor or workspace.actor,
         reason=reason,
         evidence=msgspec.to_builtins(evidence),

@@ -206,6 +206,8 @@ def _dtype(dtype: pl.DataType) -> DType | None:
 
 
 def _target(name: str, truth: pl.Series | None, task: Task | None, classes: Sequence[Any] | None) -> Target:
+    if truth is not None and truth.dtype == pl.Boolean and task != "regression":
+        return Target(name, "binary", [False, True])
     found = sorted_values(truth) if truth is not None and task != "regression" and classes is None else []
     if task is None:
         discrete = truth is not None and truth.dtype in (pl.Boolean, pl.String, pl.Categorical, pl.Enum)
@@ -216,13 +218,8 @@ def _target(name: str, truth: pl.Series | None, task: Task | None, classes: Sequ
     if task == "regression":
         return Target(name, task, None)
     labels: list[Label] = list(classes) if classes is not None else found
-    if truth is not None:
-        if truth.dtype == pl.Boolean:
-            labels = [bool(label) for label in labels] or [False, True]
-        elif truth.dtype.is_integer():
-            labels = [int(label) if isinstance(label, float) and label.is_integer() else label for label in labels]
-    if task == "binary" and truth is not None and truth.dtype == pl.Boolean:
-        labels = [False, True]
+    if truth is not None and truth.dtype.is_integer():
+        labels = [int(label) if isinstance(label, float) and label.is_integer() else label for label in labels]
     if task == "binary" and len(labels) != 2:
         raise InvalidData(
             f"the target '{name}' has {len(labels)} classes, a binary task has 2",

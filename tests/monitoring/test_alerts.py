@@ -123,7 +123,7 @@ def test_what_was_closed_on_purpose_stays_closed(scene: Scene) -> None:
 def test_channels_are_told_once_of_each(scene: Scene, receiver: Receiver) -> None:
     channels = [{"type": "log"}, {"type": "webhook", "url": receiver.url}, {"type": "webhook", "url": receiver.url + "2",
                                                                             "monitors": ["other"]}]  # fmt: skip
-    workspace = scene.open(channels=channels)
+    workspace = scene.open(channels=channels, monitors={"other": {"type": "resources"}})
     fire(workspace)
     assert deliver(workspace) == 2
     assert deliver(workspace) == 0

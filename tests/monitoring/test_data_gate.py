@@ -14,17 +14,17 @@ from mainspring.monitoring import alerts
 from mainspring.monitoring.data_gate import check_dataset
 
 if TYPE_CHECKING:
+    from mainspring.store.workspace import Workspace
     from tests.monitoring.conftest import Scene
 
-    from mainspring.store.workspace import Workspace
-
+BETWEEN = {"column": "distance", "min_value": 0, "max_value": 6000, "mostly": 0.99}
 SUITE = {
     "name": "flights",
     "expectations": [
-        {"type": "expect_column_values_to_be_between", "kwargs": {"column": "distance", "min_value": 0, "max_value": 6000, "mostly": 0.99}},
+        {"type": "expect_column_values_to_be_between", "kwargs": BETWEEN},
         {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "delay", "mostly": 0.95}},
     ],
-}  # fmt: skip
+}
 
 
 def month(seed: int, n: int = 1000) -> pl.DataFrame:
@@ -115,6 +115,6 @@ def test_the_declared_monitor_gives_its_name(scene: Scene) -> None:
 def test_a_wrong_suite_is_an_error_and_no_failure_of_the_data(scene: Scene) -> None:
     workspace = opened(scene)
     (scene.root / "suite.json").write_text("{}")
-    with pytest.raises(InvalidData, match="suite.json"):
+    with pytest.raises(InvalidData, match=r"suite\.json"):
         check_dataset(workspace, "flights")
     assert alerts.list_alerts(workspace) == []

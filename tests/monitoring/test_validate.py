@@ -208,24 +208,38 @@ def test_a_wrong_type_fails_with_a_reason(type_: str, kwargs: dict[str, Any]) ->
     assert "column" in found.reason or "compared" in found.reason
 
 
+def one(type_: str, /, **kwargs: Any) -> bytes:
+    return msgspec.json.encode({"expectations": [{"type": f"expect_{type_}", "kwargs": kwargs}]})
+
+
 @pytest.mark.parametrize(
     ("suite", "says"),
     [
         (b"not json", "not a suite"),
         (b"[]", "not a suite"),
         (b'{"expectations": [{"kwargs": {}}]}', "expectation 0 has no type"),
-        (b'{"expectations": [{"type": "expect_column_to_exits", "kwargs": {"column": "a"}}]}', "no expectation"),
-        (b'{"expectations": [{"type": "expect_column_to_exist"}]}', "needs the argument 'column'"),
-        (b'{"expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "a", "mostli": 1}}]}', "mostli"),
-        (b'{"expectations": [{"type": "expect_column_values_to_be_null", "kwargs": {"column": "a", "mostly": 3}}]}', "mostly"),
-        (b'{"expectations": [{"type": "expect_column_values_to_be_between", "kwargs": {"column": "a"}}]}', "min_value"),
-        (b'{"expectations": [{"type": "expect_column_values_to_match_regex", "kwargs": {"column": "a", "regex": "(?=a"}}]}',
-         "regular expression"),
-        (b'{"expectations": [{"type": "expect_column_values_to_be_of_type", "kwargs": {"column": "a", "type_": "inx"}}]}', "inx"),
-        (b'{"expectations": [{"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "a", "value_set": []}}]}', "value_set"),
-        (b'{"expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "a", "row_condition": "x"}}]}', "row_condition"),
+        (one("column_to_exits", column="a"), "no expectation"),
+        (one("column_to_exist"), "needs the argument 'column'"),
+        (one("column_to_exist", column="a", mostli=1), "mostli"),
+        (one("column_values_to_be_null", column="a", mostly=3), "mostly"),
+        (one("column_values_to_be_between", column="a"), "min_value"),
+        (one("column_values_to_match_regex", column="a", regex="(?=a"), "regular expression"),
+        (one("column_values_to_be_of_type", column="a", type_="inx"), "inx"),
+        (one("column_values_to_be_in_set", column="a", value_set=[]), "value_set"),
+        (one("column_to_exist", column="a", row_condition="x"), "row_condition"),
+        (one("compound_columns_to_be_unique", column_list=[]), "must name columns"),
+        (one("column_pair_values_to_be_equal", column_A="a", column_B="b", ignore_row_if="sometimes"), "sometimes"),
+        (one("column_quantile_values_to_be_between", column="a", quantile_ranges={"quantiles": [1]}), "value_ranges"),
+        (
+            one(
+                "column_quantile_values_to_be_between",
+                column="a",
+                quantile_ranges={"quantiles": [2], "value_ranges": [[1, 2]]},
+            ),
+            "0 and 1",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_suite_is_refused_loudly(suite: bytes, says: str, tmp_path: Path) -> None:
     file = tmp_path / "suite.json"
     file.write_bytes(suite)

@@ -17,9 +17,8 @@ from tests.monitoring.conftest import DAY, START, champion, rows, serve
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.monitoring.conftest import Scene
-
     from mainspring.store.workspace import Workspace
+    from tests.monitoring.conftest import Scene
 
 EVERYTHING: dict[str, Any] = {
     "inputs": {"type": "data_drift"},
@@ -158,7 +157,7 @@ def test_regression(scene: Scene) -> None:
     }
     workspace = scene.open(model={"name": "delay", "task": "regression"}, monitors=monitors)
     version = champion(workspace, task="regression")
-    frame = rows(1500, 9).with_columns(late=pl.col("distance") * 2 + pl.col("hour") * 0.1)
+    frame = rows(4000, 9).with_columns(late=pl.col("distance") * 2 + pl.col("hour") * 0.1)
     serve(workspace, version, frame)
     assert set(statuses(workspace).values()) == {"ok"}
     serve(workspace, version, frame.with_columns(pl.col("late") + 3), start=START + 60 * DAY)

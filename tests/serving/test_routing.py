@@ -60,7 +60,7 @@ def test_what_is_no_table_is_said_to_be_none(workspace: Workspace, text: str) ->
     file = routes.path(workspace, "m")
     file.parent.mkdir(parents=True)
     file.write_text(text)
-    with pytest.raises(Corrupted, match="routes.json"):
+    with pytest.raises(Corrupted, match=r"routes\.json"):
         routes.read(file)
 
 

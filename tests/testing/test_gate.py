@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -101,6 +102,7 @@ def test_damaged_evidence_is_an_open_question_and_a_damaged_model_an_error(lab) 
     path = workspace.objects.path(model)
     path.chmod(0o644)
     path.write_bytes(b"damaged" + path.read_bytes()[7:])
+    shutil.rmtree(workspace.state / "models")
     with pytest.raises((Corrupted, NotFound)):
         judge(workspace, version)
 

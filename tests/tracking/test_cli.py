@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def call(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def call(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    monkeypatch.setenv("COLUMNS", "200")
+
     def call(*arguments: str) -> tuple[int, str, str]:
         code = main.run(main.hoist([*arguments, "--workspace", str(workspace.root)]))
         said = capsys.readouterr()
@@ -73,7 +77,7 @@ def test_list(call: Callable[..., tuple[int, str, str]], recorded: tuple[str, st
 def test_show(call: Callable[..., tuple[int, str, str]], recorded: tuple[str, str]) -> None:
     code, out, _ = call("runs", "show", "first")
     assert code == 0
-    for text in (recorded[0], "finished", "depth", "[0.85, 0.95]", "400", "notes/a.txt", "50 points", "▁"):
+    for text in (recorded[0], "finished", "depth", "[0.85, 0.95]", "400", "notes/a.txt", "points", "▁"):
         assert text in out
     code, out, _ = call("runs", "show", recorded[0], "--json")
     record = read(out)
@@ -101,6 +105,26 @@ def test_compare(call: Callable[..., tuple[int, str, str]], recorded: tuple[str,
     code, _, err = call("runs", "compare", "first")
     assert code == 2
     assert "needs two runs" in err
+
+
+def test_the_snapshot(call: Callable[..., tuple[int, str, str]], workspace: Workspace) -> None:
+    for number in (1, 2):
+        (workspace.root / "train.py").write_text(f"depth = {number}")
+        with start_run(workspace, name=f"run {number}"):
+            pass
+    _, out, _ = call("runs", "show", "run 1", "--json")
+    snapshot = read(out)["snapshot"]
+    assert snapshot["dirty"] is True
+    assert snapshot["distributions"] > 10
+    _, out, _ = call("runs", "show", "run 1")
+    assert "no commit and changes" in out
+    assert "not seeded" in out
+    _, out, _ = call("runs", "compare", "run 1", "run 2", "--json")
+    [differences] = read(out)["snapshots"]
+    assert [(item["part"], item["name"]) for item in differences] == [("code", "untracked")]
+    _, out, _ = call("runs", "compare", "run 1", "run 2")
+    assert "snapshot of run 2 against run 1: 1 difference" in out
+    assert "untracked" in out
 
 
 def test_artifacts(call: Callable[..., tuple[int, str, str]], recorded: tuple[str, str], tmp_path: Path) -> None:
@@ -142,7 +166,8 @@ def test_an_unknown_run(call: Callable[..., tuple[int, str, str]], recorded: tup
         ([0.0, 7.0], "▁█"),
         ([math.nan, math.inf], "··"),
         ([5.0, 5.0], "▁▁"),
-        ([-1e308, 1e308], "▁▁"),
+        ([-1e308, 1e308], "▁█"),
+        ([0.0, 5e-324], "▁▁"),
     ],
 )
 def test_sparkline(values: list[float], line: str) -> None:

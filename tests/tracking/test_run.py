@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import math
+import subprocess
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,11 +14,18 @@ from hypothesis import strategies as st
 from mainspring.base.errors import Conflict, InvalidData, MainspringError, NotFound, StorageError, UsageError
 from mainspring.measures.estimate import Estimate
 from mainspring.tracking import buffer, recording, run
-from mainspring.tracking.batch import Point, log_batch, newest
-from mainspring.tracking.experiments import delete_experiment, get_experiment
+from mainspring.tracking.batch import Point, log_batch, newest, write
+from mainspring.tracking.experiments import (
+    create_experiment,
+    delete_experiment,
+    get_experiment,
+    list_experiments,
+    restore_experiment,
+)
 from mainspring.tracking.run import active_run, start_run
 from mainspring.tracking.search import curves, get_run, history, list_inputs, list_runs
-from mainspring.versioning.data import DatasetVersion
+from mainspring.versioning import snapshot
+from mainspring.versioning.datasets import DatasetVersion
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -247,7 +256,6 @@ def test_many_threads_lose_nothing(workspace: Workspace, monkeypatch: pytest.Mon
 def test_points_are_written_in_the_background(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffer, "SECONDS", 0.01)
     written = threading.Event()
-    write = recording.write
 
     def watched(*arguments: object, **named: object) -> None:
         write(*arguments, **named)  # type: ignore[arg-type]
@@ -262,7 +270,6 @@ def test_points_are_written_in_the_background(workspace: Workspace, monkeypatch:
 def test_records_that_cannot_be_written_delay_points_and_lose_none(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = recording.write
     broken = True
 
     def failing(*arguments: object, **named: object) -> None:
@@ -283,7 +290,6 @@ def test_records_that_cannot_be_written_delay_points_and_lose_none(
 def test_an_ending_that_cannot_be_written_does_not_hide_the_users_error(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = recording.write
 
     def failing(*arguments: object, **named: object) -> None:
         raise StorageError("the disk is full")
@@ -295,6 +301,31 @@ def test_an_ending_that_cannot_be_written_does_not_hide_the_users_error(
     monkeypatch.setattr(recording, "write", write)
     started.finish("failed", "mine")
     assert get_run(workspace, started.id).status == "failed"
+
+
+def test_the_background_warns_once_and_tries_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries, written = 0, threading.Event()
+
+    def failing(*arguments: object, **named: object) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= 3:
+            raise StorageError("the disk is full")
+        write(*arguments, **named)  # type: ignore[arg-type]
+        written.set()
+
+    monkeypatch.setattr(logging.getLogger("mainspring"), "propagate", True)  # whatever a command line has set up
+    monkeypatch.setattr(buffer, "SECONDS", 0.01)
+    monkeypatch.setattr(recording, "write", failing)
+    with start_run(workspace, snapshot=False) as started:
+        started.log_metric("loss", 1.0)
+        assert written.wait(30)
+    assert history(workspace, started.id, "loss").values == [1.0]
+    assert [record.message for record in caplog.records] == [
+        "metrics wait, because they cannot be written: the disk is full"
+    ]
 
 
 def test_too_many_waiting_points_make_logging_wait(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,6 +385,21 @@ def test_a_deleted_experiment_takes_no_runs(workspace: Workspace) -> None:
         start_run(workspace, experiment="old", snapshot=False)
 
 
+def test_experiments(workspace: Workspace) -> None:
+    made = create_experiment(workspace, "new")
+    assert get_experiment(workspace, made.id) == get_experiment(workspace, "new") == made
+    with pytest.raises(Conflict, match="there is an experiment 'new' already"):
+        create_experiment(workspace, "new")
+    delete_experiment(workspace, "new")
+    assert list_experiments(workspace) == []
+    assert [found.lifecycle for found in list_experiments(workspace, deleted=True)] == ["deleted"]
+    restore_experiment(workspace, made.id)
+    assert list_experiments(workspace) == [made]
+    with pytest.raises(NotFound) as caught:
+        get_experiment(workspace, "mew")
+    assert caught.value.hint == "did you mean 'new'?"
+
+
 def test_runs_are_named_by_their_experiment(workspace: Workspace) -> None:
     for _ in range(2):
         with start_run(workspace, snapshot=False):
@@ -380,3 +426,22 @@ def test_the_snapshot_of_a_run_and_of_its_nested_runs(workspace: Workspace) -> N
         pass
     assert outer.snapshot_id is not None
     assert get_run(workspace, outer.id).snapshot_id == outer.snapshot_id == inner.snapshot_id
+
+
+def test_a_snapshot_taken_before_is_used(workspace: Workspace) -> None:
+    taken = snapshot.take(workspace)
+    with start_run(workspace, snapshot=taken) as started:
+        pass
+    assert get_run(workspace, started.id).snapshot_id == taken.id
+
+
+def test_a_workspace_in_a_clean_commit_has_no_changes(workspace: Workspace) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@localhost", "-C", str(workspace.root)]
+    (workspace.root / ".gitignore").write_text(".mainspring/\n")
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *arguments], check=True)
+    with start_run(workspace) as started:
+        pass
+    assert started.snapshot_id is not None
+    code = snapshot.load(workspace, started.snapshot_id).code
+    assert (code["dirty"], len(code["commit"])) == (False, 40)

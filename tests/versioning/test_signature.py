@@ -18,7 +18,7 @@ ALL = pl.DataFrame(
         "f": [1.5, None],
         "s": ["a", "b"],
         "b": [True, False],
-        "t": [datetime(2020, 1, 1), datetime(2020, 1, 2)],
+        "t": [datetime(2020, 1, 1), datetime(2020, 1, 2)],  # noqa: DTZ001 - columns without a zone
         "d": [date(2020, 1, 1), date(2020, 1, 2)],
         "y": ["no", "yes"],
     }
@@ -56,7 +56,7 @@ def test_conform_restores_order_and_casts_what_loses_nothing() -> None:
     )
     found = SIGNATURE.conform(rows)
     assert found.columns == SIGNATURE.features
-    assert found.row(0) == (4, 3.0, "x", True, datetime(2020, 2, 1), date(2020, 2, 1))
+    assert found.row(0) == (4, 3.0, "x", True, datetime(2020, 2, 1), date(2020, 2, 1))  # noqa: DTZ001
     assert SIGNATURE.conform(found).equals(found)
 
 
@@ -130,7 +130,12 @@ def test_regression_values() -> None:
 
 @pytest.mark.parametrize(
     ("values", "task"),
-    [([0, 1, 0], "binary"), (["a", "b", "c"], "multiclass"), ([1.0, 2.0, 3.5], "regression"), ([1, 2, 3], "regression")],
+    [
+        ([0, 1, 0], "binary"),
+        (["a", "b", "c"], "multiclass"),
+        ([1.0, 2.0, 3.5], "regression"),
+        ([1, 2, 3], "regression"),
+    ],
 )
 def test_tasks_are_inferred(values: list[object], task: str) -> None:
     frame = pl.DataFrame({"x": [1, 2, 3], "y": values})

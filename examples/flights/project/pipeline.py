@@ -5,9 +5,9 @@ from __future__ import annotations
 import features
 import polars as pl
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mainspring import Candidate, log_params, pipeline, step
 
@@ -26,21 +26,23 @@ def divide(rows: pl.DataFrame, holdout_days: int, train_days: int) -> tuple[pl.D
 
 
 @step
-def fit(rows: pl.DataFrame, learning_rate: float, trees: int) -> Pipeline:
-    """Fit boosted trees; the encoder is part of the model, so that serving cannot encode otherwise."""
-    encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    model = make_pipeline(
-        make_column_transformer((encode, features.CATEGORIES), remainder="passthrough"),
-        HistGradientBoostingClassifier(max_iter=trees, learning_rate=learning_rate, random_state=0),
+def fit(rows: pl.DataFrame, penalty: float) -> Pipeline:
+    """Fit a logistic regression; the encoders are part of the model, so that serving cannot encode otherwise.
+
+    Boosted trees were tried first: on these eight columns the gate's baseline check could not tell them from a linear model.
+    """
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore", min_frequency=50), features.CATEGORIES),
+        (StandardScaler(), features.NUMBERS),
     )
+    model = make_pipeline(encode, LogisticRegression(C=1 / penalty, max_iter=500))
     return model.fit(rows.select(features.FEATURES), rows[features.TARGET].to_numpy())
 
 
 @pipeline
 def train(
     flights: pl.DataFrame,
-    learning_rate: float = 0.1,
-    trees: int = 80,
+    penalty: float = 1.0,
     holdout_days: int = 14,
     train_days: int = 91,
     congestion: str = "departures_in_hour",
@@ -50,7 +52,7 @@ def train(
     trained_on, holdout = divide(rows, holdout_days, train_days)
     log_params({"train_rows": len(trained_on), "holdout_rows": len(holdout)})
     return Candidate(
-        model=fit(trained_on, learning_rate, trees),
+        model=fit(trained_on, penalty),
         train=trained_on,
         holdout=holdout,
         features=features.FEATURES,

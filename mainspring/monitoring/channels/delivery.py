@@ -51,15 +51,23 @@ def planned(channels: Sequence[Channel], monitor: str, event: Event) -> list[Del
 
 
 def deliver(workspace: Workspace) -> int:
-    """Send every notice that is due; return how many arrived. Never raises for what a channel does."""
+    """Send every notice that is due; return how many arrived. Never raises for what a channel does.
+
+    A channel that fails is left alone until the next time, so one that is down costs one timeout.
+    """
     channels = {_key(channel): channel for channel in workspace.settings.channels}
     since = clock.now() - _LOOK_BACK
     with workspace.database.read() as connection:
         rows = records.list_alerts(connection, since=since)
     arrived = 0
+    silent: set[str] = set()
     for row in reversed(rows):
-        held = msgspec.convert(row["deliveries"], list[Delivery])
-        tried = {i: _try(workspace, channels, row, each) for i, each in enumerate(held) if each.due}
+        tried = {}
+        for place, each in enumerate(msgspec.convert(row["deliveries"], list[Delivery])):
+            if each.due and each.channel not in silent:
+                tried[place] = _try(workspace, channels, row, each)
+                if tried[place].delivered_at is None:
+                    silent.add(each.channel)
         if tried:
             _record(workspace, row["id"], tried)
             arrived += sum(each.delivered_at is not None for each in tried.values())

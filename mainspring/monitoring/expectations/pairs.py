@@ -78,8 +78,8 @@ def _knows_ignored(arguments: Arguments, *, known: tuple[str, ...]) -> None:
     if how is not None and how not in known:
         raise InvalidData(f"its ignore_row_if cannot be {how!r}", hint=f"use one of {', '.join(known)}")
     names = arguments.get("column_list")
-    if names is not None and (not isinstance(names, list) or len(names) < 2):
-        raise InvalidData("its column_list must name at least two columns", hint='write it like ["a", "b"]')
+    if names is not None and (not isinstance(names, list) or not names):
+        raise InvalidData("its column_list must name columns", hint='write it like ["a", "b"]')
 
 
 _PAIR_CHECK = partial(_knows_ignored, known=_IGNORED_PAIRS)

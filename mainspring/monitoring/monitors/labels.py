@@ -10,7 +10,7 @@ import polars as pl
 from mainspring.measures.distribution import effective_n
 from mainspring.measures.floors import n_for_floor
 from mainspring.measures.intervals import newcombe
-from mainspring.monitoring.drift import compare, floors_of
+from mainspring.monitoring.drift import Verdict, compare, floors_of
 from mainspring.monitoring.monitors.finding import Finding, Insufficient, Status, numbers
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from mainspring.base.settings.monitors import LabelDrift
     from mainspring.monitoring.monitors.watched import Watched
+
+
+_STATUS: dict[Verdict, Status] = {"drift": "firing", "no_drift": "ok", "insufficient_data": "insufficient_data"}
 
 
 def label_drift(monitor: LabelDrift, watched: Watched) -> Finding:
@@ -57,7 +60,7 @@ def _values(
     floors = floors_of(ks=monitor.floor, psi=monitor.floor, alpha=monitor.alpha)
     report = compare(pl.DataFrame({"label": reference}), pl.DataFrame({"label": truth}), floors)
     found = report.columns[0]
-    status: Status = {"drift": "firing", "no_drift": "ok"}.get(found.verdict, "insufficient_data")  # type: ignore[assignment]  # the third is the default
+    status = _STATUS[found.verdict]
     evidence = {"method": found.method, "effect": found.effect, "floor": found.floor, "p_value": found.p_value}
     return status, report.summary(), evidence
 

@@ -37,7 +37,7 @@ def load(path: Path, policy: Policy) -> Native:  # noqa: ARG001 - text holds no 
     if not text.startswith("tree"):
         raise InvalidData(f"{path} is no LightGBM model", hint="save it with booster.save_model('model.txt')")
     try:
-        booster = lightgbm.Booster(model_str=text, params={"verbosity": -1})
+        booster = lightgbm.Booster(model_str=text)
     except lightgbm.basic.LightGBMError as error:
         raise InvalidData(f"{path} is no LightGBM model: {error}", hint="save it again") from error
     return wrap(booster)

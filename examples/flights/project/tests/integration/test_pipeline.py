@@ -17,6 +17,6 @@ def test_training_flows_into_a_candidate() -> None:
     if not files:
         pytest.skip("the data is not here: mainspring data checkout flights")
     sample = pl.read_parquet(files[0]).filter(pl.col("scheduled_at").dt.hour() == 15)
-    candidate = pipeline.train(sample, trees=5, holdout_days=5, train_days=30)
+    candidate = pipeline.train(sample, holdout_days=5, train_days=30)
     assert len(candidate.holdout) > 0
     assert "arrival_delay" not in candidate.features

@@ -1,0 +1,5 @@
+"""The overlay of the settings that CI runs with."""
+
+from __future__ import annotations
+
+ENVIRONMENT = "ci"
