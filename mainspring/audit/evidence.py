@@ -249,7 +249,9 @@ class Evidence:
         if shutil.which("git") is None:
             return None
         root = str(at or self.top)
-        done = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", root, *arguments], capture_output=True, text=True, check=False
+        )
         return done.stdout if done.returncode == 0 else None
 
     def has_object(self, md5: str) -> bool:

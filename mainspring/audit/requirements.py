@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from mainspring.audit.evidence import day, short
 from mainspring.audit.maturity import Requirement
+from mainspring.automation.execute import get_execution
+from mainspring.base.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +85,17 @@ def _deployed_by_gate(evidence: Evidence) -> Requirement:
     return Requirement(level=2, title=title, met=True, evidence=f"{said} by {release.actor}: {release.reason}")
 
 
+def _started(evidence: Evidence, event: Event) -> bool:
+    """Say whether an event of a trigger started an execution that finished (and was not answered by somebody's own)."""
+    if event.kind == "manual" or event.execution_id is None:
+        return False
+    try:
+        execution = get_execution(evidence.workspace, event.execution_id)
+    except NotFound:
+        return False
+    return execution.event_id == event.id and execution.status == "finished"
+
+
 def _tells_of(event: Event, version: ModelVersion) -> bool:
     """Say whether an event's story released a version."""
     told = event.payload
@@ -91,8 +104,8 @@ def _tells_of(event: Event, version: ModelVersion) -> bool:
 
 def _retrained_by_trigger(evidence: Evidence) -> Requirement:
     title = "Retraining is automated: a trigger led to a finished execution without anyone asking"
-    newest = next((event for event in evidence.events if event.kind != "manual" and event.status == "done"), None)
-    if newest is None or newest.execution_id is None:
+    newest = next((event for event in evidence.events if _started(evidence, event)), None)
+    if newest is None:
         said = "no event of a trigger has led to a finished execution"
         return Requirement(level=3, title=title, met=False, evidence=said, fix="keep `mainspring up` running")
     said = f"{newest.kind} event {short(newest.id)} ({newest.trigger}, {day(newest.at)}) led to execution"

@@ -18,6 +18,7 @@ TASKS = {
     "the gate": re.compile(r"\bmainspring\b(?:\s+-\S+(?:[ =]\S+)?)*\s+test\b"),
 }
 """What a pipeline of CI has to run, and how that is recognised in its commands."""
+_INSTALLS = re.compile(r"\b(?:pip3?|pipx|uv|conda|mamba|apt-get)\b.*\binstall\b|^\s*echo\b")
 _AUTOMATIC = frozenset({"push", "pull_request", "pull_request_target", "merge_group"})
 
 
@@ -51,7 +52,8 @@ def _read(root: Path, path: Path, interpret: Any) -> Workflow:
     if not isinstance(tree, dict):
         return Workflow(path=relative, automatic=False, runs=[], error="it holds no mapping")
     automatic, commands = interpret(tree)
-    text = "\n".join(_expanded(root, command) for command in commands)
+    parts = re.split(r"&&|\|\||[;\n]", "\n".join(_expanded(root, command) for command in commands))
+    text = "\n".join(part for part in parts if not _INSTALLS.search(part))
     return Workflow(
         path=relative, automatic=automatic, runs=[name for name, task in TASKS.items() if task.search(text)]
     )

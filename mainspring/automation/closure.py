@@ -141,9 +141,13 @@ class _Walk:
         if kind.__module__.partition(".")[0] in _WITHOUT_CONTENT:
             return f"a {name_of(kind)}"
         try:
-            return f"value {hash_value(value, self.token)}"
+            return f"value {hash_value(value, self.token, self._place)}"
         except Unhashable:
             return f"a {self.token(kind)}"
+
+    def _place(self, path: Path) -> str:
+        """A path written into code counts by where it leads: what lies there is an input, and inputs are arguments."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
     def _ours(self, thing: Any) -> bool:
         module = thing if isinstance(thing, types.ModuleType) else sys.modules.get(getattr(thing, "__module__", ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainspring.automation import records
 from mainspring.automation.records import LeaseRow
@@ -15,8 +15,6 @@ from mainspring.tracking.owner import describe, is_gone
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-
-    from sqlalchemy import Connection
 
     from mainspring.store.workspace import Workspace
 
@@ -42,7 +40,7 @@ class Lease:
         self._thread = threading.Thread(target=self._beat, name=f"lease {name}", daemon=True)
         self._thread.start()
 
-    def check(self, connection: Connection) -> None:
+    def check(self, connection: Any) -> None:
         """Make sure, inside of a transaction that writes, that nobody else has taken over.
 
         Raises:

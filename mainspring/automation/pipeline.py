@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 class Pipeline(Generic[P, R]):
-    """A function that ``mainspring run`` executes; called directly it is just the function."""
+    """A function that ``mainspring run`` executes; called directly it is just the function, and nothing is recorded."""
 
     def __init__(self, function: Callable[P, R], *, name: str | None = None) -> None:
         functools.update_wrapper(self, function)
@@ -24,8 +24,11 @@ class Pipeline(Generic[P, R]):
         self.signature = inspect.signature(function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function."""
-        return self.function(*args, **kwargs)
+        """Call the function; outside of an execution what it logs goes nowhere, unless a run is active."""
+        from mainspring.tracking.run import rehearsal
+
+        with rehearsal():
+            return self.function(*args, **kwargs)
 
     def annotation(self, parameter: str) -> Any:
         """Return the type that a parameter is annotated with, or ``inspect.Parameter.empty``."""
@@ -39,9 +42,13 @@ class Pipeline(Generic[P, R]):
 
 
 @overload
-def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
+def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]:
+    """Without arguments."""
+
+
 @overload
-def pipeline(*, name: str | None = None) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
+def pipeline(*, name: str | None = None) -> Callable[[Callable[P, R]], Pipeline[P, R]]:
+    """With arguments."""
 
 
 def pipeline(

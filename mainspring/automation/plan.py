@@ -18,7 +18,7 @@ from mainspring.automation.attempts import explained
 from mainspring.automation.binding import choose, value_of
 from mainspring.automation.entrypoint import load
 from mainspring.automation.recorder import key_of
-from mainspring.base.errors import NotFound
+from mainspring.base.errors import MainspringError, NotFound
 from mainspring.base.randomness import set_seed
 from mainspring.base.settings.load import FILE_NAME
 from mainspring.store.workspace import Workspace
@@ -113,7 +113,7 @@ class Unknown:
         return Unknown(self.step)
 
     def _stop(self, *_: object) -> NoReturn:
-        raise _NotKnownYet(self.step)
+        raise NotKnownYet(f"the result of step '{self.step}' is not known yet", hint="run the pipeline")
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _combine
     __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __abs__ = _combine
@@ -121,8 +121,10 @@ class Unknown:
     __array__ = _stop
 
 
-class _NotKnownYet(Exception):
-    pass
+class NotKnownYet(MainspringError):
+    """A pipeline looks into a result that a plan does not have."""
+
+    code = "not_known_yet"
 
 
 class _Planner:

@@ -16,6 +16,7 @@ from mainspring.automation.closure import code_hash
 from mainspring.automation.fanout import Done, Pool
 from mainspring.automation.progress import Reporter
 from mainspring.automation.records import ExecutionRow, ResultRow, StepRow
+from mainspring.automation.seeds import passed
 from mainspring.automation.values import Unhashable, hash_value
 from mainspring.base.clock import now
 from mainspring.base.errors import MainspringError, StepFailed
@@ -153,6 +154,7 @@ class Recorder:
             self._buffer.append(self._row(work, key, position, "cached", 0, now(), time.perf_counter() - begun, None))
             if time.monotonic() - self._flushed > _LATEST:
                 self._write(None, None)
+        passed()
         self.reporter.ended(work.name, "cached")
         return True, value
 

@@ -78,7 +78,7 @@ def script(
     )
     done = current.perform(work) if current is not None else work.compute()
     if not isinstance(done, Files):  # a plan does not know yet
-        return done  # type: ignore[no-any-return]
+        return done  # type: ignore[no-any-return]  # it stands for a ScriptResult
     result = ScriptResult(
         outs=[root / path for path in outs],
         metrics=_metrics(root / metrics) if metrics else {},

@@ -37,7 +37,10 @@ class Step(Generic[P, R]):
         """Return the function's result, remembered or fresh."""
         current = runner()
         if current is None:
-            return self.function(*args, **kwargs)
+            from mainspring.tracking.run import rehearsal
+
+            with rehearsal():
+                return self.function(*args, **kwargs)
         result: R = current.perform(self._work(args, kwargs, {}))
         return result
 
@@ -117,7 +120,10 @@ class _Options:
 
 
 @overload
-def step(function: Callable[P, R], /) -> Step[P, R]: ...
+def step(function: Callable[P, R], /) -> Step[P, R]:
+    """Without arguments."""
+
+
 @overload
 def step(
     *,
@@ -126,7 +132,8 @@ def step(
     name: str | None = None,
     cache: bool = True,
     resources: dict[str, float] | None = None,
-) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+) -> Callable[[Callable[P, R]], Step[P, R]]:
+    """With arguments."""
 
 
 def step(

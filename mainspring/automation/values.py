@@ -58,12 +58,12 @@ def name_of(thing: Any) -> str:
     return f"{module}.{name}" if module else str(name)
 
 
-def hash_value(value: Any, code: Code = name_of) -> str:
+def hash_value(value: Any, code: Code = name_of, path: Callable[[Path], str] | None = None) -> str:
     """Return 40 hexadecimal digits that stand for the content of ``value``.
 
     Tables count by schema and rows, arrays by type, shape and bytes, a ``Path`` by its name and the content of what it
     names, a ``Dataset`` by its version, objects by their class and fields. ``code`` gives the digest of functions and
-    classes that are met on the way.
+    classes that are met on the way, ``path`` what a path counts by instead.
 
     Raises:
         Unhashable: the content cannot be read.
@@ -73,12 +73,13 @@ def hash_value(value: Any, code: Code = name_of) -> str:
     >>> hash_value(1) == hash_value(1.0)
     False
     """
-    return _Hashing(code).digest(value).hex()
+    return _Hashing(code, path or path_content).digest(value).hex()
 
 
 class _Hashing:
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, path: Callable[[Path], str]) -> None:
         self.code = code
+        self.path = path
         self.open: set[int] = set()
 
     def digest(self, value: Any) -> bytes:
@@ -110,7 +111,7 @@ class _Hashing:
         if isinstance(value, np.ndarray | np.generic):
             return self._array(np.asarray(value))
         if isinstance(value, Path):
-            return _sum("path", path_content(value))
+            return _sum("path", self.path(value))
         if isinstance(value, Dataset):
             return _sum("dataset", value.name, value.version.md5)
         return self._object(value)
@@ -156,13 +157,11 @@ class _Hashing:
         return self._many("pandas", [type(value).__name__, names, kinds, value.index.names, rows])
 
 
-def path_content(path: Path, known: dict[Path, str] | None = None) -> str:
+def path_content(path: Path) -> str:
     """Return a text that changes with the name of a file or folder and with what it holds; not with where it lies.
 
     A path that does not exist yet counts by its name.
     """
-    if known and path in known:
-        return f"{path.name} {known[path]}"
     if path.is_dir():
         listing = sorted((name, md5_file(file)) for name, file in walk(path).items())
         return f"{path.name} {listing}"

@@ -84,7 +84,8 @@ def data_log(name: str = typer.Argument(help="Name or path of a dataset."), json
     rows = [_dataset_row(version) for version in reversed(data.log(workspace, dataset))]
     columns = ("version", "md5", "size", "files", "at", "actor")
     shown = [
-        (row["number"], row["md5"][:12], _bytes(row["size"]), row["files"], row["created_at"], row["actor"]) for row in rows
+        (row["number"], row["md5"][:12], _bytes(row["size"]), row["files"], row["created_at"], row["actor"])
+        for row in rows
     ]
     output.emit(rows, json=json, show=lambda: output.table(columns, shown, title=dataset))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def _interpreter(version: str) -> str:
 
 def _installer(interpreter: Path) -> list[str]:
     if importlib.util.find_spec("pip") is not None:
-        quiet = ["--disable-pip-version-check", "--no-input"]
+        quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
         return [sys.executable, "-m", "pip", "--python", str(interpreter), "install", *quiet]
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.exists() else shutil.which("uv")
@@ -159,12 +160,23 @@ def _run(command: Iterable[str], *, say: Callable[[str], None]) -> None:
             assert process.stdout is not None
             for line in process.stdout:
                 last.append(line.strip())
-                say(line.rstrip())
+                if told := _progress(line):
+                    say(told)
     except OSError as error:
         raise ExternalToolError(f"{arguments[0]} could not be started: {error}") from error
     if process.returncode != 0:
         errors = [line for line in last if line.lower().startswith("error")] or list(last)
         raise ExternalToolError(f"{' '.join(arguments[:4])} failed: {' '.join(errors)}".strip(), output=list(last))
+
+
+def _progress(line: str) -> str | None:
+    """Return what a line of pip or uv tells somebody who waits; None for the rest.
+
+    >>> _progress("Collecting numpy==2.4.6 (from -r requirements.txt (line 3))"), _progress("WARNING: Location")
+    ('collecting numpy==2.4.6', None)
+    """
+    found = re.match(r"(Collecting|Processing|Building|Downloading) +(\S+)", line.strip())
+    return f"{found[1].lower()} {Path(found[2]).name}" if found else None
 
 
 def _shown(value: object) -> str | None:

@@ -28,7 +28,6 @@ from mainspring.versioning import snapshot as snapshots
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mainspring.automation.execute import Execution
     from mainspring.reproducibility.outcome import Outcome
     from mainspring.tracking.search import RunInfo
     from mainspring.versioning.models import ModelVersion
@@ -93,47 +92,23 @@ def reproduce(
     """
     subject = find(workspace, reference)
     identifier = new_id()
-    folder = (to or workspace.state / "reproductions" / identifier).resolve()
-    execution = get_execution(workspace, subject.run.execution_id) if subject.run.execution_id else None
-    parameters = _parameters(execution)
-    arguments = command(
-        subject.snapshot,
-        by_pipeline=execution is not None,
-        original=workspace.root,
-        entrypoint=(named := _entrypoint(workspace, execution)),
-        parameters=parameters,
-    )
     original = subject.outcome(workspace)
-    inputs = search.list_inputs(workspace, subject.run.id)
-    beside = workspace.state / "reproductions" / f"{identifier}.venv"
-    restored = restore(workspace, subject.snapshot, inputs, folder, parameters={} if named else parameters, say=say)
-    interpreter, used = _environment(subject.snapshot, beside, always=rebuild_environment, say=say)
-    attempt = _Attempt(subject, interpreter, tuple(arguments), restored.root, workspace.root)
-    say("run: " + " ".join(arguments))
+    folder = (to or workspace.state / "reproductions" / identifier).resolve()
+    place = workspace.state / "reproductions" / f"{identifier}.venv"
+    attempt, used = _prepare(workspace, subject, folder, place, always=rebuild_environment, say=say)
     first, again = attempt.make(say)
-    rungs = original.compare(again.outcome) if again else _nothing(first)
-    level = ladder.reached(rungs)
-    agrees = _agrees(attempt, again, say) if repeat and again is not None and level < 3 else None
-    read = {item.dataset: item.md5 for item in inputs}
-    data = (read, again.inputs if again else read)
-    found = differences(subject.snapshot, again.snapshot if again else None, missing=restored.missing, data=data)
-    why = suspect(rungs, level, found, original=subject.snapshot, agrees=agrees, rebuild_error=used.error)
-    if again is None:
-        why = _failure(first, used.error, restored.missing)
+    compared = _compared(attempt, original, (first, again), used.error, repeat=repeat, say=say)
     result = Reproduction(
         id=identifier,
         at=iso(now()),
-        level=level,
         run_id=subject.run.id,
         model=subject.version.model if subject.version else None,
         version=subject.version.version if subject.version else None,
-        levels=rungs,
         environment=used,
-        suspect=why,
-        differences=found,
         folder=str(folder),
         seconds=round(first.seconds, 3),
         output=[] if again else list(first.last),
+        **compared,
     )
     _record(workspace, result)
     return result
@@ -194,18 +169,47 @@ def find(workspace: Workspace, reference: str) -> Subject:
     return Subject(run=run, snapshot=snapshots.load(workspace, run.snapshot_id), version=version)
 
 
-def _entrypoint(workspace: Workspace, execution: Execution | None) -> str | None:
-    """Return the pipeline that somebody named when asking for the execution; None for the settings' one."""
-    if execution is None or execution.event_id is None:
-        return None
-    named = events.get(workspace, execution.event_id).payload.get("entrypoint")
-    return str(named) if named else None
+def _asked(workspace: Workspace, run: RunInfo) -> tuple[dict[str, Any], str | None]:
+    """Return the parameters of the pipeline, as far as settings can hold them, and the pipeline if somebody named one."""
+    if run.execution_id is None:
+        return {}, None
+    execution = get_execution(workspace, run.execution_id)
+    held = {
+        name: value
+        for name, value in execution.parameters.items()
+        if value is None or isinstance(value, bool | int | float | str)
+    }
+    event = events.get(workspace, execution.event_id) if execution.event_id else None
+    named = event.payload.get("entrypoint") if event else None
+    return held, str(named) if named else None
 
 
-def _parameters(execution: Execution | None) -> dict[str, Any]:
-    """Return the parameters that the pipeline was called with, as far as settings can hold them."""
-    held = execution.parameters if execution is not None else {}
-    return {name: value for name, value in held.items() if value is None or isinstance(value, bool | int | float | str)}
+def _prepare(
+    workspace: Workspace, subject: Subject, folder: Path, place: Path, *, always: bool, say: Callable[[str], None]
+) -> tuple[_Attempt, EnvironmentUsed]:
+    """Restore code, data and settings into ``folder``, and find an interpreter, or build one in ``place``."""
+    inputs = search.list_inputs(workspace, subject.run.id)
+    parameters, named = _asked(workspace, subject.run)
+    arguments = command(
+        subject.snapshot,
+        by_pipeline=subject.run.execution_id is not None,
+        original=workspace.root,
+        entrypoint=named,
+        parameters=parameters,
+    )
+    settled = {} if named else parameters
+    restored = restore(workspace, subject.snapshot, inputs, folder, parameters=settled, say=say)
+    interpreter, used = _environment(subject.snapshot, place, always=always, say=say)
+    attempt = _Attempt(
+        subject=subject,
+        interpreter=interpreter,
+        arguments=tuple(arguments),
+        root=restored.root,
+        original=workspace.root,
+        missing=restored.missing,
+        inputs={item.dataset: item.md5 for item in inputs},
+    )
+    return attempt, used
 
 
 def _environment(
@@ -237,17 +241,22 @@ class _Again:
     inputs: dict[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Attempt:
+    """A run that is ready to be made again; ``missing`` files could not be restored, ``inputs`` were read then."""
+
     subject: Subject
     interpreter: Path
     arguments: tuple[str, ...]
     root: Path
     original: Path
+    missing: tuple[str, ...]
+    inputs: dict[str, str]
 
     def make(self, say: Callable[[str], None]) -> tuple[Rerun, _Again | None]:
         """Run it once; None when it did not come to its end."""
         recorded = self.subject.snapshot
+        say("run: " + " ".join(self.arguments))
         done = rerun(
             self.interpreter,
             self.arguments,
@@ -275,6 +284,31 @@ class _Attempt:
             )
         finally:
             fresh.close()
+
+
+def _compared(
+    attempt: _Attempt,
+    original: Outcome,
+    made: tuple[Rerun, _Again | None],
+    rebuild_error: str | None,
+    *,
+    repeat: bool,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return the level that was reached, the rungs, what differs and what is to blame."""
+    first, again = made
+    snapshot = attempt.subject.snapshot
+    read, missing = attempt.inputs, attempt.missing
+    if again is None:
+        found = differences(snapshot, None, missing=missing, data=(read, read))
+        told = _failure(first, rebuild_error, missing)
+        return {"level": 0, "levels": _nothing(first), "differences": found, "suspect": told}
+    rungs = original.compare(again.outcome)
+    level = ladder.reached(rungs)
+    agrees = _agrees(attempt, again, say) if repeat and level < 3 else None
+    found = differences(snapshot, again.snapshot, missing=missing, data=(read, again.inputs))
+    why = suspect(rungs, level, found, original=snapshot, agrees=agrees, rebuild_error=rebuild_error)
+    return {"level": level, "levels": rungs, "differences": found, "suspect": why}
 
 
 def _agrees(attempt: _Attempt, first: _Again, say: Callable[[str], None]) -> bool:

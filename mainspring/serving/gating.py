@@ -9,13 +9,11 @@ from mainspring.base.errors import Refused
 from mainspring.serving import records
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from mainspring.serving.records import GateRow
+    from mainspring.serving.records import GateRow, Transaction
 
 
 def check_gate(
-    connection: Connection, endpoint: str, version: str, champion: str | None, override: str | None
+    connection: Transaction, endpoint: str, version: str, champion: str | None, override: str | None
 ) -> dict[str, Any]:
     """Return the evidence that a version may be released, or that somebody took it upon themselves.
 
@@ -40,7 +38,7 @@ def check_gate(
 
 
 def _problem(
-    connection: Connection, endpoint: str, version: str, champion: str | None, gate: GateRow | None
+    connection: Transaction, endpoint: str, version: str, champion: str | None, gate: GateRow | None
 ) -> tuple[str, str] | None:
     """Return what stands in the way, and what to do about it."""
     reference = f"{endpoint}@{version}"

@@ -90,18 +90,13 @@ def _by_name(tensors: list[Tensor]) -> Columns:
                 column=tensor.name,
             )
         columns[tensor.name] = _values(tensor)
-        if len(columns[tensor.name]) != request_rows(tensors):
+        if len(columns[tensor.name]) != tensors[0].shape[0]:
             raise Problem(
                 400,
                 f"the tensor '{tensor.name}' has {tensor.shape[0]} rows, '{tensors[0].name}' has {tensors[0].shape[0]}",
                 column=tensor.name,
             )
     return columns
-
-
-def request_rows(tensors: list[Tensor]) -> int:
-    """Return how many rows a request has, by its first tensor."""
-    return tensors[0].shape[0]
 
 
 def _matrix(tensor: Tensor) -> Columns:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from mainspring.store.schema.serving import releases, route_tables
 from mainspring.store.schema.testing import gates
 from mainspring.store.schema.versioning import models
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
+Transaction = Connection
+"""What ``Database.read`` and ``Database.write`` open."""
 OPEN = ("shadow", "canary")
 
 
@@ -58,26 +57,26 @@ class RouteRow(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def lock(connection: Connection, endpoint: str) -> None:
+def lock(connection: Transaction, endpoint: str) -> None:
     """Let one change of an endpoint happen at a time, until the transaction ends."""
     connection.execute(select(models).where(models.c.name == endpoint).with_for_update())
 
 
-def latest_gate(connection: Connection, model: str, version: str) -> GateRow | None:
+def latest_gate(connection: Transaction, model: str, version: str) -> GateRow | None:
     """Return the newest gate of a version."""
     mine = (gates.c.model == model) & (gates.c.version == version)
     row = connection.execute(select(gates).where(mine).order_by(gates.c.at.desc(), gates.c.id.desc()).limit(1)).first()
     return None if row is None else _struct(row, GateRow)
 
 
-def latest_routes(connection: Connection, endpoint: str) -> RouteRow | None:
+def latest_routes(connection: Transaction, endpoint: str) -> RouteRow | None:
     """Return the newest route table of an endpoint."""
     query = select(route_tables).where(route_tables.c.endpoint == endpoint)
     row = connection.execute(query.order_by(route_tables.c.generation.desc()).limit(1)).first()
     return None if row is None else _struct(row, RouteRow)
 
 
-def all_latest_routes(connection: Connection) -> list[RouteRow]:
+def all_latest_routes(connection: Transaction) -> list[RouteRow]:
     """Return the newest route table of every endpoint."""
     newest = (
         select(route_tables.c.endpoint, func.max(route_tables.c.generation).label("generation"))
@@ -91,24 +90,24 @@ def all_latest_routes(connection: Connection) -> list[RouteRow]:
     return [_struct(row, RouteRow) for row in connection.execute(query.order_by(route_tables.c.endpoint))]
 
 
-def insert_routes(connection: Connection, row: RouteRow) -> None:
+def insert_routes(connection: Transaction, row: RouteRow) -> None:
     """Record a route table."""
     connection.execute(insert(route_tables).values(**msgspec.structs.asdict(row)))
 
 
-def insert_release(connection: Connection, release: Release) -> None:
+def insert_release(connection: Transaction, release: Release) -> None:
     """Record a new release."""
     connection.execute(insert(releases).values(**msgspec.structs.asdict(release)))
 
 
-def update_release(connection: Connection, release: Release) -> None:
+def update_release(connection: Transaction, release: Release) -> None:
     """Record how a release went on."""
     values = msgspec.structs.asdict(release)
     connection.execute(update(releases).where(releases.c.id == release.id).values(**values))
 
 
 def select_releases(
-    connection: Connection, endpoint: str | None = None, *, version: str | None = None, states: tuple[str, ...] = ()
+    connection: Transaction, endpoint: str | None = None, *, version: str | None = None, states: tuple[str, ...] = ()
 ) -> list[Release]:
     """Return releases, newest first."""
     query = select(releases).order_by(releases.c.started_at.desc(), releases.c.id.desc())

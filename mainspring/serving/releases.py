@@ -24,9 +24,8 @@ from mainspring.versioning import registry
 from mainspring.versioning.materials import load
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from mainspring.serving.canary import Judgement
+    from mainspring.serving.records import Transaction
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.registry import ModelVersion
 
@@ -74,7 +73,7 @@ def release(
 
 
 def _begin(
-    connection: Connection,
+    connection: Transaction,
     workspace: Workspace,
     found: ModelVersion,
     *,
@@ -198,7 +197,7 @@ def _next_state(workspace: Workspace, state: str | None) -> str:
     return "promoted"
 
 
-def _step(connection: Connection, workspace: Workspace, held: Release, judgement: Judgement) -> Release:
+def _step(connection: Transaction, workspace: Workspace, held: Release, judgement: Judgement) -> Release:
     at = now()
     state = _next_state(workspace, held.state)
     *before, phase = held.evidence["phases"]
@@ -210,7 +209,7 @@ def _step(connection: Connection, workspace: Workspace, held: Release, judgement
 
 
 def _end(
-    connection: Connection,
+    connection: Transaction,
     held: Release,
     state: str,
     reason: str,
@@ -260,7 +259,7 @@ def _was_champion(workspace: Workspace, version: ModelVersion) -> bool:
 
 
 def _take_back(
-    connection: Connection, workspace: Workspace, name: str, target: ModelVersion | None, *, reason: str, actor: str
+    connection: Transaction, workspace: Workspace, name: str, target: ModelVersion | None, *, reason: str, actor: str
 ) -> Release:
     row = records.latest_routes(connection, name)
     champion = _champion(row)
@@ -292,7 +291,7 @@ def _take_back(
     return taken
 
 
-def _reinstate(connection: Connection, name: str, version: str, *, reason: str, actor: str) -> None:
+def _reinstate(connection: Transaction, name: str, version: str, *, reason: str, actor: str) -> None:
     """See to it that the version a rollback leads to has a promoted release of its own."""
     held = records.select_releases(connection, name, version=version)
     if not held or held[0].state == "promoted":
@@ -320,7 +319,7 @@ def _told(held: Release) -> str:
 
 
 def _route(
-    connection: Connection,
+    connection: Transaction,
     workspace: Workspace,
     held: Release,
     row: records.RouteRow | None,
@@ -345,7 +344,7 @@ def _route(
 
 
 def _insert_table(
-    connection: Connection,
+    connection: Transaction,
     row: records.RouteRow | None,
     chosen: list[Route],
     reason: str,

@@ -15,7 +15,7 @@ from mainspring.testing import records
 from mainspring.testing.checks.context import Context
 from mainspring.testing.checks.dispatch import answer, label
 from mainspring.testing.suite import commit_of
-from mainspring.testing.verdict import Outcome, Verdict, worst
+from mainspring.testing.verdict import Outcome, Verdict, numbers, worst
 from mainspring.versioning import models
 from mainspring.versioning.evidence import read_evidence
 
@@ -148,7 +148,11 @@ def reason(verdicts: Sequence[Verdict]) -> str:
         return f"all {len(deciding)} required verdicts pass"
     if not deciding:
         return "no required check could be asked of this version"
-    return "; ".join(f"{verdict.check}: {verdict.reason}" for verdict in deciding)
+    return "; ".join(f"{verdict.check}{_at(verdict)}: {verdict.reason}" for verdict in deciding)
+
+
+def _at(verdict: Verdict) -> str:
+    return "" if verdict.estimate is None else f" {numbers(verdict)}"
 
 
 def checks_digest(checks: Sequence[Check]) -> str:
@@ -167,7 +171,7 @@ def gates(workspace: Workspace, model: str, version: str | None = None, *, limit
 
 
 def version_to_judge(workspace: Workspace, reference: str | None, name: str | None = None) -> ModelVersion:
-    """Return the version that a reference names; without one the newest of a model in development or staging.
+    """Return the version that a reference names; without one the newest in development or staging, or else in production.
 
     Raises:
         NotFound: there is none.
@@ -176,8 +180,11 @@ def version_to_judge(workspace: Workspace, reference: str | None, name: str | No
         return models.resolve(workspace, reference)
     known = models.versions(workspace, name)
     waiting = [version for version in known if version.stage in ("development", "staging")]
+    waiting = waiting or [version for version in known if version.stage == "production"]
     if not waiting:
-        raise NotFound("no version is in development or staging", hint="run the pipeline, or name a version")
+        raise NotFound(
+            "no version is in development, staging or production", hint="run the pipeline, or name a version"
+        )
     return max(waiting, key=lambda version: (version.created_at, version.id))
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.base.clock import iso
 from mainspring.base.files import write_atomic
+from mainspring.testing.verdict import numbers
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -73,7 +74,7 @@ def _element(verdict: Verdict) -> str | None:
 
 
 def _clean(text: str) -> str:
-    """Leave out the characters that XML cannot hold."""
+    """Leave out the control characters, which XML cannot hold."""
     return "".join(character for character in text if character in "\t\n\r" or character >= " ")
 
 
@@ -103,25 +104,8 @@ def row(verdict: Verdict) -> tuple[str, str, str, str, str]:
     return verdict.check, status, numbers(verdict), n, verdict.reason
 
 
-def numbers(verdict: Verdict) -> str:
-    """Return estimate and interval as text; an open side is ∞.
-
-    >>> from mainspring.testing.verdict import Verdict
-    >>> numbers(Verdict(check="latency", status="inconclusive", estimate=12.3456, interval=(11.0, None), n=300))
-    '12.35 [11, ∞]'
-    """
-    if verdict.estimate is None:
-        return "—"
-    if verdict.interval is None:
-        return f"{verdict.estimate:.4g}"
-    low, high = verdict.interval
-    left = "-∞" if low is None else f"{low:.4g}"
-    right = "∞" if high is None else f"{high:.4g}"
-    return f"{verdict.estimate:.4g} [{left}, {right}]"
-
-
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return _clean(text).replace("|", "\\|").replace("\n", " ")
 
 
 def write(workspace: Workspace, gate: Gate, *, junit: Path | None = None, markdown: Path | None = None) -> Path:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _DIGITS = 9
 _SIGNIFICANCE = 0.01
 _ENOUGH_DISTINCT = 1000
+_CONCENTRATION = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +50,9 @@ def overlap(rows: pl.DataFrame, known: pl.DataFrame, columns: Sequence[str]) -> 
 
     Rows with few coarse columns repeat by themselves. That chance is estimated twice: by how many known rows have a twin
     among the known ones, and by how often a row has a twin among as many other rows (of its own table) as known ones,
-    brought to the size of the known table. The larger one counts, so that an ordinary table of categories raises no
-    alarm. Copies made on purpose (oversampling) inflate both; where a column hardly ever repeats among distinct rows,
-    its repetition bounds the chance again.
+    brought to the size of the known table (but to no more than twice what repeats within the tables). The larger one
+    counts, so that an ordinary table of categories raises no alarm. Copies made on purpose (oversampling) inflate both;
+    where a column hardly ever repeats among distinct rows, its repetition bounds the chance again.
 
     >>> table = pl.DataFrame({"x": [0.5, 1.5, 2.5, 3.5], "y": [0, 1, 0, 1]})
     >>> found = overlap(table.head(3), table.tail(3), ["x", "y"])
@@ -79,7 +80,8 @@ def _chance(
         return among_known
     gap = _drawn_twin(in_known, size, drawn) - _drawn_twin(in_rows, others, drawn)
     among_rows = share - float(gap.mean()) * size / drawn
-    return max(among_known, among_rows)
+    repeating = max(among_known, float((in_rows > 0).mean()))
+    return max(among_known, min(among_rows, _CONCENTRATION * repeating))
 
 
 def _drawn_twin(twins: NDArray[np.int64], size: int, drawn: int) -> NDArray[np.float64]:

@@ -60,7 +60,7 @@ def record(workspace: Workspace, layers: Mapping[str, Counts]) -> list[SuitePass
 def latest(workspace: Workspace) -> dict[str, SuitePass]:
     """Return the newest pass of every layer that was ever run."""
     rows = records.select_latest_suite_passes(workspace.database)
-    return {row.layer: msgspec.convert(dict(row._mapping), SuitePass) for row in rows}
+    return {row.layer: SuitePass(**{name: getattr(row, name) for name in SuitePass.__struct_fields__}) for row in rows}
 
 
 def commit_of(folder: Path) -> str | None:

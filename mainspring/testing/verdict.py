@@ -23,6 +23,7 @@ Interval = tuple[float | None, float | None]
 """Low and high; None is a side that the data do not bound."""
 
 _UNREACHABLE = 1_000_000_000
+_CLOSEST = 1e-6
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +84,7 @@ def against_bound(
     if status == "inconclusive":
         needed = decisive_n(estimate, min(abs(estimate.value - bound) for bound in (low, high) if bound is not None))
     bounds = {name: bound for name, bound in (("min", low), ("max", high)) if bound is not None}
-    told = {"reason": _compared(estimate, bounds, status), **bounds, "method": estimate.method}
+    told = {"reason": _compared(bounds, status), **bounds, "method": estimate.method}
     return of_estimate(check, status, estimate, n_needed=needed, required=required, evidence={**told, **evidence})
 
 
@@ -155,7 +156,9 @@ def decisive_n(estimate: Estimate, distance: float) -> int | None:
     >>> decisive_n(Estimate(0.5, 0.4, 0.6, 100, "t"), 0.0) is None
     True
     """
-    needed = n_needed(estimate, distance) if math.isfinite(distance) else None
+    if not math.isfinite(distance) or distance <= estimate.half_width * _CLOSEST:
+        return None
+    needed = n_needed(estimate, distance)
     return needed if needed is not None and needed <= _UNREACHABLE else None
 
 
@@ -168,6 +171,22 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def numbers(verdict: Verdict) -> str:
+    """Return estimate and interval as text; an open side is ∞.
+
+    >>> numbers(Verdict(check="latency", status="inconclusive", estimate=12.3456, interval=(11.0, None), n=300))
+    '12.35 [11, ∞]'
+    """
+    if verdict.estimate is None:
+        return "—"
+    if verdict.interval is None:
+        return f"{verdict.estimate:.4g}"
+    low, high = verdict.interval
+    left = "-∞" if low is None else f"{low:.4g}"
+    right = "∞" if high is None else f"{high:.4g}"
+    return f"{verdict.estimate:.4g} [{left}, {right}]"
+
+
 @contextmanager
 def measuring(what: str) -> Iterator[None]:
     """Turn the ``ValueError`` with which a measure refuses its arrays into ``InvalidData`` that names the question."""
@@ -177,7 +196,7 @@ def measuring(what: str) -> Iterator[None]:
         raise InvalidData(f"{what} cannot be measured: {error}", hint="look at the holdout's rows") from error
 
 
-def _compared(estimate: Estimate, bounds: dict[str, float], status: Status) -> str:
+def _compared(bounds: dict[str, float], status: Status) -> str:
     wanted = " and ".join(f"{'at least' if name == 'min' else 'at most'} {bound:g}" for name, bound in bounds.items())
-    where = {"pass": "the whole interval is within", "fail": "the whole interval is beyond"}
-    return f"{where.get(status, 'the interval reaches across')} the bound: {estimate}, wanted {wanted}"
+    where = {"pass": "all of the interval is", "fail": "none of the interval is"}
+    return f"{where.get(status, 'a part of the interval is not')} {wanted}"

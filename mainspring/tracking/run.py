@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from mainspring.tracking.recording import OPEN, RUN_VARIABLE, Run
 from mainspring.versioning import snapshot as snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mainspring.versioning.snapshot import Snapshot
 
@@ -40,6 +41,7 @@ __all__ = [
     "log_param",
     "log_params",
     "log_text",
+    "rehearsal",
     "set_tag",
     "set_tags",
     "start_run",
@@ -47,6 +49,7 @@ __all__ = [
 
 PARENT_TAG = "mainspring.parent"
 _active: ContextVar[Run | None] = ContextVar("mainspring_run", default=None)
+_rehearsing: ContextVar[bool] = ContextVar("mainspring_rehearsal", default=False)
 _joining = threading.Lock()
 _joined: set[str] = set()
 """Runs named by the environment that a ``start_run`` of this process has already entered."""
@@ -142,49 +145,66 @@ def active_run() -> Run | None:
     return _named()
 
 
+@contextmanager
+def rehearsal() -> Iterator[None]:
+    """Let the ``log_…`` functions do nothing where no run is active, instead of refusing: for code tried without a record."""
+    token = _rehearsing.set(True)
+    try:
+        yield
+    finally:
+        _rehearsing.reset(token)
+
+
 def log_param(key: str, value: object) -> None:
     """Log a param of the active run; as ``Run.log_param``."""
-    _required("log_param").log_param(key, value)
+    _log("log_param", key, value)
 
 
 def log_params(params: Mapping[str, object]) -> None:
     """Log params of the active run; as ``Run.log_params``."""
-    _required("log_params").log_params(params)
+    _log("log_params", params)
 
 
 def log_metric(key: str, value: Any, step: int = 0) -> None:
     """Log a metric of the active run; as ``Run.log_metric``."""
-    _required("log_metric").log_metric(key, value, step)
+    _log("log_metric", key, value, step)
 
 
 def log_metrics(metrics: Mapping[str, Any], step: int = 0) -> None:
     """Log metrics of the active run; as ``Run.log_metrics``."""
-    _required("log_metrics").log_metrics(metrics, step)
+    _log("log_metrics", metrics, step)
 
 
 def set_tag(key: str, value: object) -> None:
     """Set a tag of the active run; as ``Run.set_tag``."""
-    _required("set_tag").set_tag(key, value)
+    _log("set_tag", key, value)
 
 
 def set_tags(tags: Mapping[str, object]) -> None:
     """Set tags of the active run; as ``Run.set_tags``."""
-    _required("set_tags").set_tags(tags)
+    _log("set_tags", tags)
 
 
 def log_artifact(path: str | Path, name: str | None = None) -> None:
     """Store a file or folder with the active run; as ``Run.log_artifact``."""
-    _required("log_artifact").log_artifact(path, name)
+    _log("log_artifact", path, name)
 
 
 def log_text(text: str, name: str) -> None:
     """Store text as a file of the active run; as ``Run.log_text``."""
-    _required("log_text").log_text(text, name)
+    _log("log_text", text, name)
 
 
 def log_figure(figure: Any, name: str) -> None:
     """Store a matplotlib figure as PNG with the active run; as ``Run.log_figure``."""
-    _required("log_figure").log_figure(figure, name)
+    _log("log_figure", figure, name)
+
+
+def _log(verb: str, *arguments: object) -> None:
+    run = active_run()
+    if run is None and _rehearsing.get():
+        return
+    getattr(run or _required(verb), verb)(*arguments)
 
 
 def _required(verb: str) -> Run:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,19 +96,22 @@ def signature_of(candidate: Candidate) -> Signature:
 
 
 def _alike(candidate: Candidate) -> list[pl.DataFrame]:
+    """Return both tables with text columns of the kind that they have in the train table."""
     names = [*candidate.features, candidate.target]
     train, holdout = candidate.train.select(names), candidate.holdout.select(names)
+    casts: list[pl.Expr] = []
     for name in names:
-        if (train.schema[name] == pl.String) != (holdout.schema[name] == pl.String) and not (
-            {train.schema[name], holdout.schema[name]} <= {pl.String, pl.Categorical, pl.Null}
-            or pl.Enum in (train.schema[name], holdout.schema[name])
-        ):
+        wanted, found = train.schema[name], holdout.schema[name]
+        texts = [isinstance(dtype, _TEXT) for dtype in (wanted, found)]
+        if all(texts) and wanted != found:
+            casts.append(pl.col(name).cast(wanted, strict=False))
+        elif any(texts) and not all(texts) and pl.Null not in (wanted, found):
             raise InvalidData(
-                f"column '{name}' is {train.schema[name]} in the train table and {holdout.schema[name]} in the holdout",
+                f"column '{name}' is {wanted} in the train table and {found} in the holdout",
+                hint="read both tables the same way",
                 column=name,
             )
-    loose = [name for name in names if train.schema[name] != holdout.schema[name] and pl.Enum == train.schema[name]]
-    return [train, holdout.with_columns(pl.col(name).cast(train.schema[name], strict=False) for name in loose)]
+    return [train, holdout.with_columns(casts)]
 
 
 def pack(

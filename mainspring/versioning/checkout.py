@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -92,10 +94,12 @@ def checkout(
                 (path / file if file else path).unlink()
         if path.is_dir():
             _remove_empty(path, keep="" not in wanted)
+        uses = Counter(changed.values())
         for file, md5 in changed.items():
             target = path / file if file else path
             target.parent.mkdir(parents=True, exist_ok=True)
-            _place(folder / md5, target, last=sum(other == md5 for other in changed.values()) == 1)
+            _place(folder / md5, target, last=uses[md5] == 1)
+            uses[md5] -= 1
     contents = Contents(files=wanted, size=found.size, md5=found.md5)
     write_pointer(path, contents)
     return found
@@ -153,8 +157,6 @@ def _place(source: Path, target: Path, *, last: bool) -> None:
     if last:
         source.replace(target)
         return
-    import shutil
-
     beside = target.with_name(f".{target.name[:100]}.tmp")
     shutil.copyfile(source, beside)
     beside.replace(target)

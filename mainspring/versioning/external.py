@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -16,7 +18,7 @@ from mainspring.versioning.formats.native import Native
 from mainspring.versioning.formats.policy import Policy
 from mainspring.versioning.formats.registry import format_of_file
 from mainspring.versioning.frames import Container, to_polars
-from mainspring.versioning.materials import policy
+from mainspring.versioning.materials import policy, trust
 from mainspring.versioning.registration import Prepared, record
 from mainspring.versioning.scoring import model_task
 from mainspring.versioning.scratch import scratch
@@ -24,7 +26,7 @@ from mainspring.versioning.semver import Bump, check_name, parse_version
 from mainspring.versioning.signature import Signature, Target, infer_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from mainspring.store.workspace import Workspace
@@ -60,7 +62,8 @@ def register_external(
         parse_version(version)
     trusted, types = policy(workspace)
     rules = Policy(trust_pickle=trusted or trust_pickle, trusted_types=types)
-    model = format_of_file(path).codec.load(path, rules)
+    with _importable(workspace.root):
+        model = format_of_file(path).codec.load(path, rules)
     sample = to_polars(sample)
     if sample.is_empty():
         raise InvalidData("the sample is empty", hint="give some rows as the model takes them")
@@ -73,7 +76,7 @@ def register_external(
     features = _features(model, sample, target)
     kind = container or _container(model)
     rows = to_polars(holdout) if holdout is not None else sample
-    with scratch(workspace) as folder:
+    with scratch(workspace) as folder, _importable(workspace.root):
         prepared = _prepare(workspace, folder, model, features, target, sample, rows, kind, rules)
     return record(
         workspace,
@@ -109,12 +112,25 @@ def _prepare(
         signature = _serving_signature(model, sample, features, container)
     artifact = pack_model(model, signature, folder / "artifact", rows=(sample,), policy=rules, code_root=workspace.root)
     evidence, metrics = _judged(workspace, folder, candidate, artifact)
+    address = workspace.objects.put_folder(walk(folder / "artifact")).md5
+    if artifact.manifest.format == "joblib":
+        trust(workspace, address)
     return Prepared(
-        artifact=workspace.objects.put_folder(walk(folder / "artifact")).md5,
+        artifact=address,
         evidence=evidence,
         signature=signature,
         metrics=metrics,
     )
+
+
+@contextmanager
+def _importable(root: Path) -> Iterator[None]:
+    """Let a pickle find the project's own modules."""
+    sys.path.insert(0, str(root))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(root))
 
 
 def _judged(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Corrupted, Refused
+from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_file
 from mainspring.base.ids import new_id
 from mainspring.versioning.artifact import Artifact, load_artifact
@@ -72,7 +73,7 @@ def load(workspace: Workspace, version: ModelVersion) -> Artifact:
         NotFound, Corrupted, Refused, InvalidData: as ``materialise`` and ``load_artifact``.
     """
     folder = materialise(workspace, version)
-    trust_pickle, trusted_types = policy(workspace)
+    trust_pickle, trusted_types = policy(workspace, version.artifact)
     try:
         return load_artifact(folder, trust_pickle=trust_pickle, trusted_types=trusted_types)
     except Corrupted as error:
@@ -80,7 +81,20 @@ def load(workspace: Workspace, version: ModelVersion) -> Artifact:
         raise
 
 
-def policy(workspace: Workspace) -> tuple[bool, tuple[str, ...]]:
-    """Return whether the workspace trusts pickles, and the types it trusts beyond the built-in ones."""
+def policy(workspace: Workspace, artifact: str | None = None) -> tuple[bool, tuple[str, ...]]:
+    """Return whether pickles are trusted, and the types that are beyond the built-in ones.
+
+    Both are in the settings; besides, somebody may have trusted the one pickle at the address ``artifact`` here.
+    """
     model = workspace.settings.model
-    return (model.trust_pickle, tuple(model.trusted_types)) if model else (False, ())
+    here = artifact is not None and _trust_mark(workspace, artifact).is_file()
+    return bool(here or (model and model.trust_pickle)), tuple(model.trusted_types) if model else ()
+
+
+def trust(workspace: Workspace, artifact: str) -> None:
+    """Remember, in this workspace alone, that somebody trusts the pickle inside of one artifact."""
+    write_atomic(_trust_mark(workspace, artifact), b"")
+
+
+def _trust_mark(workspace: Workspace, artifact: str) -> Path:
+    return workspace.state / "trusted" / artifact

@@ -12,8 +12,6 @@ from mainspring.versioning.records import as_struct
 from mainspring.versioning.semver import check_name, parse_version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
-
     from mainspring.store.workspace import Workspace
 
 Stage = Literal["development", "staging", "production", "archived"]
@@ -62,7 +60,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
 
 def versions(workspace: Workspace, name: str | None = None) -> list[ModelVersion]:
     """Return all versions of a model, or of all models, by name and oldest first."""
-    return [_version(row) for row in records.select_versions(workspace.database, name)]
+    return [as_struct(row, ModelVersion) for row in records.select_versions(workspace.database, name)]
 
 
 def names(workspace: Workspace) -> list[str]:
@@ -73,7 +71,7 @@ def names(workspace: Workspace) -> list[str]:
 def champion(workspace: Workspace, name: str) -> ModelVersion | None:
     """Return the version in production, if there is one."""
     row = records.select_version(workspace.database, name, stage="production")
-    return None if row is None else _version(row)
+    return None if row is None else as_struct(row, ModelVersion)
 
 
 def resolve(workspace: Workspace, reference: str) -> ModelVersion:
@@ -90,7 +88,7 @@ def resolve(workspace: Workspace, reference: str) -> ModelVersion:
     else:
         row = records.select_version(workspace.database, name, version=wanted.removeprefix("v"))
     if row is not None:
-        return _version(row)
+        return as_struct(row, ModelVersion)
     known = records.select_model_names(workspace.database)
     if name not in known:
         hint = did_you_mean(name, known) or (
@@ -158,7 +156,3 @@ def transition(
         demote_to=demote_to,
         allowed=_REACHED_FROM[to_stage],
     )
-
-
-def _version(row: Row[Any]) -> ModelVersion:
-    return as_struct(row, ModelVersion)

@@ -262,7 +262,8 @@ def _cast(column: pl.Series, wanted: ColumnType) -> pl.Series:
     if wanted.dtype == "float64" and kind in ("int64", "float64"):
         return column.cast(target)
     if wanted.dtype == "int64" and kind == "int64":
-        if dtype == pl.UInt64 and len(column) and (column.max() or 0) > 2**63 - 1:  # type: ignore[operator]
+        largest = column.max()
+        if dtype == pl.UInt64 and isinstance(largest, int) and largest > 2**63 - 1:
             raise _mismatch(column, wanted, "a number beyond 64 bits")
         return column.cast(target)
     if wanted.dtype == "int64" and kind == "float64":

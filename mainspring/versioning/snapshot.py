@@ -66,7 +66,7 @@ def take(
             for found in datasets
         ],
         environment=environment.capture(workspace.root),
-        randomness=msgspec.to_builtins(randomness) if randomness is not None else {},
+        randomness=msgspec.json.decode(msgspec.json.encode(randomness)) if randomness is not None else {},
         config=config.capture(workspace, parameters, argv),
     )
     records.insert_snapshot(workspace.database, msgspec.structs.asdict(snapshot))

@@ -29,7 +29,14 @@ def test_imports_are_followed(tmp_path: Path) -> None:
     )
     found = [path.relative_to(tmp_path).as_posix() for path in trace(tmp_path, [tmp_path / "pipeline.py"]).files]
     assert "unused.py" not in found
-    assert {"features/__init__.py", "features/text.py", "features/words.py", "pipeline.py", "shared.py", "train.py"} <= set(found)
+    assert {
+        "features/__init__.py",
+        "features/text.py",
+        "features/words.py",
+        "pipeline.py",
+        "shared.py",
+        "train.py",
+    } <= set(found)
     assert module_file(tmp_path, "features") == tmp_path / "features" / "__init__.py"
     assert module_file(tmp_path, "numpy") is None
 

@@ -38,7 +38,7 @@ def test_commands_are_recognised(tmp_path: Path) -> None:
 
 
 def test_a_comment_and_an_echo_run_nothing(tmp_path: Path) -> None:
-    github(tmp_path, '"# pytest"', triggers="workflow_dispatch")
+    github(tmp_path, '"# tox\\npip install pytest\\necho mainspring test"', triggers="workflow_dispatch")
     [found] = read_workflows(tmp_path)
     assert (found.automatic, found.runs) == (False, [])
 

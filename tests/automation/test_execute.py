@@ -67,7 +67,11 @@ def test_parameters_are_bound_and_checked(workspace):
         execute(workspace, parameters={"strength": Typed("much")}, progress=False)
     with pytest.raises(UsageError, match="is a dataset"):
         execute(workspace, parameters={"customers": 1}, progress=False)
-    edit(workspace.root / "pipeline.py", "customers: pl.DataFrame, strength: float = 0.5", "customer: pl.DataFrame, strength: float")
+    edit(
+        workspace.root / "pipeline.py",
+        "customers: pl.DataFrame, strength: float = 0.5",
+        "customer: pl.DataFrame, strength: float",
+    )
     with pytest.raises(UsageError, match="needs 'customer'") as missing:
         execute(workspace, progress=False)
     assert missing.value.hint == "did you mean 'customers'?"

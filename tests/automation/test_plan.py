@@ -53,7 +53,9 @@ def test_branches_follow_remembered_results(bare):
     )
     assert told(bare, entrypoint="branch:train") == [("size", "run", []), (REST, "unknown", ["size"])]
     execute(bare, entrypoint="branch:train", progress=False)
-    assert [name for name, status, _ in told(bare, entrypoint="branch:train") if status == "cached"] == ["size"] + 3 * ["item"]
+    assert [name for name, status, _ in told(bare, entrypoint="branch:train") if status == "cached"] == ["size"] + 3 * [
+        "item"
+    ]
 
 
 def test_a_pipeline_that_is_wrong_is_an_error(bare):

@@ -130,6 +130,7 @@ def test_a_script_that_cannot_run_says_why(scripted, before, after, error, messa
 
 
 def test_a_plan_with_a_script(scripted):
-    assert [(step.name, step.status) for step in plan(scripted, entrypoint="flow:train")][0] == ("train.py", "run")
+    first = plan(scripted, entrypoint="flow:train")[0]
+    assert (first.name, first.status) == ("train.py", "run")
     run(scripted)
     assert [(step.name, step.status) for step in plan(scripted, entrypoint="flow:train")] == [("train.py", "cached")]

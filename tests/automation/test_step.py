@@ -128,11 +128,21 @@ def test_random_numbers_belong_to_the_step(bare, tmp_path):
     with recording(bare, cache=False):
         assert other_draw() == second
         assert draw() == first
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_step_leaves_the_numbers_of_others_alone_remembered_or_not(bare, cache):
+    with recording(bare):
+        draw()
+    with recording(bare, cache=cache):
         random.seed(5)
         np.random.seed(5)
+        np.random.normal()
         draw()
         assert random.random() == random.Random(5).random()
-        assert np.random.rand() == np.random.RandomState(5).rand()
+        other = np.random.RandomState(5)
+        other.normal(size=2)  # they come in pairs, and the spare one is dropped
+        assert np.random.normal() == other.normal()
 
 
 def test_retries_are_recorded(bare):

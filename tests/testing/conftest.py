@@ -67,7 +67,9 @@ class Lab:
             task=None if hasattr(model, "classes_") else "regression",
         )  # fmt: skip
 
-    def candidate(self, n_train: int = 2000, n_holdout: int = 2000, *, task: str = "binary", model: Any = None) -> Candidate:
+    def candidate(
+        self, n_train: int = 2000, n_holdout: int = 2000, *, task: str = "binary", model: Any = None
+    ) -> Candidate:
         """Return a candidate fitted on rows that come before its holdout."""
         train = self.rows(n_train, task=task)
         return self.fit(train, self.rows(n_holdout, task=task, start=n_train), model)

@@ -98,3 +98,18 @@ def test_seen_is_set_membership(rows: list[int], known: list[int]) -> None:
     found = overlap(pl.DataFrame({"x": rows}), pl.DataFrame({"x": known}), ["x"])
     assert found.seen.tolist() == [row in known for row in rows]
     assert 0 <= found.chance <= 1
+
+
+def test_a_leak_across_moments_is_found_though_rows_repeat_within_a_day() -> None:
+    table = categorical(26_000).with_columns(pl.Series("day", np.arange(26_000) // 50))
+    train, holdout = table.head(24_000), table.tail(2_000)
+    assert not overlap(holdout, train, table.columns).is_beyond(0.01)
+    leaked = pl.concat([train, holdout.head(300)])
+    assert overlap(holdout, leaked, table.columns).is_beyond(0.01)
+
+
+def test_a_holdout_of_the_common_rows_alone_passes() -> None:
+    table = categorical(12_000)
+    common = table.tail(2000).filter(pl.col("carrier").is_in(["a", "b"]))
+    found = overlap(common, table.head(10_000), table.columns)
+    assert not found.is_beyond(0.01)

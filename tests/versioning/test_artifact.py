@@ -21,7 +21,7 @@ from sklearn.svm import SVC, LinearSVC
 from versioning_samples import FEATURES, make_candidate, make_rows
 
 from mainspring.base.errors import Corrupted, InvalidData, Refused
-from mainspring.versioning.artifact import load_artifact, pack, read_manifest
+from mainspring.versioning.artifact import load_artifact, pack, read_manifest, signature_of
 from mainspring.versioning.candidate import Candidate
 from mainspring.versioning.probe import UNSEEN
 
@@ -265,3 +265,31 @@ def test_a_tree_that_points_outside_is_refused(tmp_path: Path) -> None:
 def test_the_profile_travels_with_the_model(tmp_path: Path, candidate: Candidate) -> None:
     assert pack(candidate, tmp_path / "a").profile is None
     assert pack(candidate, tmp_path / "b", profile=b"{}").profile == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("train", "holdout", "categories"),
+    [
+        (pl.Categorical, pl.String, ["a", "b"]),
+        (pl.Enum(["b", "a"]), pl.Enum(["b", "a", "c"]), ["b", "a"]),
+        (pl.String, pl.Categorical, None),
+    ],
+)
+def test_tables_may_hold_text_in_different_ways(train: Any, holdout: Any, categories: list[str] | None) -> None:
+    rows = pl.DataFrame({"c": ["a", "b"], "y": [0, 1]})
+    given = Candidate(
+        model=OnlyArrays(),
+        train=rows.with_columns(pl.col("c").cast(train)),
+        holdout=rows.with_columns(pl.col("c").cast(holdout)),
+        features=["c"],
+        target="y",
+    )
+    assert signature_of(given).categories == ({"c": categories} if categories else {})
+
+
+def test_tables_that_disagree_about_a_column() -> None:
+    rows = pl.DataFrame({"c": [1, 2], "y": [0, 1]})
+    other = rows.with_columns(pl.col("c").cast(pl.String))
+    given = Candidate(model=OnlyArrays(), train=rows, holdout=other, features=["c"], target="y")
+    with pytest.raises(InvalidData, match="is Int64 in the train table and String in the holdout"):
+        signature_of(given)

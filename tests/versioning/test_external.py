@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,24 @@ def test_pickles_need_trust(workspace: Workspace, tmp_path: Path) -> None:
     artifact = models.load(workspace, version)
     assert artifact.manifest.format == "skops"
     assert artifact.signature.container == "numpy"
+
+
+def test_a_trusted_pickle_is_trusted_in_this_workspace_alone(workspace: Workspace, tmp_path: Path) -> None:
+    (workspace.root / "own_pickled.py").write_text(
+        "class Same:\n    def predict(self, rows):\n        return rows['delay'].to_numpy()\n"
+    )
+    code = "import joblib, own_pickled, sys; joblib.dump(own_pickled.Same(), sys.argv[1])"
+    path = tmp_path / "m.joblib"
+    subprocess.run([sys.executable, "-c", code, str(path)], cwd=workspace.root, check=True)
+    sample = SAMPLE.drop("late")
+    version = models.register_external(workspace, "m", path, sample=sample, trust_pickle=True)
+    artifact = models.load(workspace, version)
+    assert artifact.manifest.format == "joblib"
+    assert (artifact.folder / "code" / "own_pickled.py").is_file()
+    (workspace.state / "trusted" / version.artifact).unlink()
+    with pytest.raises(Refused, match="is a pickle"):
+        models.load(workspace, version)
+    sys.modules.pop("own_pickled")
 
 
 def test_without_a_target_it_can_be_served_but_not_judged(workspace: Workspace, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def check(settings: Latency, context: Context) -> list[Verdict]:
     }
     verdict = against_bound(name, found, high=settings.max_ms, required=settings.required, evidence=evidence)
     if verdict.status == "fail" and load["busy"] and cpu.low <= settings.max_ms:
-        reason = f"the machine was busy: {verdict.reason}; by CPU time it is {cpu.value:.3g} ms"
+        reason = f"the machine was busy; by CPU time it is {cpu.value:.3g} ms, at most {settings.max_ms:g} are allowed"
         return [
             msgspec.structs.replace(verdict, status="inconclusive", evidence={**verdict.evidence, "reason": reason})
         ]

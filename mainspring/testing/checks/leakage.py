@@ -60,7 +60,7 @@ def _rows(name: str, settings: Leakage, context: Context) -> Verdict:
         for view, each in found.items()
     }
     leaks = {view: each for view, each in found.items() if each.is_beyond(settings.max_row_overlap)}
-    view, worst = max((leaks or found).items(), key=lambda item: item[1].excess)
+    view, worst = max((leaks or found).items(), key=lambda item: (item[1].excess, item[1].share))
     reason = (
         f"{int(worst.seen.sum())} of {worst.n} holdout rows stand in the training rows too ({view}); "
         f"chance gives about {worst.chance:.1%}"
