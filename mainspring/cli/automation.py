@@ -211,7 +211,7 @@ def _executions(found: list[Execution]) -> object:
 
     rows = [
         (
-            item.id,
+            item.id[:16],
             item.pipeline,
             item.status,
             iso(item.started_at),

@@ -17,8 +17,8 @@ normal-mixture one (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024). Each 
 
 A harm whose interval lies wholly above its margin rolls the canary back, at once. When ``min_predictions`` (and
 ``min_labels``) are reached and no harm is shown, it is promoted: that says it was not found worse, and the interval
-recorded says how much worse it could still be. Requests count once however many rows they have; requests of one caller are
-treated as independent, which is a simplification when few callers ask often.
+recorded says how much worse it could still be. The request is what chance assigns, so each counts once however many rows it
+has (its loss is their mean); requests of one caller are treated as independent, a simplification when few ask often.
 """
 
 from __future__ import annotations
@@ -204,8 +204,13 @@ def _latency(seen: pl.DataFrame, ratio: float, alpha: float) -> Harm:
 
 def _performance(known: pl.DataFrame, metric: str, margin: float, alpha: float) -> Harm:
     usable = known.filter(pl.col("truth").is_finite(), pl.col("label").is_finite(), pl.col("score").is_finite())
+    request = pl.col("prediction_id").str.slice(0, _REQUEST_DIGITS).alias("request")
+    by_request = usable.with_columns(pl.Series("loss", losses(usable, metric))).group_by(
+        request, "role", maintain_order=True
+    )
+    means = by_request.agg(pl.col("loss").mean())
     bounded = metric in ("accuracy", "brier")
-    return _harm(f"loss ({metric})", usable, losses(usable, metric), margin, alpha, bounded=bounded)
+    return _harm(f"loss ({metric})", means, means["loss"].to_numpy(), margin, alpha, bounded=bounded)
 
 
 def losses(known: pl.DataFrame, metric: str) -> np.ndarray:

@@ -52,7 +52,6 @@ class Endpoints:
         self._workspace = workspace
         self._worker = worker
         self._changed = changed
-        self._policy = policy(workspace)
         self._seen: dict[Path, Mark] = {}
         self._retry_at: dict[Path, float] = {}
         self._warm: dict[str, OrderedDict[tuple[str, str], Predictor]] = {}
@@ -115,7 +114,8 @@ class Endpoints:
             self._swap(table, loaded)
 
     def _predictor(self, route: Route) -> Predictor:
-        return Predictor(route, materialise_address(self._workspace, route.artifact), self._policy)
+        folder = materialise_address(self._workspace, route.artifact)
+        return Predictor(route, folder, policy(self._workspace, route.artifact))
 
     def _swap(self, table: RouteTable, loaded: dict[tuple[str, str], Predictor]) -> None:
         name = table.endpoint

@@ -82,7 +82,7 @@ class Inference:
         self._slow.shutdown()
 
     async def answer(self, live: Live, payload: Payload, *, key: str | None, version: str | None = None) -> Served:
-        """Answer the rows of a request and record it.
+        """Answer the rows of a request and record it; where a canary cannot, the champion does, in the role ``fallback``.
 
         Raises:
             Problem: 400 the rows are not what the model takes; 404 there is no such version; 413 too many rows;
@@ -102,8 +102,15 @@ class Inference:
             start=time.perf_counter(),
         )
         role, predictor = self._route(live, request, version)
-        values = self._read(request, predictor, role, columns)
-        answer = await self._call(request, predictor, role, values)
+        try:
+            values = self._read(request, predictor, role, columns)
+            answer = await self._call(request, predictor, role, values)
+        except Problem:
+            if role != "canary":
+                raise
+            role, predictor = "fallback", live.predictors["champion"]
+            values = self._read(request, predictor, role, columns)
+            answer = await self._call(request, predictor, role, values)
         if role != "pinned" and "shadow" in live.predictors and shadowed(live.table, request.key):
             self._copy(request, live.predictors["shadow"], columns)
         return Served(answer=answer, predictor=predictor, role=role, ids=ids)

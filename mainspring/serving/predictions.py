@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
 
-ANSWERED = ("champion", "canary", "pinned")
-"""Roles whose answers reached a caller; ``pinned`` is a version that the caller named."""
+ANSWERED = ("champion", "canary", "pinned", "fallback")
+"""Roles whose answers reached a caller: ``pinned`` is a version that the caller named, ``fallback`` the champion answering
+for a canary that could not (that canary's failure is recorded beside it, under the same id)."""
 
 
 def predictions(

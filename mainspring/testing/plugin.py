@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="REF",
         default=None,
         help="model version that `candidate` is (NAME, NAME@1.2.0 or NAME@STAGE); by default the newest one that is "
-        "in development or staging",
+        "in development or staging, or else the one in production",
     )
 
 
@@ -148,7 +148,7 @@ def workspace(pytestconfig: pytest.Config) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="session")
 def candidate(pytestconfig: pytest.Config, workspace: Workspace) -> Subject:
-    """The model version under test: ``--model``, or the newest in development or staging."""
+    """The model version under test: ``--model``, or the newest in development or staging, or else in production."""
     from mainspring.base.errors import NotFound
     from mainspring.testing.gate import version_to_judge
     from mainspring.testing.subject import Subject

@@ -7,6 +7,7 @@ with mainspring.start_run(params={"depth": 3}):
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -270,7 +271,7 @@ def _snapshot_id(
         return snapshot.id
     if parent is not None and parent.snapshot_id is not None:
         return parent.snapshot_id
-    return snapshots.take(workspace, datasets=[], randomness=None, parameters=dict(params)).id
+    return snapshots.take(workspace, datasets=[], randomness=None, parameters=dict(params), argv=sys.argv).id
 
 
 def _begin(

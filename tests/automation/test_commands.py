@@ -37,14 +37,9 @@ def test_tables_for_people(call):
     assert "candidate: churn@1.0.0" in call("run").out
     assert "cached" in call("plan").out
     assert "manual" in call("events", "list").out
-    listed = call("executions", "list").out
-    assert "churn@1.0.0" in listed
-    assert (
-        "prepare"
-        in call(
-            "executions", "show", next(line for line in listed.splitlines() if "churn@1.0.0" in line).split()[0]
-        ).out
-    )
+    assert "finished" in call("executions", "list").out
+    [execution] = json.loads(call("executions", "list", "--json").out)
+    assert "prepare" in call("executions", "show", execution["id"]).out
 
 
 def test_what_goes_wrong_is_one_clear_line(call, workspace):

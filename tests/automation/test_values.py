@@ -124,12 +124,12 @@ def test_a_list_within_itself():
     assert hash_value(knot) == hash_value(knot)
 
 
-def test_what_has_no_content_is_refused():
-    for value in ((x for x in "ab"), sys.stdout, FRAME.lazy(), {"deep": [iter([])], "file": sys.stdin}):
-        with pytest.raises(Unhashable) as refused:
-            hash_value(value)
-        assert refused.value.hint
-    assert hash_value({"deep": [open]}) == hash_value({"deep": [open]})
+def test_what_has_no_content_is_refused(tmp_path):
+    with (tmp_path / "open").open("w") as file:
+        for value in ((x for x in "ab"), file, FRAME.lazy(), {"deep": [(x for x in "ab")]}):
+            with pytest.raises(Unhashable) as refused:
+                hash_value(value)
+            assert refused.value.hint
 
 
 def test_results_of_other_kinds_come_back():

@@ -128,10 +128,8 @@ def test_a_failing_canary_is_rolled_back_by_the_guard_alone(tmp_path: Path) -> N
             wait_until(lambda: all(version(client) == first for _ in range(20)), "the champion for all")
             client.close()
         assert load.failures == []
-        assert {role for status, _, role in load.answers if status == 200} == {"champion", "canary"}
-        failed = [answer for answer in load.answers if answer[0] != 200]
-        assert failed
-        assert {status for status, *_ in failed} == {500}
+        assert {status for status, *_ in load.answers} == {200}
+        assert {"champion", "fallback"} <= {role for _, _, role in load.answers}
     ended = releases.list_releases(workspace, "m")[0].evidence["ended"]
     assert "error rate" in ended["reason"]
     assert stages(workspace)[broken] == "archived"

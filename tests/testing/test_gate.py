@@ -116,8 +116,7 @@ def test_which_version_is_judged_without_a_name(lab) -> None:
     with pytest.raises(NotFound):
         version_to_judge(workspace, None)
     first = lab.register(workspace, lab.candidate(200, 200), production=True)
-    with pytest.raises(NotFound):
-        version_to_judge(workspace, None)
+    assert version_to_judge(workspace, None) == first
     second = lab.register(workspace, lab.candidate(300, 200))
     assert version_to_judge(workspace, None) == second
     assert version_to_judge(workspace, "m@production") == models.resolve(workspace, first.reference)

@@ -8,9 +8,9 @@ import psutil
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+from sklearn.tree import DecisionTreeClassifier
 
 from mainspring.base.errors import ExternalToolError, InvalidData
 from mainspring.base.settings.checks import Latency, Memory, Skew
@@ -134,11 +134,11 @@ def test_text_dates_moments_nulls_and_flags_go_through_the_real_endpoint_unchang
             ("numbers", SimpleImputer(), ["whole", "number"]),
         ]
     )
-    model = make_pipeline(prepare, LogisticRegression(max_iter=500))
+    model = make_pipeline(prepare, DecisionTreeClassifier(max_depth=6, random_state=0))
     train, holdout = table.head(400), table.tail(200)
-    model.fit(train.select(features).to_pandas(), train["class"].to_numpy())
+    model.fit(train.select(features), train["class"].to_numpy())
     candidate = Candidate(
-        model=model, train=train, holdout=holdout, features=features, target="class", container="pandas"
+        model=model, train=train, holdout=holdout, features=features, target="class", container="polars"
     )
     verdicts = answer(Skew(), lab.context(candidate))
     assert {verdict.check: verdict.reason for verdict in verdicts if verdict.status != "pass"} == {}

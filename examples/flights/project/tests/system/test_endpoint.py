@@ -13,6 +13,6 @@ pytestmark = pytest.mark.system
 def test_the_endpoint_answers_flights_of_the_holdout(endpoint, holdout, candidate) -> None:
     inputs = [column.name for column in candidate.signature.inputs]
     body = json.dumps({"dataframe_records": holdout.head(5).select(inputs).to_dicts()}).encode()
-    request = Request(f"{endpoint}/invocations", body, {"Content-Type": "application/json"})
+    request = Request(f"{endpoint.url}/invocations", body, {"Content-Type": "application/json"})
     answer = json.load(urlopen(request, timeout=30))
     assert len(answer["predictions"]) == len(answer["prediction_ids"]) == 5

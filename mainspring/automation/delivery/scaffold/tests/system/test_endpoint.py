@@ -15,6 +15,6 @@ def test_the_endpoint_answers_rows_of_the_holdout(endpoint, holdout) -> None:
     for row in rows:
         row.pop("benign")
     body = json.dumps({"dataframe_records": rows}).encode()
-    request = Request(f"{endpoint}/invocations", body, {"Content-Type": "application/json"})
+    request = Request(f"{endpoint.url}/invocations", body, {"Content-Type": "application/json"})
     answer = json.load(urlopen(request, timeout=30))
     assert len(answer["predictions"]) == len(answer["prediction_ids"]) == 5
