@@ -51,15 +51,21 @@ def _commands(path: str, group: Any) -> Iterator[str]:
         yield ""
         for item in [*arguments, *options]:
             shown = ", ".join(item.opts) if item in options else item.metavar or item.name.upper()
-            default = "" if item.default in (None, False, ()) or callable(item.default) or item.required else f" (default {item.default})"
-            yield f"- `{shown}`: {' '.join((getattr(item, 'help', None) or '').split())}{default}"
+            yield f"- `{shown}`: {' '.join((getattr(item, 'help', None) or '').split())}{_default(item)}"
         if arguments or options:
             yield ""
 
 
+def _default(item: Any) -> str:
+    silent = item.required or callable(item.default) or item.default in (None, False, (), [])
+    return "" if silent else f" (default {item.default})"
+
+
 def main() -> int:
     """Write the pages, or with ``--check`` compare them with what is there."""
-    stale = [name for name, text in pages().items() if not (FOLDER / name).is_file() or (FOLDER / name).read_text() != text]
+    stale = [
+        name for name, text in pages().items() if not (FOLDER / name).is_file() or (FOLDER / name).read_text() != text
+    ]
     if "--check" in sys.argv:
         if stale:
             print(f"out of date: {', '.join(stale)}; run `make reference`", file=sys.stderr)

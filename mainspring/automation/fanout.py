@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.automation import results
 from mainspring.automation.attempts import Attempted, attempt, explained
+from mainspring.automation.replay import Logged, listening
 from mainspring.base.errors import UsageError
 from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_bytes
 from mainspring.store.objects import Objects
+from mainspring.tracking.run import active_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +57,7 @@ class Done:
 
     stored: StoredResult | None
     attempted: Attempted
+    logged: Logged | None = None
 
 
 @dataclass
@@ -88,7 +91,8 @@ class Pool:
             objects=self.objects,
         )
         if self._executor is None:
-            self._executor = _executor(processes())
+            run = active_run()
+            self._executor = _executor(processes(), run.environment() if run is not None else {})
         return self._executor.submit(run, task)
 
     def close(self, *, at_once: bool = False) -> None:
@@ -127,14 +131,15 @@ def processes() -> int:
 def run(task: Task) -> Done:
     """Make a call in this process and store what it returned."""
     root = task.root
-    attempted = attempt(
-        task.label,
-        functools.partial(_call, task),
-        retries=task.retries,
-        delay=task.retry_delay,
-        seed=task.seed,
-        root=root,
-    )
+    with listening() as logged:
+        attempted = attempt(
+            task.label,
+            functools.partial(_call, task),
+            retries=task.retries,
+            delay=task.retry_delay,
+            seed=task.seed,
+            root=root,
+        )
     if attempted.error is not None:
         return Done(stored=None, attempted=attempted)
     try:
@@ -142,7 +147,7 @@ def run(task: Task) -> Done:
     except Exception as error:  # noqa: BLE001 - whatever it is, the process that asked has to hear of it
         failed = explained(error, root, f"step '{task.name}'")
         return Done(stored=None, attempted=_without_value(attempted, failed))
-    return Done(stored=stored, attempted=_without_value(attempted, None))
+    return Done(stored=stored, attempted=_without_value(attempted, None), logged=logged)
 
 
 def _without_value(attempted: Attempted, error: Any) -> Attempted:
@@ -180,14 +185,21 @@ def _sent(name: str, value: Any) -> bytes:
         raise UsageError(f"an argument of step '{name}' cannot be sent to a process: {error}", hint=hint) from error
 
 
-def _executor(count: int) -> ProcessPoolExecutor:
+def _executor(count: int, variables: dict[str, str]) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=_prepare, initargs=(os.getpid(), count, list(sys.path))
+        count,
+        mp_context=get_context("spawn"),
+        initializer=_prepare,
+        initargs=(os.getpid(), count, list(sys.path), variables),
     )
 
 
-def _prepare(parent: int, count: int, path: list[str]) -> None:
-    """Make this process one of many: its share of the threads, deaf to Ctrl-C, gone when its parent is."""
+def _prepare(parent: int, count: int, path: list[str], variables: dict[str, str]) -> None:
+    """Make this process one of many: its share of the threads, deaf to Ctrl-C, gone when its parent is.
+
+    ``variables`` let what it logs go to the run of the process that started it.
+    """
+    os.environ.update(variables)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = path
     threads = str(max(1, len(os.sched_getaffinity(0)) // count))

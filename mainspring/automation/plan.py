@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import msgspec
 
-from mainspring.automation import records, results
+from mainspring.automation import memory, results
 from mainspring.automation.active import Work, acting
 from mainspring.automation.attempts import explained
 from mainspring.automation.binding import choose, value_of
@@ -142,17 +142,13 @@ class _Planner:
         if waits:
             return self._unknown(work, "depends", waits, None)
         key = key_of(work, self.root, self.workspace.settings.seed) if work.cache else None
-        if key is not None:
-            with self.workspace.database.read() as connection:
-                row = records.find_result(connection, key)
-            if row is not None:
-                stored = results.StoredResult(md5=row.result, format=row.format, size=row.size)
-                try:
-                    value = results.load(self.workspace.objects, stored, self.root)
-                except results.Unreadable:
-                    return self._unknown(work, "run", [], key)
-                self.add(work.name, "cached", key=key)
-                return value
+        try:
+            remembered = memory.recall(self.workspace, key) if key is not None else None
+        except results.Unreadable:
+            remembered = None
+        if remembered is not None:
+            self.add(work.name, "cached", key=key)
+            return remembered.value
         return self._unknown(work, "run", [], key)
 
     def fan_out(self, works: list[Work]) -> list[Future[Any]]:

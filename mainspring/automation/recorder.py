@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from mainspring.automation import records, results
+from mainspring.automation import memory, records, results
 from mainspring.automation.active import acting
 from mainspring.automation.attempts import Attempted, attempt, explained
 from mainspring.automation.closure import code_hash
 from mainspring.automation.fanout import Done, Pool
 from mainspring.automation.progress import Reporter
-from mainspring.automation.records import ExecutionRow, ResultRow, StepRow
+from mainspring.automation.records import ExecutionRow, StepRow
+from mainspring.automation.replay import listening, replay
 from mainspring.automation.seeds import passed
 from mainspring.automation.values import Unhashable, hash_value
 from mainspring.base.clock import now
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from mainspring.automation.active import Work
     from mainspring.automation.leases import Lease
+    from mainspring.automation.records import ResultRow
+    from mainspring.automation.replay import Logged
     from mainspring.automation.results import StoredResult
     from mainspring.store.workspace import Workspace
 
@@ -123,7 +126,7 @@ class Recorder:
         """Record the steps that were remembered."""
         with self._lock:
             if self._buffer:
-                self._write(None, None)
+                self._write(None, [])
 
     def _key(self, work: Work) -> str:
         if work.cache:
@@ -138,51 +141,55 @@ class Recorder:
     def _recall(self, work: Work, key: str, position: int) -> tuple[bool, Any]:
         if not (self.cache and work.cache):
             return False, None
-        with self.workspace.database.read() as connection:
-            row = records.find_result(connection, key)
-        if row is None:
-            return False, None
         begun = time.perf_counter()
         try:
-            stored = results.StoredResult(md5=row.result, format=row.format, size=row.size)
-            value = results.load(self.workspace.objects, stored, self.root)
+            remembered = memory.recall(self.workspace, key)
         except results.Unreadable as error:
             self.reporter.note(f"▸ {work.name} … its remembered result is unusable ({error.message}); it runs again")
+            return False, None
+        if remembered is None:
             return False, None
         with self._lock:
             self.cached += 1
             self._buffer.append(self._row(work, key, position, "cached", 0, now(), time.perf_counter() - begun, None))
             if time.monotonic() - self._flushed > _LATEST:
-                self._write(None, None)
+                self._write(None, [])
         passed()
+        if remembered.logged is not None:
+            replay(remembered.logged, self.workspace.objects)
         self.reporter.ended(work.name, "cached")
-        return True, value
+        return True, remembered.value
 
     def _run(self, work: Work, key: str, position: int) -> Any:
         self.reporter.started(work.name)
         started_at, begun = now(), time.perf_counter()
         try:
-            attempted = attempt(
-                _label(work), work.compute, retries=work.retries, delay=work.retry_delay, seed=self.seed, root=self.root
-            )
+            with listening() as logged:
+                attempted = attempt(
+                    _label(work),
+                    work.compute,
+                    retries=work.retries,
+                    delay=work.retry_delay,
+                    seed=self.seed,
+                    root=self.root,
+                )
         except BaseException:
-            row = self._row(
-                work, key, position, "interrupted", 1, started_at, time.perf_counter() - begun, "interrupted"
-            )
-            self._end(work, row, None)
+            seconds = time.perf_counter() - begun
+            row = self._row(work, key, position, "interrupted", 1, started_at, seconds, "interrupted")
+            self._end(row, None, None)
             raise
-        stored, error = None, attempted.error
+        value, stored, error = attempted.value, None, attempted.error
         if error is None and work.cache:
             try:
-                stored = results.store(self.workspace.objects, attempted.value, self.root)
+                stored = results.store(self.workspace.objects, value, self.root)
+                if stored.format == "pickle":  # what comes out is what will come out when it is remembered
+                    value = results.load(self.workspace.objects, stored, self.root)
             except MainspringError as unstored:
-                error = explained(unstored, self.root, f"step '{work.name}'")
-        self._end_attempted(work, key, position, attempted, stored, error)
+                stored, error = None, explained(unstored, self.root, f"step '{work.name}'")
+        self._end_attempted(work, key, position, attempted, stored, logged, error)
         if error is not None:
             raise error
-        if stored is not None and stored.format == "pickle":
-            return results.load(self.workspace.objects, stored, self.root)
-        return attempted.value
+        return value
 
     def _end_attempted(
         self,
@@ -191,37 +198,27 @@ class Recorder:
         position: int,
         attempted: Attempted,
         stored: StoredResult | None,
+        logged: Logged | None,
         error: MainspringError | None,
     ) -> None:
         status = "finished" if error is None else "failed"
         told = attempted.record if error is None or error is attempted.error else error.message
         row = self._row(work, key, position, status, attempted.attempts, attempted.started_at, attempted.seconds, told)
-        self._end(work, row, stored)
+        self._end(row, stored, logged)
 
-    def _end(self, work: Work, row: StepRow, stored: StoredResult | None) -> None:
-        result = None
-        if stored is not None:
-            result = ResultRow(
-                key=row.key,
-                name=row.name,
-                result=stored.md5,
-                format=stored.format,
-                size=stored.size,
-                seconds=row.seconds,
-                execution_id=self.execution_id,
-                created_at=now(),
-            )
+    def _end(self, row: StepRow, stored: StoredResult | None, logged: Logged | None) -> None:
+        kept = [] if stored is None else memory.rows(self.workspace, row, stored, logged)
         with self._lock:
             self.ran += 1
-            self._write(row, result)
-        self.reporter.ended(work.name, row.status, row.seconds, row.attempts)
+            self._write(row, kept)
+        self.reporter.ended(row.name, row.status, row.seconds, row.attempts)
 
-    def _write(self, row: StepRow | None, result: ResultRow | None) -> None:
+    def _write(self, row: StepRow | None, kept: list[ResultRow]) -> None:
         with self.workspace.database.write() as connection:
             if self.lease is not None:
                 self.lease.check(connection)
-            if result is not None:
-                records.put_result(connection, result)
+            if kept:
+                records.put_results(connection, kept)
             records.add_steps(connection, self._buffer if row is None else [*self._buffer, row])
         self._buffer.clear()
         self._flushed = time.monotonic()
@@ -272,7 +269,7 @@ class Recorder:
                 answer.cancel()
                 return
             done = sent.result()
-            self._end_attempted(work, key, position, done.attempted, done.stored, done.attempted.error)
+            self._end_attempted(work, key, position, done.attempted, done.stored, done.logged, done.attempted.error)
             if done.stored is None:
                 answer.set_exception(_told(done.attempted.error))
             else:

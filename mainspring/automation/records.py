@@ -150,9 +150,9 @@ def find_result(connection: Connection, key: str) -> ResultRow | None:
     return None if row is None else ResultRow(**dict(zip(_RESULT, row, strict=True)))
 
 
-def put_result(connection: Connection, row: ResultRow) -> None:
-    """Remember a result, replacing what was remembered under its key."""
-    _put_result(connection, [msgspec.structs.asdict(row)]).close()
+def put_results(connection: Connection, rows: Iterable[ResultRow]) -> None:
+    """Remember results, each replacing what was remembered under its key."""
+    _put_result(connection, [msgspec.structs.asdict(row) for row in rows]).close()
 
 
 def add_steps(connection: Connection, rows: Iterable[StepRow]) -> None:

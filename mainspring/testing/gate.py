@@ -22,8 +22,6 @@ from mainspring.versioning.evidence import read_evidence
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Row
-
     from mainspring.base.settings.checks import Check
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.evidence import Evidence
@@ -213,7 +211,7 @@ def _row(gate: Gate) -> dict[str, Any]:
     }
 
 
-def _gate(row: Row[Any]) -> Gate:
+def _gate(row: Any) -> Gate:
     held = msgspec.convert(row.verdicts, list[Verdict])
     verdicts = [verdict for verdict in held if verdict.check != _PROVENANCE]
     made = next((verdict.evidence for verdict in held if verdict.check == _PROVENANCE), {})

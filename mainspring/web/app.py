@@ -43,6 +43,8 @@ def build(workspace: Workspace, *, token_hash: str | None) -> Litestar:
     return Litestar(
         route_handlers=[page, data, health, create_static_files_router(path="/static", directories=[HERE / "static"])],
         template_config=TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine),
-        middleware=[DefineMiddleware(Gatekeeper, hosts=workspace.settings.serving.allowed_hosts, token_hash=token_hash)],
+        middleware=[
+            DefineMiddleware(Gatekeeper, hosts=workspace.settings.serving.allowed_hosts, token_hash=token_hash)
+        ],
         request_max_body_size=1_000_000,
     )

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from litestar.enums import ScopeType
+
 from mainspring.web.token import LOOPBACK, matches
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADERS = [
-    (b"content-security-policy", b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'",
+    ),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -30,7 +35,7 @@ class Gatekeeper:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -46,7 +51,11 @@ class Gatekeeper:
             return
         status, text = refusal
         challenge = [(b"www-authenticate", b"Bearer")] if status == 401 else []
-        start = {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain"), *challenge]}
+        start = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"text/plain"), *challenge],
+        }
         await send_with_headers(start)  # type: ignore[arg-type]  # Litestar's message types are closed TypedDicts
         await send({"type": "http.response.body", "body": text.encode(), "more_body": False})
 

@@ -81,7 +81,9 @@ def _endpoints(workspace: Workspace) -> Section:
         table = routes.read(file)
         for route in table.routes:
             share = f"{route.weight:.0%}" + (" copied" if route.role == "shadow" else "")
-            rows.append([Cell(table.endpoint), Cell(route.version), Cell(route.role, route.role), Cell(share, "number")])
+            rows.append(
+                [Cell(table.endpoint), Cell(route.version), Cell(route.role, route.role), Cell(share, "number")]
+            )
     return Section(["endpoint", "version", "role", "share of requests"], rows)
 
 
@@ -115,7 +117,13 @@ def _estimate(evidence: dict[str, object]) -> float | None:
 
 def _alerts(workspace: Workspace) -> Section:
     rows = [
-        [Cell(alert.monitor), Cell(alert.status, alert.status), Cell(alert.summary), Cell(iso(alert.at), "number"), _when(alert.resolved_at)]
+        [
+            Cell(alert.monitor),
+            Cell(alert.status, alert.status),
+            Cell(alert.summary),
+            _when(alert.at),
+            _when(alert.resolved_at),
+        ]
         for alert in list_alerts(workspace, limit=_ROWS)
     ]
     return Section(["monitor", "status", "summary", "fired at", "resolved at"], rows)
@@ -123,7 +131,13 @@ def _alerts(workspace: Workspace) -> Section:
 
 def _releases(workspace: Workspace) -> Section:
     rows = [
-        [Cell(item.endpoint), Cell(item.version), Cell(item.state.replace("_", " "), item.state), Cell(item.reason), _when(item.updated_at)]
+        [
+            Cell(item.endpoint),
+            Cell(item.version),
+            Cell(item.state.replace("_", " "), item.state),
+            Cell(item.reason),
+            _when(item.updated_at),
+        ]
         for item in list_releases(workspace)[:_ROWS]
     ]
     return Section(["endpoint", "version", "state", "why", "since"], rows)
@@ -131,7 +145,13 @@ def _releases(workspace: Workspace) -> Section:
 
 def _events(workspace: Workspace) -> Section:
     rows = [
-        [Cell(event.kind), Cell(event.trigger), Cell(event.status, event.status), Cell(event.reason or "—"), _when(event.at)]
+        [
+            Cell(event.kind),
+            Cell(event.trigger),
+            Cell(event.status, event.status),
+            Cell(event.reason or "—"),
+            _when(event.at),
+        ]
         for event in list_events(workspace, limit=_ROWS)
     ]
     return Section(["event", "trigger", "status", "what became of it", "at"], rows)

@@ -28,7 +28,9 @@ def commands(group: object = None, path: tuple[str, ...] = ()) -> list[tuple[tup
     return found
 
 
-@pytest.mark.parametrize(("path", "command"), commands(), ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+@pytest.mark.parametrize(
+    ("path", "command"), commands(), ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
 def test_every_command_and_option_says_what_it_does(path: tuple[str, ...], command: object) -> None:
     assert command.help, path  # type: ignore[attr-defined]
     for parameter in command.params:  # type: ignore[attr-defined]
@@ -56,4 +58,6 @@ def test_commands_named_in_the_documentation_exist() -> None:
     known = {path[0] for path, _ in commands()}
     for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
         for word in re.findall(r"(?:^|[`$ ])mainspring ([a-z]+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
-            assert word in known or word in {"is", "does", "takes", "keeps", "speaks"}, f"{page.name}: mainspring {word}"
+            assert word in known or word in {"is", "does", "takes", "keeps", "speaks"}, (
+                f"{page.name}: mainspring {word}"
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,8 @@ import pytest
 from mainspring.automation.binding import Typed
 from mainspring.automation.execute import DataRefused, execute, get_execution, list_executions, steps
 from mainspring.base.errors import Conflict, NotFound, StepFailed, UsageError
-from mainspring.tracking.search import get_run
+from mainspring.tracking import artifacts
+from mainspring.tracking.search import get_run, history
 from mainspring.versioning import data, models
 from tests.automation.conftest import customers, edit, wait_for
 
@@ -243,5 +243,44 @@ def test_progress_is_one_line_a_step(workspace, capfd):
     assert lines[3:] == ["▸ prepare … cached", "▸ split … cached", "▸ fit … cached"]
 
 
-def test_environment_of_the_test_is_clean():
-    assert "MAINSPRING_RUN_ID" not in os.environ
+LOGGING = """
+from mainspring.automation.step import step
+from types import SimpleNamespace
+from mainspring.tracking.run import log_metric, log_param, log_text, set_tag
+
+@step
+def fit(rounds):
+    for number in range(rounds):
+        log_metric("loss", 1 / (number + 1), step=number)
+    log_param("rounds", rounds)
+    set_tag("kind", "linear")
+    log_text("fitted", "note.txt")
+    log_metric("auc", SimpleNamespace(value=0.8, low=0.7, high=0.9, n=10))
+    return rounds
+
+@step
+def fold(number):
+    log_metric("fold", number, step=number)
+    return number
+
+def train():
+    log_metric("body", 1.0)
+    return fit(3) + sum(fold.map([1, 2]))
+"""
+
+
+def test_what_steps_log_is_in_every_run_that_uses_them(bare, monkeypatch):
+    monkeypatch.setenv("MAINSPRING_PROCESSES", "1")
+    (bare.root / "logs.py").write_text(LOGGING)
+    found = []
+    for _ in range(3):
+        done = execute(bare, entrypoint="logs:train", progress=False)
+        assert done.outcome["value"] == 6
+        histories = {key: history(bare, done.run_id, key) for key in ("loss", "fold", "body")}
+        found.append({key: sorted(zip(each.steps, each.values, strict=True)) for key, each in histories.items()})
+        run = get_run(bare, done.run_id)
+        assert (run.params["rounds"], run.tags["kind"], run.metrics["auc"].high) == ("3", "linear", 0.9)
+        assert artifacts.read_artifact(bare, done.run_id, "note.txt") == b"fitted"
+    assert (done.ran, done.cached) == (0, 3)
+    assert found[0] == {"loss": [(0, 1.0), (1, 0.5), (2, 1 / 3)], "fold": [(1, 1.0), (2, 2.0)], "body": [(0, 1.0)]}
+    assert found[1:] == found[:1] * 2

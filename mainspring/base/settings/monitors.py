@@ -84,6 +84,7 @@ class Resources(MonitorSettings, tag="resources", frozen=True, kw_only=True):
 
     max_memory: Share = 0.95
     max_processor: Share = 0.98
+    """Load of the last five minutes, a processor."""
     max_disk: Share = 0.95
 
 

@@ -12,28 +12,27 @@ if TYPE_CHECKING:
     from mainspring.base.settings.monitors import Resources
     from mainspring.monitoring.monitors.watched import Watched
 
-_SAMPLES = 2
-_SAMPLE_SECONDS = 0.25
-
 
 def resources(monitor: Resources, watched: Watched) -> Finding:
-    """Sample twice; fires when something is beyond its bound in both, so that a spike is not an alert."""
-    samples = [_sample(str(watched.workspace.root)) for _ in range(_SAMPLES)]
+    """Look at memory, disk and the load of the last five minutes; fires for what is beyond its bound.
+
+    The load is that of Unix: how many processes wanted a processor, a processor; beyond 1 some had to wait, and it is cut
+    there. A spike of seconds does not move it.
+    """
+    used = _used(str(watched.workspace.root))
     bounds = {"memory": monitor.max_memory, "processor": monitor.max_processor, "disk": monitor.max_disk}
-    least = {name: min(sample[name] for sample in samples) for name in bounds}
     problems = [
-        f"{name} is {least[name]:.0%} used, above {bound:.0%}" for name, bound in bounds.items() if least[name] > bound
+        f"{name} is {used[name]:.0%} used, above {bound:.0%}" for name, bound in bounds.items() if used[name] > bound
     ]
-    summary = "; ".join(problems) or ", ".join(f"{name} {share:.0%}" for name, share in least.items())
-    evidence = {"samples": samples, "max": bounds}
-    return Finding(status="firing" if problems else "ok", n=_SAMPLES, summary=summary, evidence=evidence)
+    summary = "; ".join(problems) or ", ".join(f"{name} {share:.0%}" for name, share in used.items())
+    evidence = {"used": used, "max": bounds}
+    return Finding(status="firing" if problems else "ok", n=1, summary=summary, evidence=evidence)
 
 
-def _sample(folder: str) -> dict[str, float]:
-    processor = psutil.cpu_percent(interval=_SAMPLE_SECONDS) / 100
+def _used(folder: str) -> dict[str, float]:
     memory = psutil.virtual_memory()
     return {
         "memory": 1 - memory.available / memory.total,
-        "processor": processor,
+        "processor": min(psutil.getloadavg()[1] / (psutil.cpu_count() or 1), 1.0),
         "disk": psutil.disk_usage(folder).percent / 100,
     }
