@@ -186,43 +186,13 @@ def version_to_judge(workspace: Workspace, reference: str | None, name: str | No
     return max(waiting, key=lambda version: (version.created_at, version.id))
 
 
-class _Provenance(msgspec.Struct, kw_only=True):
-    """What a gate was made with; recorded as a last entry beside the verdicts, which decides nothing."""
-
-    holdout_md5: str | None = None
-    commit: str | None = None
-    checks: str | None = None
-
-
-_PROVENANCE = "provenance"
-
-
 def _row(gate: Gate) -> dict[str, Any]:
-    made = _Provenance(holdout_md5=gate.holdout_md5, commit=gate.commit, checks=gate.checks)
-    last = Verdict(check=_PROVENANCE, status="not_applicable", evidence=msgspec.to_builtins(made), required=False)
-    return {
-        "id": gate.id,
-        "model": gate.model,
-        "version": gate.version,
-        "champion": gate.champion,
-        "at": gate.at,
-        "outcome": gate.outcome,
-        "verdicts": msgspec.to_builtins([*gate.verdicts, last]),
-    }
+    row = msgspec.to_builtins(gate)
+    del row["reason"]
+    return dict(row)
 
 
 def _gate(row: Any) -> Gate:
-    held = msgspec.convert(row.verdicts, list[Verdict])
-    verdicts = [verdict for verdict in held if verdict.check != _PROVENANCE]
-    made = next((verdict.evidence for verdict in held if verdict.check == _PROVENANCE), {})
-    return Gate(
-        id=row.id,
-        model=row.model,
-        version=row.version,
-        champion=row.champion,
-        at=row.at,
-        outcome=row.outcome,
-        verdicts=verdicts,
-        reason=reason(verdicts),
-        **msgspec.structs.asdict(msgspec.convert(made, _Provenance)),
-    )
+    verdicts = msgspec.convert(row.verdicts, list[Verdict])
+    held = {name: value for name, value in row._mapping.items() if name != "verdicts"}
+    return Gate(**held, verdicts=verdicts, reason=reason(verdicts))

@@ -83,7 +83,9 @@ def measure(
     Raises:
         InvalidData: the model could not be loaded or did not answer there; says what it said.
     """
-    model = workspace.settings.model
+    from mainspring.versioning.materials import policy  # the measured process would pay for the database
+
+    trust_pickle, trusted_types = policy(workspace, artifact.folder.name)
     with tempfile.TemporaryDirectory(prefix="mainspring-") as scratch:
         order = Order(
             what=what,
@@ -92,8 +94,8 @@ def measure(
             fewest=fewest,
             most=most,
             seconds=seconds,
-            trust_pickle=bool(model and model.trust_pickle),
-            trusted_types=tuple(model.trusted_types) if model else (),
+            trust_pickle=trust_pickle,
+            trusted_types=trusted_types,
         )
         _run(order)
         return msgspec.json.decode(Path(order.report).read_bytes(), type=Reading)

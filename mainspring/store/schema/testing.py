@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, String, Table
 
-from mainspring.store.schema.metadata import Document, Id, Moment, metadata
+from mainspring.store.schema.metadata import Address, Document, Id, Moment, metadata
 
 gates = Table(
     "gates",
@@ -16,6 +16,9 @@ gates = Table(
     Column("at", Moment, nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("verdicts", Document, nullable=False),
+    Column("holdout_md5", Address),
+    Column("commit", String(64)),
+    Column("checks", String(64)),
     Index(None, "model", "version", "at"),
 )
 
