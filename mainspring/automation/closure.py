@@ -15,6 +15,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import types
 from dataclasses import MISSING
@@ -36,6 +37,7 @@ _GENERATED = _SILENT | {
 }  # fmt: skip
 _WITHOUT_CONTENT = {"logging", "threading", "_thread", "contextvars", "io", "_io", "rich"}
 _LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"}
+_STANDARD = str(Path(os.__file__).parent) + os.sep
 _ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD"}
 
 
@@ -69,6 +71,8 @@ def is_project_file(file: str, root: Path) -> bool:
 def _is_project_file(file: str, root: Path) -> bool:
     if file.startswith("<"):
         return file.startswith(("<ipython", "<stdin", "<doctest"))
+    if file.startswith(_STANDARD) or "site-packages" in file:
+        return False
     path = Path(file).resolve()
     if "ipykernel" in path.parent.name:
         return True

@@ -91,8 +91,8 @@ class Pool:
             objects=self.objects,
         )
         if self._executor is None:
-            run = active_run()
-            self._executor = _executor(processes(), run.environment() if run is not None else {})
+            logging = active_run()
+            self._executor = _executor(processes(), logging.environment() if logging is not None else {})
         return self._executor.submit(run, task)
 
     def close(self, *, at_once: bool = False) -> None:

@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the markers, and where there is a workspace with records, listen to what passes."""
     for name, about in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {about} (mainspring)")
-    root = workspace_root(config.rootpath)
+    root = _root(config)
     if root is not None and (root / ".mainspring").is_dir() and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Recorder(config, root), "mainspring-recorder")
 
@@ -55,6 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def workspace_root(start: Path) -> Path | None:
     """Return the nearest folder upwards that holds ``mainspring.yaml``."""
     return next((place for place in (start, *start.parents) if (place / "mainspring.yaml").is_file()), None)
+
+
+def _root(config: pytest.Config) -> Path | None:
+    """Return the workspace of a session: of where pytest was called, or else of its root (a project may lie in a larger one)."""
+    return workspace_root(config.invocation_params.dir) or workspace_root(config.rootpath)
 
 
 def layer_of(item: pytest.Item) -> str | None:
@@ -138,7 +143,7 @@ def workspace(pytestconfig: pytest.Config) -> Iterator[Workspace]:
     """The workspace that the tests lie in."""
     from mainspring.store.workspace import Workspace
 
-    root = workspace_root(pytestconfig.rootpath)
+    root = _root(pytestconfig)
     if root is None:
         pytest.skip(f"no mainspring.yaml in {pytestconfig.rootpath} or above")
     opened = Workspace(root)

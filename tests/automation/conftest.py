@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mainspring.automation import entrypoint
+from mainspring.automation import candidates, entrypoint
 from mainspring.store.workspace import Workspace
 
 SETTINGS = """
@@ -78,6 +78,18 @@ def customers(rows: int = 600, seed: int = 0) -> pl.DataFrame:
 def write(root: Path, **files: str) -> None:
     for name, text in files.items():
         (root / name.replace("__", ".")).write_text(dedent(text).lstrip(), encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _without_plots(request, monkeypatch):
+    """Drawing takes longer than all the rest; the one test that is about it asks for ``plots``."""
+    if "plots" not in request.fixturenames:
+        monkeypatch.setattr(candidates, "_plot", lambda *_: None)
+
+
+@pytest.fixture
+def plots():
+    """Draw."""
 
 
 @pytest.fixture

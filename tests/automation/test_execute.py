@@ -24,7 +24,7 @@ SUITE = """
 """
 
 
-def test_a_pipeline_becomes_a_registered_version(workspace):
+def test_a_pipeline_becomes_a_registered_version(workspace, plots):
     done = execute(workspace, progress=False)
     assert (done.status, done.model, done.model_version) == ("finished", "churn", "1.0.0")
     assert [(step.name, step.status) for step in steps(workspace, done.id)] == [
@@ -40,6 +40,8 @@ def test_a_pipeline_becomes_a_registered_version(workspace):
     auc = run.metrics["roc_auc"]
     assert auc.low < auc.value < auc.high
     assert auc.n == 200
+    drawn = {item.path for item in artifacts.list_artifacts(workspace, done.run_id)}
+    assert {"plots/roc.png", "plots/calibration.png"} <= drawn
 
 
 def test_an_edit_runs_what_depends_on_it_and_nothing_else(workspace):

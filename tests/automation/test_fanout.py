@@ -92,6 +92,7 @@ def test_what_cannot_be_sent_is_named(bare, code):
         code.scaled.map([1], frame=lambda: 1)
 
 
+@pytest.mark.slow
 def test_a_pipeline_killed_while_items_run_leaves_no_process_and_loses_no_item(bare, tmp_path):
     (bare.root / "slow.py").write_text(
         """
