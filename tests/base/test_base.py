@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import doctest
 import errno
-import importlib
 import random
 import subprocess
 import sys
@@ -24,11 +22,6 @@ from mainspring.base.randomness import set_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.mark.parametrize("module", ["errors", "ids", "clock", "hashing", "randomness", "settings.load"])
-def test_examples_in_docstrings_hold(module: str) -> None:
-    assert doctest.testmod(importlib.import_module(f"mainspring.base.{module}")).failed == 0
 
 
 def test_ids_are_unique_and_sort_by_time() -> None:
