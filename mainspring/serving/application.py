@@ -17,7 +17,7 @@ from mainspring.serving import invocations, metrics, protocol
 from mainspring.serving import labels as truth
 from mainspring.serving.admission import Admission
 from mainspring.serving.endpoints import Endpoints, Live
-from mainspring.serving.inference import Inference, Served, scores
+from mainspring.serving.inference import Inference, Served
 from mainspring.serving.labels import LabelWriter
 from mainspring.serving.problem import CLOSE, Problem
 
@@ -245,16 +245,16 @@ class Application:
         payload, asked = protocol.parse(await self._body(request))
         protocol.check_outputs(asked.outputs)
         served = await self._inference.answer(live, payload, key=_key(request), version=version)
-        predictor = served.predictor
+        classes = live.predictors["champion"].classes
         answer = {
             "model_name": name,
-            "model_version": predictor.version,
+            "model_version": served.version,
             "id": asked.id or served.ids[0],
             "parameters": {"prediction_ids": served.ids},
             "outputs": protocol.outputs(
-                predictor.decode(served.answer.label),
-                scores(served),
-                protocol.label_datatype(predictor.classes),
+                served.labels,
+                served.scores,
+                protocol.label_datatype(classes),
                 asked.outputs,
             ),
         }
@@ -265,9 +265,9 @@ class Application:
         payload = invocations.parse(await self._body(request))
         served = await self._inference.answer(live, payload, key=_key(request))
         answer = {
-            "predictions": served.predictor.decode(served.answer.label),
+            "predictions": served.labels,
             "prediction_ids": served.ids,
-            "scores": scores(served),
+            "scores": served.scores,
         }
         return _json(answer, headers=_who(served))
 
@@ -295,7 +295,7 @@ def _key(request: Request) -> str | None:
 
 def _who(served: Served) -> tuple[tuple[bytes, bytes], ...]:
     return (
-        (b"x-mainspring-version", served.predictor.version.encode()),
+        (b"x-mainspring-version", served.version.encode()),
         (b"x-mainspring-role", served.role.encode()),
     )
 

@@ -18,8 +18,9 @@ Sinha, Kennedy and Ramdas 2024). Each holds with probability 1 - (1 - confidence
 
 A harm whose interval lies wholly above its margin rolls the canary back, at once. When ``min_predictions`` (and
 ``min_labels``) are reached and no harm is shown, it is promoted: that says it was not found worse, and the interval
-recorded says how much worse it could still be. The request is what chance assigns, so each counts once however many rows it
-has (its loss is their mean); requests of one caller are treated as independent, a simplification when few ask often.
+recorded says how much worse it could still be. The unit is what chance assigns, one caller in one request: it counts once
+however many rows it has (its loss is their mean). Several requests of one caller are treated as independent, a
+simplification when few ask often.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ Decision = Literal["wait", "promote", "roll back"]
 LOSSES = ("accuracy", "brier", "log_loss", "mae", "squared_error")
 _REQUEST_DIGITS = 27
 """Ids of one request share all digits but the last five."""
-_COLUMNS = ("prediction_id", "version", "role", "status", "score", "label", "scores", "latency_ms")
+_COLUMNS = ("prediction_id", "key", "version", "role", "status", "score", "label", "scores", "latency_ms")
 _FLOOR = 1e-15
 _HARMS = 3
 
@@ -158,9 +159,13 @@ def _of_versions(frame: pl.DataFrame, canary: str, champion: str) -> pl.DataFram
     )
 
 
+def _unit() -> pl.Expr:
+    """Return what chance assigns: the rows of one caller in one request."""
+    return pl.struct(pl.col("prediction_id").str.slice(0, _REQUEST_DIGITS), "key").alias("unit")
+
+
 def _requests(frame: pl.DataFrame) -> pl.DataFrame:
-    request = pl.col("prediction_id").str.slice(0, _REQUEST_DIGITS)
-    return frame.unique(request, keep="first", maintain_order=True)
+    return frame.unique(_unit(), keep="first", maintain_order=True)
 
 
 def _count(frame: pl.DataFrame, role: str) -> int:
@@ -205,11 +210,10 @@ def _latency(seen: pl.DataFrame, ratio: float, alpha: float) -> Harm:
 
 def _performance(known: pl.DataFrame, metric: str, margin: float, alpha: float) -> Harm:
     usable = known.filter(pl.col("truth").is_finite(), pl.col("label").is_finite(), pl.col("score").is_finite())
-    request = pl.col("prediction_id").str.slice(0, _REQUEST_DIGITS).alias("request")
-    by_request = usable.with_columns(pl.Series("loss", losses(usable, metric))).group_by(
-        request, "role", maintain_order=True
+    by_unit = usable.with_columns(pl.Series("loss", losses(usable, metric))).group_by(
+        _unit(), "role", maintain_order=True
     )
-    means = by_request.agg(pl.col("loss").mean())
+    means = by_unit.agg(pl.col("loss").mean())
     return _harm(f"loss ({metric})", means, means["loss"].to_numpy(), margin, alpha, bounded=False)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mainspring.base.clock import now
@@ -18,6 +18,8 @@ from mainspring.serving.recorder import Record
 from mainspring.serving.routing import choose, shadowed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mainspring.base.settings.schema import ServingSettings
     from mainspring.serving.endpoints import Live
     from mainspring.serving.payload import Columns, Payload
@@ -36,10 +38,17 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """An answer, and who gave it."""
+    """The answers to a request's rows, and who gave them.
 
-    answer: Answer
-    predictor: Predictor
+    Attributes:
+        labels: a value of the target for each row.
+        scores: one for each row, or in multiclass one a class.
+        version: who answered; of rows that went to several, each once, separated by ", ". ``role`` likewise.
+    """
+
+    labels: list[Any]
+    scores: list[Any]
+    version: str
     role: str
     ids: list[str]
 
@@ -54,6 +63,8 @@ class _Request:
     event_times: list[int] | None
     key: str
     start: float
+    keys: list[str] | None = None
+    """Of a request with rows of several callers, the key of each row."""
 
 
 class Inference:
@@ -84,6 +95,8 @@ class Inference:
     async def answer(self, live: Live, payload: Payload, *, key: str | None, version: str | None = None) -> Served:
         """Answer the rows of a request and record it; where a canary cannot, the champion does, in the role ``fallback``.
 
+        With ``serving.routing_key`` each row goes where its own caller goes, unless the request as a whole has a key.
+
         Raises:
             Problem: 400 the rows are not what the model takes; 404 there is no such version; 413 too many rows;
                 500 the model raised; 503 too many wait for it.
@@ -101,6 +114,35 @@ class Inference:
             key=key or self._key(columns) or payload.request_id or ids[0],
             start=time.perf_counter(),
         )
+        callers = (
+            columns.get(self._settings.routing_key or "", ()) if key is None and len(live.table.routes) > 1 else ()
+        )
+        if version is None and len(callers) == len(ids) > 1:
+            return await self._answer_each(live, request, columns, callers)
+        return await self._answer(live, request, columns, version)
+
+    async def _answer_each(self, live: Live, request: _Request, columns: Columns, callers: Sequence[Any]) -> Served:
+        """Answer rows that belong to different callers, those of one caller together, in the order they came."""
+        places: dict[str, list[int]] = {}
+        for place, caller in enumerate(callers):
+            role = choose(live.table, request.key if caller is None else str(caller))
+            places.setdefault(role, []).append(place)
+        parts = []
+        for chosen in places.values():
+            keys = [str(callers[place]) if callers[place] is not None else request.key for place in chosen]
+            part = replace(
+                request,
+                ids=[request.ids[place] for place in chosen],
+                event_times=None if request.event_times is None else [request.event_times[place] for place in chosen],
+                key=keys[0],
+                keys=keys,
+                start=time.perf_counter(),
+            )
+            rows = {name: [values[place] for place in chosen] for name, values in columns.items()}
+            parts.append(await self._answer(live, part, rows, None))
+        return _merged(request.ids, list(places.values()), parts)
+
+    async def _answer(self, live: Live, request: _Request, columns: Columns, version: str | None) -> Served:
         role, predictor = self._route(live, request, version)
         try:
             values = self._read(request, predictor, role, columns)
@@ -113,7 +155,13 @@ class Inference:
             answer = await self._call(request, predictor, role, values)
         if role != "pinned" and "shadow" in live.predictors and shadowed(live.table, request.key):
             self._copy(request, live.predictors["shadow"], columns)
-        return Served(answer=answer, predictor=predictor, role=role, ids=ids)
+        return Served(
+            labels=predictor.decode(answer.label),
+            scores=answer.score.tolist(),
+            version=predictor.version,
+            role=role,
+            ids=request.ids,
+        )
 
     def _route(self, live: Live, request: _Request, version: str | None) -> tuple[str, Predictor]:
         if version is None:
@@ -202,7 +250,7 @@ class Inference:
                 ids=request.ids[:rows],
                 at=request.at,
                 event_times=request.event_times[:rows] if request.event_times else None,
-                key=request.key,
+                key=request.keys[:rows] if request.keys else request.key,
                 latency_ms=taken * 1000,
                 answer=answer,
                 reader=predictor.reader if keep else None,
@@ -246,7 +294,17 @@ def _ids(rows: int) -> list[str]:
     return [f"{first + index:032x}" for index in range(rows)]
 
 
-def scores(served: Served) -> list[Any]:
-    """Return scores as plain values: one a row, or in multiclass one a class."""
-    values: list[Any] = served.answer.score.tolist()
-    return values
+def _merged(ids: list[str], places: list[list[int]], parts: list[Served]) -> Served:
+    labels: list[Any] = [None] * len(ids)
+    scores: list[Any] = [None] * len(ids)
+    for chosen, part in zip(places, parts, strict=True):
+        for place, label, score in zip(chosen, part.labels, part.scores, strict=True):
+            labels[place], scores[place] = label, score
+    version = ", ".join(dict.fromkeys(part.version for part in parts))
+    return Served(
+        labels=labels,
+        scores=scores,
+        version=version,
+        role=", ".join(dict.fromkeys(part.role for part in parts)),
+        ids=ids,
+    )

@@ -45,7 +45,7 @@ class Record:
     ids: list[str]
     at: int
     event_times: list[int] | None
-    key: str
+    key: str | list[str]
     latency_ms: float
     answer: Answer | None = None
     reader: Reader | None = None
@@ -154,8 +154,9 @@ def frame_of(records: list[Record]) -> pl.DataFrame:
         rows = len(record.ids)
         columns["prediction_id"] += record.ids
         columns["event_time"] += record.event_times or [record.at] * rows
-        for name in ("at", "version", "role", "status", "latency_ms", "key", "error"):
+        for name in ("at", "version", "role", "status", "latency_ms", "error"):
             columns[name] += [getattr(record, name)] * rows
+        columns["key"] += record.key if isinstance(record.key, list) else [record.key] * rows
         _add_answer(columns, record.answer, rows)
     frame = pl.DataFrame(columns, schema=SCHEMA)
     if frame["scores"].null_count() == len(frame):

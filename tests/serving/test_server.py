@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 import psutil
 import pytest
 
@@ -195,6 +196,31 @@ def test_keys_stick_to_their_version(tmp_path: Path) -> None:
             client.close()
     assert all(len(versions) == 1 for versions in chosen.values())
     assert len(set.union(*chosen.values())) == 2
+    workspace.close()
+
+
+def test_rows_of_one_request_go_where_their_callers_go(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path, "release: {canary: {share: 0.5}}\nserving: {routing_key: z}\n")
+    first, _ = champion_and_next(workspace)
+    inverted = add(workspace, "Inverted")
+    releases.release(workspace, "m", inverted, reason="a try", override="a test")
+    rows = [[0.3 * number - 2, number] for number in range(12)]
+    with server(workspace, "--no-guard") as running:
+        client = running.client()
+        alone = [ask(client, {"instances": [row]}) for row in rows]
+        _, together, headers = ask(client, {"instances": rows})
+        _, keyed, who = ask(client, {"instances": rows}, key="one caller")
+        client.close()
+        assert running.stop() == 0
+    assert together["scores"] == [answer["scores"][0] for _, answer, _ in alone]
+    assert together["predictions"] == [answer["predictions"][0] for _, answer, _ in alone]
+    assert set(headers["x-mainspring-version"].split(", ")) == {first, inverted}
+    assert len(who["x-mainspring-version"].split(", ")) == 1
+    kept = predictions.predictions(workspace, "m")
+    asked = kept.filter(pl.col("prediction_id").is_in(together["prediction_ids"])).sort("prediction_id")
+    assert asked["key"].to_list() == [str(number) for number in range(12)]
+    assert asked["version"].to_list() == [found["x-mainspring-version"] for _, _, found in alone]
+    assert len(kept.filter(pl.col("prediction_id").is_in(keyed["prediction_ids"]))["version"].unique()) == 1
     workspace.close()
 
 
