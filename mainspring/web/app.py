@@ -47,4 +47,5 @@ def build(workspace: Workspace, *, token_hash: str | None) -> Litestar:
             DefineMiddleware(Gatekeeper, hosts=workspace.settings.serving.allowed_hosts, token_hash=token_hash)
         ],
         request_max_body_size=1_000_000,
+        logging_config=None,
     )

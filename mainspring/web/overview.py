@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -110,9 +110,11 @@ def _monitors(workspace: Workspace) -> Section:
     return Section(["monitor", "status", "what it saw", "n", "trend", "looked at"], rows)
 
 
-def _estimate(evidence: dict[str, object]) -> float | None:
-    value = evidence.get("value")
-    return float(value) if isinstance(value, int | float) else None
+def _estimate(evidence: dict[str, Any]) -> float | None:
+    for name in ("estimate", "error_rate", "label_coverage"):
+        if isinstance(found := evidence.get(name), dict) and isinstance(found.get("value"), int | float):
+            return float(found["value"])
+    return None
 
 
 def _alerts(workspace: Workspace) -> Section:
@@ -135,7 +137,7 @@ def _releases(workspace: Workspace) -> Section:
             Cell(item.endpoint),
             Cell(item.version),
             Cell(item.state.replace("_", " "), item.state),
-            Cell(item.reason),
+            Cell(item.evidence.get("ended", {}).get("reason", item.reason)),
             _when(item.updated_at),
         ]
         for item in list_releases(workspace)[:_ROWS]
