@@ -23,10 +23,10 @@ demo: install  ## the whole loop on real flights, under five minutes
 	$(BIN)/python -m examples.flights.demo
 
 test: install  ## everything
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 unit: install  ## the tests of the rooms only
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore tests/flows --ignore tests/chaos -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests --ignore tests/flows --ignore tests/chaos -m "not slow"
 
 check: install lock-check  ## style, types, floors
 	$(BIN)/ruff check .

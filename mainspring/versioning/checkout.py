@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -155,8 +156,13 @@ def _copy_checked(workspace: Workspace, md5: str, target: Path) -> None:
 
 def _place(source: Path, target: Path, *, last: bool) -> None:
     if last:
-        source.replace(target)
-        return
+        try:
+            source.replace(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:  # the state may lie on another file system
+                raise
+        else:
+            return
     beside = target.with_name(f".{target.name[:100]}.tmp")
     shutil.copyfile(source, beside)
     beside.replace(target)

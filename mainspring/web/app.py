@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from litestar import Litestar, MediaType, get
-from litestar.contrib.jinja import JinjaTemplateEngine
-from litestar.middleware import DefineMiddleware
+from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
 from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
@@ -22,8 +21,16 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-def build(workspace: Workspace, *, token_hash: str | None) -> Litestar:
-    """Return the application of a workspace; everything but ``/health`` asks for the token when there is one."""
+def build(workspace: Workspace, *, token_hash: str | None) -> Gatekeeper:
+    """Return the application of a workspace; everything but ``/health`` asks for the token when there is one.
+
+    The gatekeeper stands before the router, so that not even what does not exist is told to strangers.
+    """
+    return Gatekeeper(routes(workspace), hosts=workspace.settings.serving.allowed_hosts, token_hash=token_hash)
+
+
+def routes(workspace: Workspace) -> Litestar:
+    """Return the pages and the API, unguarded."""
 
     @get("/", media_type=MediaType.HTML, sync_to_thread=True, include_in_schema=False)
     def page() -> Template:
@@ -43,9 +50,6 @@ def build(workspace: Workspace, *, token_hash: str | None) -> Litestar:
     return Litestar(
         route_handlers=[page, data, health, create_static_files_router(path="/static", directories=[HERE / "static"])],
         template_config=TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine),
-        middleware=[
-            DefineMiddleware(Gatekeeper, hosts=workspace.settings.serving.allowed_hosts, token_hash=token_hash)
-        ],
         request_max_body_size=1_000_000,
         logging_config=None,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -13,7 +15,7 @@ from mainspring.web.app import build
 from mainspring.web.token import establish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mainspring.store.workspace import Workspace
 
@@ -41,6 +43,16 @@ def serve(
         say(f"token (shown once): {made}")
 
     class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """End at SIGTERM or SIGINT as told, and not by the signal itself, which uvicorn would raise again."""
+            before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             say(f"listening on http://{shown}:{bound.getsockname()[1]}")

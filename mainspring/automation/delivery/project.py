@@ -10,12 +10,14 @@ from pathlib import Path
 from mainspring.base.errors import Conflict, ExternalToolError, UsageError
 from mainspring.base.files import write_atomic
 from mainspring.base.settings.load import FILE_NAME
+from mainspring.store.workspace import Workspace
+from mainspring.versioning.data import add
 
 SCAFFOLD = Path(__file__).parent / "scaffold"
 
 
 def create(folder: Path, *, name: str | None = None) -> list[Path]:
-    """Write a project that runs as it is into ``folder``, and make it a git repository; return the files written.
+    """Write a project that runs as it is into ``folder``, its data versioned, in git; return the files written.
 
     In a folder that is a git repository already, nothing is committed. Files that exist are never overwritten.
 
@@ -39,6 +41,9 @@ def create(folder: Path, *, name: str | None = None) -> list[Path]:
         write_atomic(folder / relative, text.encode())
         written.append(folder / relative)
     _write_data(folder / DATA)
+    workspace = Workspace(folder)
+    add(workspace, DATA)
+    workspace.close()
     if not _in_repository(folder):
         _first_commit(folder)
     return [*written, folder / DATA]
@@ -90,7 +95,7 @@ def _first_commit(folder: Path) -> None:
     has_identity = subprocess.run(["git", "config", "user.email"], cwd=folder, capture_output=True, check=False)
     for command in (
         ["init", "--quiet", "--initial-branch", "main"],
-        ["add", "--all", ":!data"],
+        ["add", "--all"],
         [*([] if has_identity.returncode == 0 else identity), "commit", "--quiet", "--message", "Start the project"],
     ):
         done = subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=False)
