@@ -160,7 +160,8 @@ def data_validated(evidence: Evidence) -> Observed:
         suite = declared[name].suite
         if suite is None:
             return missing(
-                f"dataset '{name}' has no suite", fix=f"mainspring validate {name} --propose, or write `suite:`"
+                f"dataset '{name}' has no suite",
+                fix=f"mainspring profile {declared[name].path} --suite-out FILE, look at it, and name it as `suite:`",
             )
         try:
             count = len(load_suite(evidence.workspace.path(suite)).expectations)

@@ -129,6 +129,7 @@ def test_a_full_disk_loses_nothing(folder: Path, tmp_path: Path) -> None:
     if mounted.returncode != 0:
         pytest.skip("mounting a small file system needs rights that are not given here")
     try:
+        shutil.rmtree(folder / ".mainspring")
         (folder / ".mainspring").symlink_to(small)
         assert mainspring(folder, "data", "add", "measurements").returncode == 0
         large = folder / "large.bin"
