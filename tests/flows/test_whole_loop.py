@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("whole loop")]
+pytestmark = pytest.mark.slow
 
 
 class Project:
@@ -74,14 +74,18 @@ def post(url: str, body: Any) -> Any:
         return json.load(answer)
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("story") / "tumours"
+def test_the_life_of_a_model(tmp_path: Path) -> None:
+    folder = tmp_path / "tumours"
     subprocess.run([sys.executable, "-m", "mainspring", "init", str(folder)], check=True, env=environment())
-    return Project(folder)
+    story = Project(folder)
+    the_loop_closes(story)
+    new_data_make_a_new_version_by_itself(story)
+    broken_data_never_train(story)
+    what_was_made_is_made_again_and_audited(story)
+    the_control_server_answers(story)
 
 
-def test_the_loop_closes(story: Project) -> None:
+def the_loop_closes(story: Project) -> None:
     assert [step["status"] for step in story.json("plan")][:2] == ["run", "depends"]
     made = story.json("run")
     assert made["model_version"] == "1.0.0"
@@ -117,7 +121,7 @@ def test_the_loop_closes(story: Project) -> None:
     assert story.json("alerts", "list") == []
 
 
-def test_new_data_make_a_new_version_by_itself(story: Project) -> None:
+def new_data_make_a_new_version_by_itself(story: Project) -> None:
     story.mainspring("up", "--once")
     path = story.folder / "data" / "measurements.parquet"
     rows = pl.read_parquet(path)
@@ -131,7 +135,7 @@ def test_new_data_make_a_new_version_by_itself(story: Project) -> None:
     assert stages.get("1.1.0") in {"staging", "development"}, events
 
 
-def test_broken_data_never_train(story: Project) -> None:
+def broken_data_never_train(story: Project) -> None:
     path = story.folder / "data" / "measurements.parquet"
     good = path.read_bytes()
     before = len(story.json("models", "list"))
@@ -146,7 +150,7 @@ def test_broken_data_never_train(story: Project) -> None:
     story.mainspring("validate", "measurements")
 
 
-def test_what_was_made_is_made_again_and_audited(story: Project) -> None:
+def what_was_made_is_made_again_and_audited(story: Project) -> None:
     proof = story.json("reproduce", "tumours@1.0.0")
     assert proof["level"] >= 3, proof
     audit = story.json("audit")
@@ -158,7 +162,7 @@ def test_what_was_made_is_made_again_and_audited(story: Project) -> None:
     story.mainspring("rollback", "tumours", "--to", "7.7.7", code=3)
 
 
-def test_the_control_server_answers(story: Project) -> None:
+def the_control_server_answers(story: Project) -> None:
     with story.server("up", "--interval", "3600") as url:
         with urlopen(f"{url}/health", timeout=30) as answer:
             assert json.load(answer)["status"] == "ok"
