@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from mainspring.base.errors import StorageError
+from mainspring.store.groups import Groups
 from mainspring.store.migrate import ensure_current
 
 if TYPE_CHECKING:
@@ -31,12 +32,20 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
+        self._groups = Groups(self.engine.connect) if self.engine.dialect.name == "sqlite" else None
         with _translated(url):
             ensure_current(self.engine)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open a transaction that writes; all of it happens, or none. Writers wait for one another."""
+        """Open a transaction that writes; all of it happens, or none. Writers wait for one another.
+
+        On SQLite, threads that write at the same time share a commit.
+        """
+        if self._groups is not None:
+            with _translated(self.url), self._groups.member() as connection:
+                yield connection
+            return
         with _translated(self.url), self.engine.connect() as connection:
             connection = connection.execution_options(mainspring_write=True)
             with connection.begin():

@@ -11,8 +11,9 @@ import msgspec
 from mainspring.base import clock
 from mainspring.base.errors import Conflict, InvalidData, NotFound, did_you_mean
 from mainspring.store.objects import Stored, walk
-from mainspring.tracking import records
 from mainspring.tracking.limits import artifact_path
+from mainspring.tracking.records import files as file_rows
+from mainspring.tracking.records import runs as run_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,7 @@ def store_bytes(
 def list_artifacts(workspace: Workspace, run_id: str, *, under: str | None = None) -> list[ArtifactInfo]:
     """Return the files of a run by path, all of them or those below a folder."""
     with workspace.database.read() as connection:
-        rows = records.artifact_rows(connection, run_id)
+        rows = file_rows.of(connection, run_id)
     return [
         ArtifactInfo(path=row.path, md5=row.md5, size=row.size, created_at=row.created_at, about=row.about)
         for row in rows
@@ -130,11 +131,11 @@ def _record(
         for path, item in stored.items()
     ]
     with workspace.database.write() as connection:
-        if not records.run_exists(connection, run_id):
+        if run_rows.lifecycle(connection, run_id) is None:
             raise NotFound(f"there is no run '{run_id}'", hint="see `mainspring runs list`", run=run_id)
-        held = {row.path for row in records.artifact_rows(connection, run_id)}
+        held = {row.path for row in file_rows.of(connection, run_id)}
         _check_folders(held | stored.keys())
-        records.put_artifacts(connection, [{"run_id": run_id, **msgspec.structs.asdict(info)} for info in infos])
+        file_rows.put(connection, [{"run_id": run_id, **msgspec.structs.asdict(info)} for info in infos])
     return infos
 
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring.base import clock
 from mainspring.base.errors import Conflict, NotFound
-from mainspring.tracking import records
 from mainspring.tracking.limits import check_key, metric_value, metric_whole, param_text, tag_text
+from mainspring.tracking.records import metrics as metric_rows
+from mainspring.tracking.records import runs as run_rows
+from mainspring.tracking.records import values as value_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,7 +66,7 @@ def log_batch(
     """Write params, metric points and tags of a run; durable when it returns, and all of it or nothing.
 
     A param that is there with the same value stays; a tag is replaced; a metric's newest point is the one with the
-    highest step, among equals the one logged last.
+    highest step, among equals the one of the latest moment, among these the one with the highest value.
 
     Raises:
         NotFound: there is no such run.
@@ -91,26 +93,24 @@ def write(
     Raises:
         NotFound, Conflict: as ``log_batch``.
     """
-    if not records.run_exists(connection, run_id):
+    if run_rows.lifecycle(connection, run_id) is None:
         raise NotFound(f"there is no run '{run_id}'", hint="see `mainspring runs list`", run=run_id)
     if params:
-        held = records.add_params(connection, run_id, params)
-        for key, value in params.items():
-            if held[key] != value:
-                raise param_conflict(run_id, key, held[key], value)
+        for key, held in value_rows.add_params(connection, run_id, params).items():
+            raise param_conflict(run_id, key, held, params[key])
     if tags:
-        records.put_tags(connection, run_id, tags)
+        value_rows.put_tags(connection, run_id, tags)
     if points:
-        records.add_points(connection, run_id, [point[:4] for point in points])
-        records.put_latest(connection, run_id, list(newest(points).values()))
+        metric_rows.add_points(connection, run_id, [point[:4] for point in points])
+        metric_rows.put_latest(connection, run_id, list(newest(points).values()))
 
 
 def newest(points: Iterable[Point]) -> dict[str, Point]:
-    """Return the newest point of each metric: highest step, then latest moment, then last in order."""
+    """Return the newest point of each metric: highest step, then latest moment, then highest value, then last in order."""
     latest: dict[str, Point] = {}
     for candidate in points:
         held = latest.get(candidate.key)
-        if held is None or (candidate.step, candidate.at) >= (held.step, held.at):
+        if held is None or not candidate[1:4] < held[1:4]:
             latest[candidate.key] = candidate
     return latest
 

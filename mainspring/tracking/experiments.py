@@ -9,8 +9,8 @@ import msgspec
 from mainspring.base import clock
 from mainspring.base.errors import Conflict, NotFound, did_you_mean
 from mainspring.base.ids import new_id
-from mainspring.tracking import records
 from mainspring.tracking.limits import check_name
+from mainspring.tracking.records import experiments as experiment_rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -36,7 +36,7 @@ def create_experiment(workspace: Workspace, name: str) -> Experiment:
     """
     row = _fresh(name)
     with workspace.database.write() as connection:
-        if not records.add_experiment(connection, row):
+        if not experiment_rows.add(connection, row):
             raise Conflict(f"there is an experiment '{name}' already", experiment=name)
     return Experiment(**row)
 
@@ -47,10 +47,10 @@ def ensure_experiment(connection: Connection, name: str) -> Experiment:
     Raises:
         Conflict: it was deleted.
     """
-    found = records.experiment_by(connection, name=name)
+    found = experiment_rows.by(connection, name=name)
     if found is None:
-        records.add_experiment(connection, _fresh(name))
-        found = records.experiment_by(connection, name=name)
+        experiment_rows.add(connection, _fresh(name))
+        found = experiment_rows.by(connection, name=name)
         assert found is not None
     if found.lifecycle != "active":
         raise Conflict(f"the experiment '{name}' was deleted", hint="restore it, or use another name", experiment=name)
@@ -65,9 +65,9 @@ def get_experiment(workspace: Workspace, reference: str) -> Experiment:
     """
     with workspace.database.read() as connection:
         for column in ("id", "name"):
-            if (found := records.experiment_by(connection, **{column: reference})) is not None:
+            if (found := experiment_rows.by(connection, **{column: reference})) is not None:
                 return _experiment(found)
-        names = [row.name for row in records.experiment_rows(connection, deleted=True)]
+        names = [row.name for row in experiment_rows.rows(connection, deleted=True)]
     hint = did_you_mean(reference, names) or f"known experiments: {', '.join(names) or 'none yet'}"
     raise NotFound(f"there is no experiment '{reference}'", hint=hint, experiment=reference)
 
@@ -75,7 +75,7 @@ def get_experiment(workspace: Workspace, reference: str) -> Experiment:
 def list_experiments(workspace: Workspace, *, deleted: bool = False) -> list[Experiment]:
     """Return the experiments, oldest first; with ``deleted`` the deleted ones too."""
     with workspace.database.read() as connection:
-        return [_experiment(row) for row in records.experiment_rows(connection, deleted=deleted)]
+        return [_experiment(row) for row in experiment_rows.rows(connection, deleted=deleted)]
 
 
 def delete_experiment(workspace: Workspace, reference: str) -> None:
@@ -99,7 +99,7 @@ def restore_experiment(workspace: Workspace, reference: str) -> None:
 def _mark(workspace: Workspace, reference: str, lifecycle: str) -> None:
     found = get_experiment(workspace, reference)
     with workspace.database.write() as connection:
-        records.set_lifecycle(connection, found.id, lifecycle)
+        experiment_rows.change(connection, found.id, lifecycle=lifecycle, updated_at=clock.now())
 
 
 def _fresh(name: str) -> dict[str, Any]:

@@ -13,10 +13,12 @@ import msgspec
 from mainspring.base import clock
 from mainspring.base.errors import Conflict, MainspringError, UsageError
 from mainspring.store.workspace import Workspace
-from mainspring.tracking import artifacts, figures, records
+from mainspring.tracking import artifacts, figures
 from mainspring.tracking.batch import param_conflict, point, write
 from mainspring.tracking.buffer import Buffer
 from mainspring.tracking.limits import check_key, param_text, tag_text
+from mainspring.tracking.records import inputs as input_rows
+from mainspring.tracking.records import runs as run_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -162,7 +164,7 @@ class Run:
         self._check_open()
         row = {"run_id": self.id, "dataset": version.dataset, "md5": version.md5}
         with self.workspace.database.write() as connection:
-            records.put_input(connection, row | {"path": version.path, "context": context})
+            input_rows.put(connection, row | {"path": version.path, "context": context})
 
     def flush(self) -> None:
         """Write the points that wait; durable when it returns.
@@ -188,7 +190,7 @@ class Run:
             with self.workspace.database.write() as connection:
                 write(connection, self.id, points=points)
                 if self.owned:
-                    records.end_run(connection, self.id, status=status, ended_at=ended_at, error=error)
+                    run_rows.end(connection, self.id, status=status, ended_at=ended_at, error=error)
 
         self._buffer.hand_over(end)
         self.ended = True

@@ -18,11 +18,12 @@ from mainspring.base import clock
 from mainspring.base.errors import NotFound, UsageError
 from mainspring.base.ids import new_id
 from mainspring.store.workspace import Workspace
-from mainspring.tracking import owner, records
+from mainspring.tracking import owner
 from mainspring.tracking.batch import write
 from mainspring.tracking.experiments import ensure_experiment
 from mainspring.tracking.limits import check_key, check_name, param_text, tag_text
 from mainspring.tracking.recording import OPEN, RUN_VARIABLE, Run
+from mainspring.tracking.records import runs as run_rows
 from mainspring.versioning import snapshot as snapshots
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def attach(workspace: Workspace, run_id: str, *, closes_workspace: bool = False)
         NotFound: there is no such run.
     """
     with workspace.database.read() as connection:
-        rows = records.run_rows(connection, where={"id": run_id})
+        rows = run_rows.rows(connection, where={"id": run_id})
     if not rows:
         raise NotFound(
             f"there is no run '{run_id}'", hint=f"the variable {RUN_VARIABLE} names a run's whole id", run=run_id
@@ -289,8 +290,8 @@ def _begin(
         tags.setdefault(PARENT_TAG, parent.id)
     with workspace.database.write() as connection:
         group = ensure_experiment(connection, experiment)
-        name = row["name"] or f"{group.name[:400]}-{records.count_runs(connection, group.id) + 1}"
-        records.add_run(connection, row | {"name": name, "experiment_id": group.id, "started_at": clock.now()})
+        name = row["name"] or f"{group.name[:400]}-{run_rows.count(connection, group.id) + 1}"
+        run_rows.add(connection, row | {"name": name, "experiment_id": group.id, "started_at": clock.now()})
         write(connection, row["id"], params=params, tags=tags)
     return Run(
         workspace,

@@ -9,7 +9,12 @@ import msgspec
 
 from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
 from mainspring.store.schema import tracking as tables
-from mainspring.tracking import owner, records
+from mainspring.tracking import owner
+from mainspring.tracking.records import experiments as experiment_rows
+from mainspring.tracking.records import inputs as input_rows
+from mainspring.tracking.records import metrics as metric_rows
+from mainspring.tracking.records import runs as run_rows
+from mainspring.tracking.records import values as value_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from mainspring.store.workspace import Workspace
+    from mainspring.tracking.points import Columns
 
 STATUSES = ("running", "finished", "failed", "killed", "lost")
 COLUMNS = ("id", "name", "experiment", "status", "started_at", "ended_at", "actor")
@@ -102,12 +108,12 @@ def list_runs(
     if status is not None:
         where["status"] = "running" if looked_at else status
     with workspace.database.read() as connection:
-        if experiment is not None and records.experiment_by(connection, name=experiment) is None:
-            names = [row.name for row in records.experiment_rows(connection)]
+        if experiment is not None and experiment_rows.by(connection, name=experiment) is None:
+            names = [row.name for row in experiment_rows.rows(connection)]
             hint = did_you_mean(experiment, names) or f"known experiments: {', '.join(names) or 'none yet'}"
             raise NotFound(f"there is no experiment '{experiment}'", hint=hint, experiment=experiment)
         window: dict[str, Any] = {} if looked_at else {"limit": limit, "offset": offset}
-        found = _infos(connection, records.run_rows(connection, where=where, order=_order(order), **window))
+        found = _infos(connection, run_rows.rows(connection, where=where, order=_order(order), **window))
     if not looked_at:
         return found
     found = [run for run in found if run.status == status]
@@ -122,14 +128,14 @@ def get_run(workspace: Workspace, reference: str) -> RunInfo:
         Conflict: there are several; ``candidates`` holds their ids.
     """
     with workspace.database.read() as connection:
-        rows = records.run_rows(connection, where={"id": reference})
-        rows = rows or records.run_rows(connection, where={"name": reference}, limit=10)
+        rows = run_rows.rows(connection, where={"id": reference})
+        rows = rows or run_rows.rows(connection, where={"name": reference}, limit=10)
         if not rows and _is_prefix(reference):
-            rows = records.run_rows(connection, prefix=reference.lower(), limit=10)
+            rows = run_rows.rows(connection, prefix=reference.lower(), limit=10)
         if len(rows) == 1:
             return _infos(connection, rows)[0]
         if not rows:
-            names = [row.name for row in records.run_rows(connection, limit=1000)]
+            names = [row.name for row in run_rows.rows(connection, limit=1000)]
             hint = did_you_mean(reference, names) or "give an id, its first digits, or a name of `mainspring runs list`"
             raise NotFound(f"there is no run '{reference}'", hint=hint, run=reference)
     ids = [row.id for row in rows]
@@ -156,24 +162,24 @@ def history(workspace: Workspace, reference: str, key: str) -> Curve:
 
 def curves(workspace: Workspace, run_id: str, keys: Sequence[str]) -> dict[str, Curve]:
     """Return the histories of several metrics of a run, seen at one moment."""
-    found: dict[str, Curve] = {}
     with workspace.database.read() as connection:
-        for key in keys:
-            rows = records.history_rows(connection, run_id, key)
-            found[key] = Curve(
-                key=key,
-                steps=[step for step, _, _ in rows],
-                at=[at for _, at, _ in rows],
-                values=[_float(value) for _, _, value in rows],
-            )
-    return found
+        return {key: _curve(key, metric_rows.curve(connection, run_id, key)) for key in keys}
 
 
 def list_inputs(workspace: Workspace, run_id: str) -> list[Input]:
     """Return the dataset versions that a run read, by name."""
     with workspace.database.read() as connection:
-        rows = records.input_rows(connection, run_id)
+        rows = input_rows.of(connection, [run_id])
     return [Input(dataset=row.dataset, md5=row.md5, path=row.path, context=row.context) for row in rows]
+
+
+def _curve(key: str, columns: Columns) -> Curve:
+    """Return points by step, then moment, then as they were logged."""
+    import numpy as np
+
+    order = np.lexsort((columns.at, columns.steps))
+    steps, at, values = (column[order].tolist() for column in columns)
+    return Curve(key=key, steps=steps, at=at, values=values)
 
 
 def _infos(connection: Connection, rows: Sequence[Row[Any]]) -> list[RunInfo]:
@@ -181,11 +187,11 @@ def _infos(connection: Connection, rows: Sequence[Row[Any]]) -> list[RunInfo]:
     params: dict[str, dict[str, str]] = {run_id: {} for run_id in ids}
     tags: dict[str, dict[str, str]] = {run_id: {} for run_id in ids}
     metrics: dict[str, dict[str, Metric]] = {run_id: {} for run_id in ids}
-    for param in records.logged(connection, tables.params, ids):
+    for param in value_rows.logged(connection, tables.params, ids):
         params[param.run_id][param.key] = param.value
-    for tag in records.logged(connection, tables.tags, ids):
+    for tag in value_rows.logged(connection, tables.tags, ids):
         tags[tag.run_id][tag.key] = tag.value
-    for point in records.logged(connection, tables.latest_metrics, ids):
+    for point in value_rows.logged(connection, tables.latest_metrics, ids):
         metrics[point.run_id][point.key] = Metric(
             value=_float(point.value), low=point.low, high=point.high, n=point.n, step=point.step, at=point.at
         )

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound
-from mainspring.tracking import records, run
+from mainspring.tracking import run
+from mainspring.tracking.records import files as file_rows
 from mainspring.tracking.artifacts import fetch_artifact, list_artifacts, media_type, read_artifact, store_bytes
 from mainspring.tracking.run import start_run
 
@@ -126,14 +127,14 @@ def test_one_path_cannot_be_file_and_folder(workspace: Workspace, started: Run) 
 def test_no_row_points_at_bytes_that_are_not_there(
     workspace: Workspace, started: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = records.put_artifacts
+    put = file_rows.put
     there: list[bool] = []
 
     def watched(connection: object, rows: list[dict[str, str]]) -> None:
         there.extend(workspace.objects.has(row["md5"]) for row in rows)
         put(connection, rows)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(records, "put_artifacts", watched)
+    monkeypatch.setattr(file_rows, "put", watched)
     run.log_text("x", "x.txt")
     assert there == [True]
 

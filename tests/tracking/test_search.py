@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from mainspring.base.errors import Conflict, NotFound, UsageError
-from mainspring.tracking import owner, records, search
+from mainspring.tracking import owner, search
+from mainspring.tracking.records import values
 from mainspring.tracking.run import start_run
 from mainspring.tracking.search import get_run, history, list_runs
 
@@ -101,7 +102,7 @@ def test_a_name_goes_before_a_prefix(workspace: Workspace) -> None:
 
 
 def test_many_runs_are_read_in_parts(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "_TOGETHER", 2)
+    monkeypatch.setattr(values, "TOGETHER", 2)
     for number in range(5):
         make(workspace, str(number), auc=number / 10, depth=number)
     runs = list_runs(workspace)

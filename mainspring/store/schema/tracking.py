@@ -1,8 +1,8 @@
-"""Tables of tracking: experiments, runs, params, metric history, tags, inputs, artifacts."""
+"""Tables of tracking: experiments, runs and what they log, the models that runs log, webhooks."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from mainspring.store.schema.metadata import Address, Document, Id, Moment, metadata
 
@@ -13,6 +13,15 @@ experiments = Table(
     Column("name", String(500), nullable=False, unique=True),
     Column("lifecycle", String(16), nullable=False, server_default="active"),
     Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment),
+)
+
+experiment_tags = Table(
+    "experiment_tags",
+    metadata,
+    Column("experiment_id", Id, ForeignKey("experiments.id"), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 runs = Table(
@@ -29,6 +38,7 @@ runs = Table(
     Column("snapshot_id", Id, ForeignKey("snapshots.id")),
     Column("lifecycle", String(16), nullable=False, server_default="active"),
     Column("error", Text),
+    Column("deleted_at", Moment),
     Index(None, "experiment_id", "started_at"),
 )
 
@@ -40,17 +50,27 @@ params = Table(
     Column("value", Text, nullable=False),
 )
 
-metric_points = Table(
-    "metric_points",
+metric_batches = Table(
+    "metric_batches",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("run_id", Id, ForeignKey("runs.id"), nullable=False),
-    Column("key", String(250), nullable=False),
-    Column("step", BigInteger, nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("value", Double),  # NULL is NaN, which SQLite cannot hold
-    Index(None, "run_id", "key", "step"),
+    Column("points", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index(None, "run_id", "points"),
 )
+"""The newest points of a run as they came, many to a row; `metric_curves` takes them over by and by."""
+
+metric_curves = Table(
+    "metric_curves",
+    metadata,
+    Column("run_id", Id, ForeignKey("runs.id"), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("points", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+)
+"""The older points of one metric of a run, some thousands to a row."""
 
 latest_metrics = Table(
     "latest_metrics",
@@ -63,7 +83,7 @@ latest_metrics = Table(
     Column("low", Double),
     Column("high", Double),
     Column("n", BigInteger),
-    Index(None, "key", "value"),
+    Index(None, "key", "value", "run_id"),
 )
 
 tags = Table(
@@ -78,11 +98,17 @@ inputs = Table(
     "inputs",
     metadata,
     Column("run_id", Id, ForeignKey("runs.id"), primary_key=True),
-    Column("dataset", String(250), primary_key=True),
+    Column("dataset", String(500), primary_key=True),
     Column("md5", Address, primary_key=True),
     Column("path", Text, nullable=False),
     Column("context", String(64), nullable=False),
+    Column("source_type", String(36)),
+    Column("schema", Text),
+    Column("profile", Text),
+    Column("tags", Document),
+    Index(None, "dataset", "md5"),
 )
+"""What runs read. Without a ``source_type`` it is a dataset of the workspace; with one, ``md5`` is its client's digest."""
 
 artifacts = Table(
     "artifacts",
@@ -93,4 +119,83 @@ artifacts = Table(
     Column("size", BigInteger, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("about", Document),
+)
+
+logged_models = Table(
+    "logged_models",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("experiment_id", Id, ForeignKey("experiments.id"), nullable=False),
+    Column("name", String(500), nullable=False),
+    Column("type", String(500), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("status_message", Text),
+    Column("run_id", Id),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("deleted_at", Moment),
+    Index(None, "experiment_id", "created_at"),
+)
+
+logged_model_params = Table(
+    "logged_model_params",
+    metadata,
+    Column("model_id", String(36), ForeignKey("logged_models.id"), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+logged_model_tags = Table(
+    "logged_model_tags",
+    metadata,
+    Column("model_id", String(36), ForeignKey("logged_models.id"), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+logged_model_metrics = Table(
+    "logged_model_metrics",
+    metadata,
+    Column("model_id", String(36), ForeignKey("logged_models.id"), primary_key=True),
+    Column("run_id", Id, primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("dataset", String(500), primary_key=True),
+    Column("digest", String(36), primary_key=True),
+    Column("step", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("value", Double),
+    Index(None, "run_id"),
+)
+"""The newest value of a metric that a run measured of a model; ``dataset`` and ``digest`` are empty where none is named."""
+
+logged_model_files = Table(
+    "logged_model_files",
+    metadata,
+    Column("model_id", String(36), ForeignKey("logged_models.id"), primary_key=True),
+    Column("path", String(500), primary_key=True),
+    Column("md5", Address, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+run_outputs = Table(
+    "run_outputs",
+    metadata,
+    Column("run_id", Id, ForeignKey("runs.id"), primary_key=True),
+    Column("model_id", String(36), primary_key=True),
+    Column("step", BigInteger, nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(250), nullable=False),
+    Column("description", Text),
+    Column("url", Text, nullable=False),
+    Column("events", Document, nullable=False),
+    Column("secret", Text),
+    Column("status", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
 )

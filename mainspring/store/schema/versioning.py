@@ -48,6 +48,26 @@ models = Table(
     metadata,
     Column("name", String(250), primary_key=True),
     Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment),
+    Column("description", Text),
+    Column("last_number", Integer),
+)
+"""``last_number`` is the highest number that a version ever had, so that none is given twice."""
+
+model_tags = Table(
+    "model_tags",
+    metadata,
+    Column("model", String(250), ForeignKey("models.name"), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+model_aliases = Table(
+    "model_aliases",
+    metadata,
+    Column("model", String(250), ForeignKey("models.name"), primary_key=True),
+    Column("alias", String(250), primary_key=True),
+    Column("version", String(64), nullable=False),
 )
 
 model_versions = Table(
@@ -66,7 +86,14 @@ model_versions = Table(
     Column("metrics", Document, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("actor", String(250), nullable=False),
+    Column("number", Integer),
+    Column("updated_at", Moment),
+    Column("description", Text),
+    Column("source", Text),
+    Column("logged_model_id", String(36)),
     UniqueConstraint("model", "version"),
+    Index(None, "model", "number", unique=True),
+    Index(None, "run_id"),
     Index(
         "uq_model_versions_production",
         "model",
@@ -74,6 +101,17 @@ model_versions = Table(
         sqlite_where=text("stage = 'production'"),
         postgresql_where=text("stage = 'production'"),
     ),
+)
+"""``number`` counts a model's versions from 1, as MLflow's clients know them. ``artifact`` is empty where the bytes are
+elsewhere, at ``source``."""
+
+model_version_tags = Table(
+    "model_version_tags",
+    metadata,
+    Column("model", String(250), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 stage_transitions = Table(

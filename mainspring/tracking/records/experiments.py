@@ -1,0 +1,64 @@
+"""The rows of experiments and their tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select, update
+
+from mainspring.store.prepared import Prepared, upsert
+from mainspring.store.schema.tracking import experiment_tags, experiments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection, Row
+
+
+def add(connection: Connection, row: dict[str, Any]) -> bool:
+    """Insert an experiment unless its name or id is taken; say whether it was inserted."""
+    insert = upsert(connection.dialect.name)(experiments).values(row).on_conflict_do_nothing()
+    return connection.execute(insert).rowcount == 1
+
+
+def by(connection: Connection, **columns: str) -> Row[Any] | None:
+    """Return the experiment with these column values (``id`` or ``name``)."""
+    return connection.execute(select(experiments).filter_by(**columns)).one_or_none()
+
+
+def rows(connection: Connection, *, deleted: bool = False) -> Sequence[Row[Any]]:
+    """Return the experiments, oldest first; with ``deleted`` the deleted ones too."""
+    query = select(experiments) if deleted else select(experiments).filter_by(lifecycle="active")
+    return connection.execute(query.order_by(experiments.c.id)).all()
+
+
+def change(connection: Connection, experiment_id: str, **values: Any) -> None:
+    """Change columns of an experiment."""
+    connection.execute(update(experiments).filter_by(id=experiment_id).values(**values))
+
+
+@Prepared
+def _put_tag(dialect: str) -> Any:
+    insert = upsert(dialect)(experiment_tags)
+    return insert.on_conflict_do_update(index_elements=["experiment_id", "key"], set_={"value": insert.excluded.value})
+
+
+def put_tags(connection: Connection, experiment_id: str, values: Mapping[str, str]) -> None:
+    """Set tags, replacing those that are there."""
+    _put_tag.many(
+        connection, [{"experiment_id": experiment_id, "key": key, "value": value} for key, value in values.items()]
+    )
+
+
+def drop_tag(connection: Connection, experiment_id: str, key: str) -> bool:
+    """Remove a tag; say whether it was there."""
+    return connection.execute(delete(experiment_tags).filter_by(experiment_id=experiment_id, key=key)).rowcount == 1
+
+
+def tags_of(connection: Connection, experiment_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the tags of experiments, by experiment."""
+    found: dict[str, dict[str, str]] = {experiment_id: {} for experiment_id in experiment_ids}
+    query = select(experiment_tags).where(experiment_tags.c.experiment_id.in_(experiment_ids))
+    for row in connection.execute(query.order_by(experiment_tags.c.key)):
+        found[row.experiment_id][row.key] = row.value
+    return found
