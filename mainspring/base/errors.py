@@ -55,6 +55,12 @@ class Conflict(MainspringError):
     code = "conflict"
 
 
+class AlreadyExists(Conflict):
+    """A name is taken."""
+
+    code = "already_exists"
+
+
 class Refused(MainspringError):
     """The answer is no: a gate, a policy or a validation stands in the way."""
 

@@ -73,11 +73,27 @@ def log_batch(
         Conflict: a param is there with another value.
         InvalidData: a name or a value cannot be logged.
     """
-    texts = {check_key(key, "param"): param_text(key, value) for key, value in (params or {}).items()}
-    labels = {check_key(key, "tag"): tag_text(key, value) for key, value in (tags or {}).items()}
-    points = list(metrics)
+    texts, labels, points = checked_params(params or {}), checked_tags(tags or {}), list(metrics)
     with workspace.database.write() as connection:
         write(connection, run_id, params=texts, points=points, tags=labels)
+
+
+def checked_params(params: Mapping[str, object]) -> dict[str, str]:
+    """Return params as texts.
+
+    Raises:
+        InvalidData: a name or a value is too long.
+    """
+    return {check_key(key, "param"): param_text(key, value) for key, value in params.items()}
+
+
+def checked_tags(tags: Mapping[str, object]) -> dict[str, str]:
+    """Return tags as texts.
+
+    Raises:
+        InvalidData: a name or a value is too long.
+    """
+    return {check_key(key, "tag"): tag_text(key, value) for key, value in tags.items()}
 
 
 def write(
@@ -93,8 +109,11 @@ def write(
     Raises:
         NotFound, Conflict: as ``log_batch``.
     """
-    if run_rows.lifecycle(connection, run_id) is None:
+    lifecycle = run_rows.lifecycle(connection, run_id)
+    if lifecycle is None:
         raise NotFound(f"there is no run '{run_id}'", hint="see `mainspring runs list`", run=run_id)
+    if lifecycle != "active":
+        raise Conflict(f"the run {run_id} was deleted", hint="restore it first", run=run_id)
     if params:
         for key, held in value_rows.add_params(connection, run_id, params).items():
             raise param_conflict(run_id, key, held, params[key])

@@ -58,6 +58,15 @@ def tag_text(key: str, value: object) -> str:
     return _value(f"the tag '{key}'", value, TAG_LENGTH)
 
 
+def long_tag_text(key: str, value: object, longest: int) -> str:
+    """Return the value of a tag of something that may say more than a run: an experiment, a model.
+
+    Raises:
+        InvalidData: it is longer than ``longest`` characters.
+    """
+    return _value(f"the tag '{key}'", value, longest)
+
+
 def metric_value(key: str, value: Any) -> float:
     """Return a metric's value; NaN and infinity are values like others.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -34,6 +34,10 @@ class Columns(NamedTuple):
     at: Numbers
     values: Values
 
+    def rows(self, chosen: Any) -> Columns:
+        """Return the points that a slice, a mask or numbers of rows choose."""
+        return Columns(self.steps[chosen], self.at[chosen], self.values[chosen])
+
 
 def pack_batch(points: Sequence[tuple[str, int, int, float]]) -> bytes:
     """Return ``(key, step, at, value)`` points as bytes.
@@ -44,12 +48,12 @@ def pack_batch(points: Sequence[tuple[str, int, int, float]]) -> bytes:
     numbers: dict[str, int] = {}
     which = array("I", [numbers.setdefault(point[0], len(numbers)) for point in points])
     names = msgspec.msgpack.encode(list(numbers))
-    columns = (
+    columns: list[array[Any]] = [
         which,
         array("q", [point[1] for point in points]),
         array("q", [point[2] for point in points]),
         array("d", [point[3] for point in points]),
-    )
+    ]
     return _BATCH.pack(_VERSION, len(points), len(names)) + names + b"".join(map(_bytes, columns))
 
 
@@ -74,7 +78,7 @@ def unpack_batch(payload: bytes, only: str | None = None) -> list[tuple[str, Col
         return [(keys[0], Columns(steps, at, values))]
     wanted = [(keys.index(only), only)] if only is not None else list(enumerate(keys))
     chosen = ((key, which == number) for number, key in wanted) if len(wanted) < 8 else _grouped(which, keys)
-    return [(key, Columns(steps[rows], at[rows], values[rows])) for key, rows in chosen]
+    return [(key, Columns(steps, at, values).rows(rows)) for key, rows in chosen]
 
 
 def pack_curve(columns: Columns) -> bytes:
@@ -133,7 +137,7 @@ def _grouped(which: Numbers, keys: Sequence[str]) -> Iterable[tuple[str, Numbers
     return zip(keys, np.split(order, ends[:-1]), strict=True)
 
 
-def _bytes(column: array[int] | array[float]) -> bytes:
+def _bytes(column: array[Any]) -> bytes:
     if sys.byteorder == "big":
         column.byteswap()
     return column.tobytes()

@@ -50,13 +50,16 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     experiment: str
+    experiment_id: str
     status: str
+    lifecycle: str
     started_at: int
     ended_at: int | None
     actor: str
     execution_id: str | None
     snapshot_id: str | None
     error: str | None
+    artifact_location: str | None
     params: dict[str, str]
     metrics: dict[str, Metric]
     tags: dict[str, str]
@@ -146,6 +149,18 @@ def get_run(workspace: Workspace, reference: str) -> RunInfo:
     )
 
 
+def described(connection: Connection, run_id: str) -> RunInfo:
+    """Return the run with exactly this id, deleted or not, inside the caller's transaction.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = run_rows.by_id(connection, run_id)
+    if row is None:
+        raise NotFound(f"there is no run '{run_id}'", run=run_id)
+    return _infos(connection, [row])[0]
+
+
 def history(workspace: Workspace, reference: str, key: str) -> Curve:
     """Return every logged value of a metric, by step; NaN and infinity as they were logged.
 
@@ -200,6 +215,8 @@ def _infos(connection: Connection, rows: Sequence[Row[Any]]) -> list[RunInfo]:
             id=row.id,
             name=row.name,
             experiment=row.experiment,
+            experiment_id=row.experiment_id,
+            lifecycle=row.lifecycle,
             status=_status(row.status, tags[row.id]),
             started_at=row.started_at,
             ended_at=row.ended_at,
@@ -207,6 +224,7 @@ def _infos(connection: Connection, rows: Sequence[Row[Any]]) -> list[RunInfo]:
             execution_id=row.execution_id,
             snapshot_id=row.snapshot_id,
             error=row.error,
+            artifact_location=row.artifact_location,
             params=params[row.id],
             metrics=metrics[row.id],
             tags=tags[row.id],

@@ -12,7 +12,9 @@ from litestar.static_files import create_static_files_router
 from litestar.template.config import TemplateConfig
 
 from mainspring.base.clock import iso, now
+from mainspring.tracking.experiments import ensure_default
 from mainspring.web.gatekeeper import Gatekeeper
+from mainspring.web.mlflow.application import mounted
 from mainspring.web.overview import Overview, overview
 
 if TYPE_CHECKING:
@@ -47,8 +49,15 @@ def routes(workspace: Workspace) -> Litestar:
         """Say that the server is there."""
         return {"status": "ok", "at": iso(now())}
 
+    ensure_default(workspace)
     return Litestar(
-        route_handlers=[page, data, health, create_static_files_router(path="/static", directories=[HERE / "static"])],
+        route_handlers=[
+            page,
+            data,
+            health,
+            mounted(workspace),
+            create_static_files_router(path="/static", directories=[HERE / "static"]),
+        ],
         template_config=TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine),
         request_max_body_size=1_000_000,
         logging_config=None,

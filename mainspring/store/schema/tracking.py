@@ -14,7 +14,9 @@ experiments = Table(
     Column("lifecycle", String(16), nullable=False, server_default="active"),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment),
+    Column("artifact_location", Text),
 )
+"""``artifact_location`` is where clients put artifacts themselves; the store keeps those of all other experiments."""
 
 experiment_tags = Table(
     "experiment_tags",

@@ -100,7 +100,7 @@ def settle(connection: Connection, run_id: str) -> None:
             part += 1
         whole = joined(pieces)
         for start in range(0, len(whole.steps), PART):
-            piece = Columns(*(column[start : start + PART] for column in whole))
+            piece = whole.rows(slice(start, start + PART))
             row = {"run_id": run_id, "key": key, "part": part, "points": len(piece.steps)}
             rows.append({**row, "payload": pack_curve(piece)})
             part += 1

@@ -51,7 +51,7 @@ def end(connection: Connection, run_id: str, *, status: str, ended_at: int, erro
 
 def by_id(connection: Connection, run_id: str) -> Row[Any] | None:
     """Return a run, deleted or not, with the name of its experiment."""
-    query = select(runs, experiments.c.name.label("experiment")).join(experiments)
+    query = select(runs, experiments.c.name.label("experiment"), experiments.c.artifact_location).join(experiments)
     return connection.execute(query.where(runs.c.id == run_id)).one_or_none()
 
 
@@ -74,7 +74,7 @@ def rows(
     for number, (name, descending) in enumerate(order):
         column, sources = _sort_column(sources, name, f"order_{number}")
         ordering += [column.is_(None), column.desc() if descending else column.asc()]
-    query = select(runs, experiments.c.name.label("experiment")).select_from(sources)
+    query = select(runs, experiments.c.name.label("experiment"), experiments.c.artifact_location).select_from(sources)
     query = query.where(runs.c.lifecycle == "active", experiments.c.lifecycle == "active")
     for name, value in (where or {}).items():
         query = query.where((experiments.c.name if name == "experiment" else runs.c[name]) == value)

@@ -45,6 +45,7 @@ def upgrade() -> None:
 
 def _experiments_and_runs() -> None:
     op.add_column("experiments", sa.Column("updated_at", sa.BigInteger(), nullable=True))
+    op.add_column("experiments", sa.Column("artifact_location", sa.Text(), nullable=True))
     op.add_column("runs", sa.Column("deleted_at", sa.BigInteger(), nullable=True))
     op.create_table(
         "experiment_tags",
