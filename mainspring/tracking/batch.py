@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mainspring.base import clock
 from mainspring.base.errors import Conflict, NotFound
 from mainspring.tracking.limits import check_key, metric_value, metric_whole, param_text, tag_text
+from mainspring.tracking.records import logged_models as model_rows
 from mainspring.tracking.records import metrics as metric_rows
 from mainspring.tracking.records import runs as run_rows
 from mainspring.tracking.records import values as value_rows
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mainspring.store.workspace import Workspace
+
+
+class ModelPoint(NamedTuple):
+    """A metric's value that a run measured of a logged model, on a dataset if one is named."""
+
+    model_id: str
+    key: str
+    step: int
+    at: int
+    value: float
+    dataset: str = ""
+    digest: str = ""
 
 
 class Point(NamedTuple):
@@ -62,20 +75,25 @@ def log_batch(
     params: Mapping[str, object] | None = None,
     metrics: Iterable[Point] = (),
     tags: Mapping[str, object] | None = None,
+    measured: Sequence[ModelPoint] = (),
 ) -> None:
     """Write params, metric points and tags of a run; durable when it returns, and all of it or nothing.
+
+    ``measured`` are points that also belong to logged models.
 
     A param that is there with the same value stays; a tag is replaced; a metric's newest point is the one with the
     highest step, among equals the one of the latest moment, among these the one with the highest value.
 
     Raises:
-        NotFound: there is no such run.
-        Conflict: a param is there with another value.
+        NotFound: there is no such run, or no such logged model.
+        Conflict: a param is there with another value, or the run was deleted.
         InvalidData: a name or a value cannot be logged.
     """
     texts, labels, points = checked_params(params or {}), checked_tags(tags or {}), list(metrics)
     with workspace.database.write() as connection:
         write(connection, run_id, params=texts, points=points, tags=labels)
+        if measured:
+            _measure(connection, run_id, measured)
 
 
 def checked_params(params: Mapping[str, object]) -> dict[str, str]:
@@ -132,6 +150,17 @@ def newest(points: Iterable[Point]) -> dict[str, Point]:
         if held is None or not candidate[1:4] < held[1:4]:
             latest[candidate.key] = candidate
     return latest
+
+
+def _measure(connection: Connection, run_id: str, measured: Sequence[ModelPoint]) -> None:
+    wanted = {item.model_id for item in measured}
+    known = {row.id for row in model_rows.by_ids(connection, sorted(wanted))}
+    for unknown in sorted(wanted - known):
+        raise NotFound(f"there is no logged model '{unknown}'", model=unknown)
+    rows = [item._asdict() | {"run_id": run_id} for item in measured]
+    for row in rows:
+        row["value"] = None if row["value"] != row["value"] else row["value"]
+    model_rows.put_metrics(connection, rows)
 
 
 def param_conflict(run_id: str, key: str, held: str, value: str) -> Conflict:

@@ -188,6 +188,13 @@ run_outputs = Table(
     Column("step", BigInteger, nullable=False),
 )
 
+run_model_inputs = Table(
+    "run_model_inputs",
+    metadata,
+    Column("run_id", Id, ForeignKey("runs.id"), primary_key=True),
+    Column("model_id", String(36), primary_key=True),
+)
+
 webhooks = Table(
     "webhooks",
     metadata,

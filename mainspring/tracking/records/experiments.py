@@ -10,7 +10,7 @@ from mainspring.store.prepared import Prepared, upsert
 from mainspring.store.schema.tracking import experiment_tags, experiments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -62,3 +62,9 @@ def tags_of(connection: Connection, experiment_ids: Sequence[str]) -> dict[str, 
     for row in connection.execute(query.order_by(experiment_tags.c.key)):
         found[row.experiment_id][row.key] = row.value
     return found
+
+
+def places(connection: Connection, experiment_ids: Collection[str]) -> dict[str, str | None]:
+    """Return where the clients of experiments put artifacts; None where the store keeps them."""
+    query = select(experiments.c.id, experiments.c.artifact_location).where(experiments.c.id.in_(experiment_ids))
+    return {row.id: row.artifact_location for row in connection.execute(query)}

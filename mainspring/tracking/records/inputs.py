@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from mainspring.store.prepared import upsert
-from mainspring.store.schema.tracking import inputs, run_outputs
+from mainspring.store.schema.tracking import inputs, run_model_inputs, run_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,18 @@ def of(connection: Connection, run_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """Return what runs read, by name."""
     query = select(inputs).where(inputs.c.run_id.in_(run_ids))
     return connection.execute(query.order_by(inputs.c.dataset, inputs.c.md5)).all()
+
+
+def put_model(connection: Connection, run_id: str, model_id: str) -> None:
+    """Record that a run read a logged model."""
+    statement = upsert(connection.dialect.name)(run_model_inputs).values(run_id=run_id, model_id=model_id)
+    connection.execute(statement.on_conflict_do_nothing())
+
+
+def models_of(connection: Connection, run_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Return the logged models that runs read."""
+    query = select(run_model_inputs).where(run_model_inputs.c.run_id.in_(run_ids))
+    return connection.execute(query.order_by(run_model_inputs.c.model_id)).all()
 
 
 def put_output(connection: Connection, run_id: str, model_id: str, step: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from litestar import asgi
 from litestar.types import Receive, Scope, Send
 
-from mainspring.web.mlflow import experiments, runs
+from mainspring.web.mlflow import experiments, inputs, logged_models, metrics, runs
 from mainspring.web.mlflow.dispatch import Endpoint, Face
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ PREFIXES = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/", "/api/3.0/mlflow/", "/a
 
 def endpoints() -> list[Endpoint]:
     """Return every endpoint of the face."""
-    return [*experiments.ENDPOINTS, *runs.ENDPOINTS]
+    families = (experiments, runs, metrics, inputs, logged_models)
+    return [endpoint for family in families for endpoint in family.ENDPOINTS]
 
 
 def mounted(workspace: Workspace) -> ASGIRouteHandler:
@@ -29,8 +30,8 @@ def mounted(workspace: Workspace) -> ASGIRouteHandler:
 
     @asgi([prefix.rstrip("/") for prefix in PREFIXES], is_mount=True, copy_scope=False)
     async def mlflow(scope: Scope, receive: Receive, send: Send) -> None:
-        raw = scope["raw_path"].decode("latin-1")
-        prefix = next(item for item in PREFIXES if raw.startswith(item))
+        raw = scope["raw_path"].decode("latin-1").partition("?")[0]
+        prefix = next((item for item in PREFIXES if raw.startswith(item)), raw)  # an encoded prefix is none of ours
         await face(scope, receive, send, raw[len(prefix) :])
 
     return mlflow

@@ -8,7 +8,7 @@ import msgspec
 
 from mainspring.base.errors import InvalidData, UsageError
 from mainspring.tracking import runs
-from mainspring.tracking.batch import log_batch, point
+from mainspring.tracking.batch import ModelPoint, log_batch, point
 from mainspring.web.mlflow.dispatch import Endpoint
 from mainspring.web.mlflow.wire import Pair, mapping, number_in, number_out, pairs, told
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mainspring.store.workspace import Workspace
+    from mainspring.tracking.batch import Point
     from mainspring.tracking.search import RunInfo
 
 BATCH_BYTES = 1_000_000
@@ -178,7 +179,7 @@ def log_metric(workspace: Workspace, request: LogMetric) -> None:
             raise UsageError(f"Missing value for required parameter '{name}'.")
     assert request.value is not None
     item = point(request.key, number_in(request.value), request.step or 0, request.timestamp)
-    log_batch(workspace, request.id, metrics=[item])
+    log_batch(workspace, request.id, metrics=[item], measured=_measured([request], [item]))
 
 
 def log_param(workspace: Workspace, request: LogPair) -> None:
@@ -202,13 +203,24 @@ def batch(workspace: Workspace, request: LogBatch) -> None:
     _check_limit("params", request.params, _PARAMS)
     _check_limit("tags", request.tags, _TAGS)
     _check_limit("entities", [*request.metrics, *request.params, *request.tags], _ENTITIES)
+    points = [point(item.key, number_in(item.value), item.step or 0, item.timestamp) for item in request.metrics]
     log_batch(
         workspace,
         request.id,
         params=mapping(request.params, "param"),
-        metrics=[point(item.key, number_in(item.value), item.step or 0, item.timestamp) for item in request.metrics],
+        metrics=points,
         tags={item.key: item.value for item in request.tags},
+        measured=_measured(request.metrics, points),
     )
+
+
+def _measured(given: Sequence[Metric | LogMetric], points: Sequence[Point]) -> list[ModelPoint]:
+    """Return the points that name a logged model."""
+    return [
+        ModelPoint(item.model_id, *made[:4], item.dataset_name, item.dataset_digest)
+        for item, made in zip(given, points, strict=True)
+        if item.model_id
+    ]
 
 
 def _check_limit(what: str, given: Sequence[object], most: int) -> None:

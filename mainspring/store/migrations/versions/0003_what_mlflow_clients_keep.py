@@ -72,6 +72,13 @@ def _experiments_and_runs() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_outputs_run_id")),
         sa.PrimaryKeyConstraint("run_id", "model_id", name=op.f("pk_run_outputs")),
     )
+    op.create_table(
+        "run_model_inputs",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("model_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_model_inputs_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "model_id", name=op.f("pk_run_model_inputs")),
+    )
 
 
 def _logged_models() -> None:
