@@ -11,6 +11,8 @@ import typer
 
 from mainspring.base.settings.reference import json_schema, markdown
 from mainspring.cli.main import app
+from mainspring.web.mlflow import artifacts, server
+from mainspring.web.mlflow.application import endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,36 @@ def pages() -> dict[str, str]:
         "cli.md": "\n".join(["# The command line", "", *_cli()]) + "\n",
         "settings.md": markdown(),
         "mainspring.schema.json": schema + "\n",
+        "mlflow.md": "\n".join(_mlflow()) + "\n",
     }
+
+
+def _mlflow() -> Iterator[str]:
+    yield "# The MLflow REST API: what is here"
+    yield ""
+    yield "Below `/api/2.0/mlflow/` (also `/ajax-api/2.0/mlflow/`, and `3.0` for both):"
+    yield ""
+    yield "| endpoint | what it does |"
+    yield "|---|---|"
+    for item in endpoints():
+        yield f"| `{item.method} {item.path}` | {_first_line(item.handle)} |"
+    yield ""
+    yield "Below `/api/2.0/mlflow-artifacts/`:"
+    yield ""
+    yield "| endpoint | what it does |"
+    yield "|---|---|"
+    for proxied in [*artifacts.PROXY, *artifacts.STREAMS]:
+        rest = "…" if proxied in artifacts.STREAMS else ""
+        yield f"| `{proxied.method} {proxied.path}{rest}` | {_first_line(proxied.handle)} |"
+    yield ""
+    yield "Not here, and answered with 501 `NOT_IMPLEMENTED`, by the beginning of the path:"
+    yield ""
+    for beginning, what in server.MISSING.items():
+        yield f"- `{beginning}`: {what}"
+
+
+def _first_line(handle: Any) -> str:
+    return (handle.__doc__ or "").strip().splitlines()[0]
 
 
 def _cli() -> Iterator[str]:

@@ -15,6 +15,7 @@ from mainspring.base.errors import Conflict, MainspringError
 from mainspring.monitoring.watch import Observation, watch
 from mainspring.serving import releases
 from mainspring.serving.releases import Release
+from mainspring.versioning import delivery
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -46,7 +47,7 @@ def tick(workspace: Workspace, *, progress: bool = True) -> TickReport:
         report.lines.append(error.message)
         return report
     with lease:
-        for part in (_watch, _advance, _collect):
+        for part in (_watch, _advance, _collect, _tell):
             try:
                 part(workspace, report)
             except MainspringError as error:
@@ -70,6 +71,12 @@ def _advance(workspace: Workspace, report: TickReport) -> None:
         evidence = moved.evidence if isinstance(moved.evidence, dict) else {}
         reason = (evidence.get("ended") or {}).get("reason") or moved.reason
         report.lines.append(f"release {moved.endpoint}@{moved.version}: {moved.state.replace('_', ' ')}: {reason}")
+
+
+def _tell(workspace: Workspace, report: TickReport) -> None:
+    told = delivery.deliver(workspace) if workspace.settings.tracking.webhook_hosts else 0
+    if told:
+        report.lines.append(f"webhooks: {told} {'event' if told == 1 else 'events'} delivered")
 
 
 def _collect(workspace: Workspace, report: TickReport) -> None:

@@ -40,17 +40,19 @@ def list_command(
     experiment: str | None = typer.Option(None, help="Only runs of this experiment."),
     status: str | None = typer.Option(None, help="Only runs that are running, finished, failed, killed or lost."),
     limit: int = typer.Option(50, min=1, help="At most so many."),
-    order: str = typer.Option("-started_at", help="Such as -started_at, name, -metrics.auc or params.depth."),
+    filter: str = typer.Option("", help="Such as \"metrics.auc > 0.9 AND params.depth = '3'\"."),
+    order_by: list[str] = typer.Option([], help='Such as "metrics.auc DESC", start_time or params.depth; repeatable.'),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List runs, newest first.
 
-    A run is lost when it never ended and its process is gone from this machine.
+    A run is lost when it never ended and its process is gone from this machine. Filters and orders are those of MLflow's
+    search; docs/tracking.md has the whole language.
     """
-    from mainspring.tracking.search import list_runs
+    from mainspring.tracking.query import list_runs
     from mainspring.tracking.wire import run_json
 
-    found = list_runs(context.workspace(), experiment, status=status, limit=limit, order=order)
+    found = list_runs(context.workspace(), experiment, filter=filter, order_by=order_by, status=status, limit=limit)
     output.emit([run_json(run) for run in found], json=json, show=lambda: _listing(found))
 
 

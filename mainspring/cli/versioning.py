@@ -1,27 +1,25 @@
-"""Commands of versioning: data, models, snapshots."""
+"""Commands of versioning: data and snapshots; those of models are in ``models``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mainspring.cli import context, output
+from mainspring.cli.models import models_app
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from mainspring.versioning.registry import ModelVersion, Transition
     from mainspring.versioning.snapshot import Difference, Snapshot
 
 _MOST_LINES = 40
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 data_app = typer.Typer(help="Versions of data.", no_args_is_help=True)
-models_app = typer.Typer(help="Versions of models.", no_args_is_help=True)
 snapshot_app = typer.Typer(help="What a run depended on.", no_args_is_help=True)
 
 
@@ -125,159 +123,6 @@ def data_verify(
     )
     if damages:
         raise typer.Exit(1)
-
-
-@models_app.command("list")
-def models_list(name: str = typer.Argument(None, help="A model; by default all."), json: bool = _JSON) -> None:
-    """Show the registry: every model with its versions and their stages."""
-    from mainspring.base.clock import iso
-    from mainspring.versioning import registry
-
-    workspace = context.workspace()
-    if name is not None:
-        registry.resolve(workspace, name)
-    versions = registry.versions(workspace, name)
-    rows = [
-        {
-            "model": version.model,
-            "version": version.version,
-            "stage": version.stage,
-            "run_id": version.run_id,
-            "created_at": iso(version.created_at),
-            "metrics": version.metrics,
-        }
-        for version in versions
-    ]
-    output.emit(rows, json=json, show=lambda: _text(_tree(versions)))
-
-
-def _tree(versions: list[ModelVersion]) -> str:
-    if not versions:
-        return "no models yet: make one with `mainspring run`, or bring one with `mainspring models register`"
-    lines: list[str] = []
-    for model in sorted({version.model for version in versions}):
-        mine = [version for version in versions if version.model == model]
-        lines.append(f"{model}/")
-        for version in mine:
-            branch = "└──" if version is mine[-1] else "├──"
-            lines.append(f"{branch} v{version.version}  ({version.stage})")
-    return "\n".join(lines)
-
-
-@models_app.command("show")
-def models_show(reference: str = typer.Argument(help="NAME, NAME@VERSION or NAME@STAGE."), json: bool = _JSON) -> None:
-    """Show a version: metrics with their intervals, signature, run, snapshot, data and addresses."""
-    from mainspring.versioning.described import describe
-
-    described = describe(context.workspace(), reference)
-    output.emit(described, json=json, show=lambda: _text(_described_text(described)))
-
-
-def _described_text(about: dict[str, Any]) -> str:
-    lines = [f"{about['model']}@{about['version']}  ({about['stage']})", ""]
-    fields = ("created_at", "actor", "run_id", "snapshot_id", "artifact", "evidence", "format")
-    lines += [f"{field.replace('_', ' '):<12} {'—' if about[field] is None else about[field]}" for field in fields]
-    if commit := about["commit"]:
-        lines.append(f"{'commit':<12} {commit}{' + changes' if about['dirty'] else ''}")
-    lines += [f"{'data':<12} {item['dataset']} version {item['number']} ({item['md5']})" for item in about["data"]]
-    lines += ["", "metrics"] if about["metrics"] else []
-    lines += [f"  {name:<20} {_metric(value)}" for name, value in about["metrics"].items()]
-    target = about["signature"]["target"]
-    classes = f", classes {target['classes']}" if target["classes"] is not None else ""
-    lines += ["", f"predicts '{target['name']}' ({target['task']}{classes}) from"]
-    for column in about["signature"]["inputs"]:
-        lines.append(f"  {column['name']:<28} {column['dtype']}{', may be null' if column['nullable'] else ''}")
-    return "\n".join(lines)
-
-
-def _metric(value: Any) -> str:
-    if not isinstance(value, dict):
-        return f"{value:.6g}"
-    low, high = (f"{value[side]:.4g}" if value.get(side) is not None else "?" for side in ("low", "high"))
-    return f"{value['value']:.4g}  [{low}, {high}]  n={value['n']}"
-
-
-@models_app.command("history")
-def models_history(name: str = typer.Argument(help="A model."), json: bool = _JSON) -> None:
-    """List every change of stage: when, by whom, and why."""
-    from mainspring.versioning import registry
-
-    rows = [_transition_row(item) for item in registry.history(context.workspace(), name)]
-    columns = ("at", "version", "from", "to", "actor", "reason")
-    output.emit(rows, json=json, show=lambda: output.table(columns, [[row[key] for key in columns] for row in rows]))
-
-
-def _transition_row(item: Transition) -> dict[str, Any]:
-    from mainspring.base.clock import iso
-
-    return {
-        "version": item.version,
-        "from": item.from_stage,
-        "to": item.to_stage,
-        "at": iso(item.at),
-        "actor": item.actor,
-        "reason": item.reason,
-        "evidence": item.evidence,
-    }
-
-
-@models_app.command("register")
-def models_register(
-    name: str = typer.Argument(help="Name of the model."),
-    path: Path = typer.Argument(
-        help="Model file: .skops, LightGBM .txt, XGBoost .ubj or .json, .onnx; .joblib if trusted."
-    ),
-    sample: Path = typer.Option(..., help="Table with rows as the model takes them."),
-    version: str = typer.Option(None, help="MAJOR.MINOR.PATCH; by default the next one."),
-    target: str = typer.Option(None, help="Column of the sample, or of the holdout, that the model predicts."),
-    holdout: Path = typer.Option(None, help="Table with rows that the model has never seen, to judge it on."),
-    container: str = typer.Option(None, help="What the model was fitted with: polars, pandas or numpy."),
-    trust_pickle: bool = typer.Option(False, "--trust-pickle", help="Read and store a pickle: runs the code in it."),
-    json: bool = _JSON,
-) -> None:
-    """Register a model that was trained elsewhere."""
-    from mainspring.base.errors import UsageError
-    from mainspring.versioning import external
-    from mainspring.versioning.tables import read_table
-
-    if container not in (None, "polars", "pandas", "numpy"):
-        raise UsageError(f"'{container}' is no container", hint="one of polars, pandas, numpy")
-    if holdout is not None and target is None:
-        raise UsageError("a holdout without a target judges nothing", hint="say which column is the truth: --target")
-    workspace = context.workspace()
-    found = external.register_external(
-        workspace,
-        name,
-        path,
-        sample=read_table(sample),
-        target=target,
-        holdout=read_table(holdout) if holdout is not None else None,
-        trust_pickle=trust_pickle,
-        container=container,  # type: ignore[arg-type] # checked above
-        version=version,
-    )
-    row = {"model": found.model, "version": found.version, "stage": found.stage, "artifact": found.artifact}
-    output.emit(row, json=json, show=lambda: _text(f"registered {found.reference} ({found.stage})"))
-
-
-@models_app.command("promote")
-def models_promote(
-    reference: str = typer.Argument(help="NAME@VERSION."),
-    stage: str = typer.Argument(help="development, staging or archived."),
-    reason: str = typer.Option(..., help="Why."),
-) -> None:
-    """Move a version to another stage; to production only `mainspring deploy` brings one."""
-    from mainspring.base.errors import UsageError
-    from mainspring.versioning import registry
-
-    if stage == "production":
-        raise UsageError(
-            "a version reaches production through its gate", hint=f"mainspring deploy {reference}", reference=reference
-        )
-    workspace = context.workspace()
-    found = registry.resolve(workspace, reference)
-    registry.transition(workspace, found.model, found.version, stage, reason=reason)
-    output.console().print(f"{found.reference} is in {stage}")
 
 
 @snapshot_app.command("show")

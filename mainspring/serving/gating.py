@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from mainspring.base.clock import iso
 from mainspring.base.errors import Refused
 from mainspring.serving import records
+from mainspring.versioning import registry
 
 if TYPE_CHECKING:
     from mainspring.serving.records import GateRow, Transaction
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.registry import ModelVersion
 
 
 def check_gate(
@@ -35,6 +38,45 @@ def check_gate(
     if problem is not None:
         evidence["overridden"] = problem[0]
     return evidence
+
+
+def check_move(workspace: Workspace, version: ModelVersion, to_stage: str) -> None:
+    """Check that somebody may move a version to a stage by hand, as any client of the registry can.
+
+    What an endpoint serves stays in the stage that its release gave it, and only a release brings another version into
+    production there. Without an endpoint a version of the model that the settings have checks for needs a passing gate
+    for production; versions of other models need none.
+
+    Raises:
+        Refused: it may not.
+    """
+    name, reference = version.model, version.reference
+    champion = registry.champion(workspace, name)
+    with workspace.database.read() as connection:
+        row = records.latest_routes(connection, name)
+        if row is not None:
+            roles = {route["version"]: route["role"] for route in row.routes["routes"]}
+            role = roles.get(version.version)
+            if role is not None and (role != "champion" or to_stage != "production"):
+                raise Refused(
+                    f"{reference} is the {role} of the endpoint '{name}'",
+                    hint=f"`mainspring rollback {name}`, or release another version: `mainspring deploy {name}@VERSION`",
+                    model=name,
+                    version=version.version,
+                    route=role,
+                )
+            if role is None and to_stage == "production":
+                hint = f"`mainspring deploy {reference}`"
+                raise Refused(f"'{name}' has an endpoint: {reference} reaches production by its release", hint=hint)
+            return
+        settings = workspace.settings
+        judged = bool(settings.checks) and (settings.model is None or settings.model.name == name)
+        if to_stage != "production" or not judged:
+            return
+        gate = records.latest_gate(connection, name, version.version)
+        problem = _problem(connection, name, version.version, None if champion is None else champion.version, gate)
+    if problem is not None:
+        raise Refused(problem[0], hint=f"{problem[1]}; or release it: `mainspring deploy {reference}`", model=name)
 
 
 def _problem(

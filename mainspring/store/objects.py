@@ -62,7 +62,7 @@ class Objects:
     def put_bytes(self, data: bytes, *, suffix: str = "") -> str:
         """Store bytes and return their address."""
         md5 = md5_bytes(data) + suffix
-        if not self._intact(md5, len(data)):
+        if not self.intact(md5, len(data)):
             with staged(self.path(md5), mode=0o444) as temporary, temporary.open("wb") as file:
                 file.write(data)
         return md5
@@ -83,11 +83,11 @@ class Objects:
                 temporary = incoming / str(number)
                 md5, size = _copy_hashing(source, temporary)
                 stored.append(Stored(md5=md5, size=size, files=1))
-                if self._intact(md5, size):
+                if self.intact(md5, size):
                     temporary.unlink()
                 else:
                     waiting.append((temporary, self.path(md5)))
-            _settle(waiting)
+            settle(waiting)
         except OSError as error:
             raise disk_error(error, self.root) from error
         finally:
@@ -132,6 +132,7 @@ class Objects:
             NotFound: it is not there.
             Corrupted: its bytes are not those that were stored; it was moved to quarantine.
         """
+        self._recover(md5)
         try:
             data = self.path(md5).read_bytes()
         except FileNotFoundError:
@@ -151,6 +152,7 @@ class Objects:
             for entry in entries:
                 self.restore(entry.md5, target / entry.relpath, mode=mode)
             return
+        self._recover(md5)
         with staged(target, mode=mode) as temporary:
             try:
                 found, _ = _copy_hashing(self.path(md5), temporary)
@@ -173,6 +175,7 @@ class Objects:
         Raises:
             NotFound, Corrupted: as ``read_bytes``.
         """
+        self._recover(md5)
         path = self.path(md5)
         if not path.is_file():
             raise self._missing(md5)
@@ -199,7 +202,7 @@ class Objects:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return len(old)
 
-    def _intact(self, md5: str, size: int) -> bool:
+    def intact(self, md5: str, size: int) -> bool:
         """Trust an object that is there with the right size; a wrong size is a damaged one, which is set aside."""
         try:
             held = self.path(md5).stat().st_size
@@ -209,6 +212,13 @@ class Objects:
             return True
         self._quarantine(md5)
         return False
+
+    def _recover(self, md5: str) -> None:
+        """Take an object that is needed after all back from the trash."""
+        if not self.path(md5).exists():
+            for taken in self.root.glob(f"trash/*/{md5}"):
+                self.path(md5).parent.mkdir(parents=True, exist_ok=True)
+                taken.replace(self.path(md5))
 
     def _missing(self, md5: str) -> NotFound:
         hint = "restore it from a backup or a colleague's workspace, or add the data again"
@@ -251,7 +261,7 @@ def _copy_hashing(source: Path, target: Path) -> tuple[str, int]:
     return hasher.hexdigest(), size
 
 
-def _settle(waiting: list[tuple[Path, Path]]) -> None:
+def settle(waiting: list[tuple[Path, Path]]) -> None:
     """Make temporary files durable, give them their names, make the names durable."""
     if len(waiting) > _MANY:
         os.sync()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from sqlalchemy import ARRAY, String, any_, bindparam, func, select
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import ClauseElement, Connection
+    from sqlalchemy import ClauseElement, ColumnElement, Connection
 
 
 class Prepared:
@@ -52,3 +55,15 @@ def upsert(dialect: str) -> Any:
     from sqlalchemy.dialects import sqlite
 
     return sqlite.insert
+
+
+def among(column: ColumnElement[Any], dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a column holds one of the texts bound as ``ids``, however many they are; see ``bound``."""
+    if dialect == "postgresql":
+        return column == any_(bindparam("ids", type_=ARRAY(String)))
+    return column.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
+
+
+def bound(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """Return texts as a statement with ``among`` takes them."""
+    return {"ids": list(ids) if connection.dialect.name == "postgresql" else msgspec.json.encode(ids).decode()}

@@ -1,4 +1,7 @@
-"""Files of runs: bytes go into the object store first, their rows into the records after."""
+"""Files of runs and of logged models: bytes go into the object store first, their rows into the records after.
+
+A logged model is told from a run by its id, which begins with ``m-``.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,13 @@ from mainspring.base.errors import Conflict, InvalidData, NotFound, did_you_mean
 from mainspring.store.objects import Stored, walk
 from mainspring.tracking.limits import artifact_path
 from mainspring.tracking.records import files as file_rows
+from mainspring.tracking.records import logged_models as model_rows
 from mainspring.tracking.records import runs as run_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sqlalchemy import Connection, Row
 
     from mainspring.store.workspace import Workspace
 
@@ -31,7 +37,7 @@ class ArtifactInfo(msgspec.Struct, frozen=True, kw_only=True):
     about: dict[str, Any] | None = None
 
 
-def store_path(workspace: Workspace, run_id: str, source: str | Path, name: str | None = None) -> list[ArtifactInfo]:
+def store_path(workspace: Workspace, owner_id: str, source: str | Path, name: str | None = None) -> list[ArtifactInfo]:
     """Store a file under ``name``, or all files of a folder below it; by default under the source's own name.
 
     On failure no row is written. What was stored under the same paths is replaced.
@@ -52,11 +58,11 @@ def store_path(workspace: Workspace, run_id: str, source: str | Path, name: str 
     if not files:
         raise InvalidData(f"the folder {source} holds no file", path=str(source))
     stored = workspace.objects.put_files(files.values())
-    return _record(workspace, run_id, dict(zip(files, stored, strict=True)))
+    return _record(workspace, owner_id, dict(zip(files, stored, strict=True)))
 
 
 def store_bytes(
-    workspace: Workspace, run_id: str, name: str, data: bytes, *, about: dict[str, Any] | None = None
+    workspace: Workspace, owner_id: str, name: str, data: bytes, *, about: dict[str, Any] | None = None
 ) -> ArtifactInfo:
     """Store bytes under ``name``, with a JSON-able description if there is one.
 
@@ -65,49 +71,42 @@ def store_bytes(
     """
     name = artifact_path(name)
     stored = Stored(md5=workspace.objects.put_bytes(data), size=len(data), files=1)
-    [info] = _record(workspace, run_id, {name: stored}, about=about)
+    [info] = _record(workspace, owner_id, {name: stored}, about=about)
     return info
 
 
-def list_artifacts(workspace: Workspace, run_id: str, *, under: str | None = None) -> list[ArtifactInfo]:
+def list_artifacts(workspace: Workspace, owner_id: str, *, under: str | None = None) -> list[ArtifactInfo]:
     """Return the files of a run by path, all of them or those below a folder."""
     with workspace.database.read() as connection:
-        rows = file_rows.of(connection, run_id)
-    return [
-        ArtifactInfo(path=row.path, md5=row.md5, size=row.size, created_at=row.created_at, about=row.about)
-        for row in rows
-        if under is None or row.path.startswith(f"{under}/")
-    ]
+        rows = file_rows.of(connection, owner_id)
+    return [_info(row) for row in rows if under is None or row.path.startswith(f"{under}/")]
 
 
-def read_artifact(workspace: Workspace, run_id: str, path: str) -> bytes:
+def read_artifact(workspace: Workspace, owner_id: str, path: str) -> bytes:
     """Return a file's bytes, checked against their md5.
 
     Raises:
         NotFound: the run has no such file.
         Corrupted: its bytes are damaged.
     """
-    held = {info.path: info for info in list_artifacts(workspace, run_id)}
-    if path not in held:
-        raise _missing(run_id, path, list(held))
-    return workspace.objects.read_bytes(held[path].md5)
+    return workspace.objects.read_bytes(find_artifact(workspace, owner_id, path).md5)
 
 
-def fetch_artifact(workspace: Workspace, run_id: str, path: str, target: Path) -> int:
+def fetch_artifact(workspace: Workspace, owner_id: str, path: str, target: Path) -> int:
     """Put a file of a run at ``target``, or a folder's files below it; return how many files that were.
 
     Raises:
         NotFound: the run has neither.
         Corrupted: bytes are damaged; they are not written.
     """
-    held = {info.path: info for info in list_artifacts(workspace, run_id)}
+    held = {info.path: info for info in list_artifacts(workspace, owner_id)}
     if path in held:
         place = target / Path(path).name if target.is_dir() else target
         workspace.objects.restore(held[path].md5, place)
         return 1
     below = {name.removeprefix(f"{path}/"): info for name, info in held.items() if name.startswith(f"{path}/")}
     if not below:
-        raise _missing(run_id, path, list(held))
+        raise _missing(owner_id, path, list(held))
     for relative, info in below.items():
         workspace.objects.restore(info.md5, target / artifact_path(relative))
     return len(below)
@@ -122,8 +121,47 @@ def media_type(path: str) -> str:
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
+def store_stored(workspace: Workspace, owner_id: str, name: str, stored: Stored) -> ArtifactInfo:
+    """Record an object that is in the store already under ``name``.
+
+    Raises:
+        InvalidData, NotFound, Conflict: as ``store_path``.
+    """
+    [info] = _record(workspace, owner_id, {artifact_path(name): stored})
+    return info
+
+
+def find_artifact(workspace: Workspace, owner_id: str, path: str) -> ArtifactInfo:
+    """Return what is known of a file.
+
+    Raises:
+        NotFound: there is no such file.
+    """
+    with workspace.database.read() as connection:
+        row = file_rows.one(connection, owner_id, path)
+        if row is None:
+            raise _missing(owner_id, path, [found.path for found in file_rows.of(connection, owner_id)])
+    return _info(row)
+
+
+def delete_artifacts(workspace: Workspace, owner_id: str, path: str = "") -> int:
+    """Remove a file, the files below a folder, or all files; return how many. Their bytes stay until ``gc``.
+
+    Raises:
+        NotFound: there is no such owner, or nothing under this path.
+    """
+    with workspace.database.write() as connection:
+        _check_owner(connection, owner_id)
+        held = [row.path for row in file_rows.of(connection, owner_id)]
+        chosen = [name for name in held if not path or name == path or name.startswith(f"{path}/")]
+        if path and not chosen:
+            raise _missing(owner_id, path, held)
+        file_rows.drop(connection, owner_id, chosen)
+    return len(chosen)
+
+
 def _record(
-    workspace: Workspace, run_id: str, stored: Mapping[str, Stored], *, about: dict[str, Any] | None = None
+    workspace: Workspace, owner_id: str, stored: Mapping[str, Stored], *, about: dict[str, Any] | None = None
 ) -> list[ArtifactInfo]:
     at = clock.now()
     infos = [
@@ -131,22 +169,38 @@ def _record(
         for path, item in stored.items()
     ]
     with workspace.database.write() as connection:
-        if run_rows.lifecycle(connection, run_id) is None:
-            raise NotFound(f"there is no run '{run_id}'", hint="see `mainspring runs list`", run=run_id)
-        held = {row.path for row in file_rows.of(connection, run_id)}
-        _check_folders(held | stored.keys())
-        file_rows.put(connection, [{"run_id": run_id, **msgspec.structs.asdict(info)} for info in infos])
+        _check_owner(connection, owner_id)
+        _check_folders(connection, owner_id, set(stored))
+        file_rows.put(connection, owner_id, [msgspec.structs.asdict(info) for info in infos])
     return infos
 
 
-def _check_folders(paths: set[str]) -> None:
+def _info(row: Row[Any]) -> ArtifactInfo:
+    about = row._mapping.get("about")
+    return ArtifactInfo(path=row.path, md5=row.md5, size=row.size, created_at=row.created_at, about=about)
+
+
+def _check_owner(connection: Connection, owner_id: str) -> None:
+    """Refuse what is not there, and what was deleted."""
+    if owner_id.startswith(file_rows.MODEL_PREFIX):
+        if not model_rows.by_ids(connection, [owner_id]):
+            raise NotFound(f"there is no logged model '{owner_id}'", model=owner_id)
+    elif run_rows.lifecycle(connection, owner_id) is None:
+        raise NotFound(f"there is no run '{owner_id}'", hint="see `mainspring runs list`", run=owner_id)
+
+
+def _check_folders(connection: Connection, owner_id: str, paths: set[str]) -> None:
+    """Refuse a path that is a folder of other files, or lies below a file."""
     for path in paths:
         parts = path.split("/")
-        for depth in range(1, len(parts)):
-            if (folder := "/".join(parts[:depth])) in paths:
-                raise Conflict(f"'{folder}' is a file of this run, it cannot hold '{path}' too", path=path, file=folder)
+        inside = next((at for depth in range(1, len(parts)) if (at := "/".join(parts[:depth])) in paths), None)
+        clash = inside or file_rows.clash(connection, owner_id, path)
+        if clash is not None:
+            file, folder = sorted((path, clash), key=len)
+            raise Conflict(f"'{file}' is a file of this run, it cannot hold '{folder}' too", path=path, file=file)
 
 
-def _missing(run_id: str, path: str, held: list[str]) -> NotFound:
-    hint = did_you_mean(path, held) or f"see `mainspring runs artifacts {run_id}`"
-    return NotFound(f"the run has no artifact '{path}'", hint=hint, run=run_id, path=path)
+def _missing(owner_id: str, path: str, held: list[str]) -> NotFound:
+    hint = did_you_mean(path, held) or f"see `mainspring runs artifacts {owner_id}`"
+    what = "logged model" if owner_id.startswith(file_rows.MODEL_PREFIX) else "run"
+    return NotFound(f"the {what} has no artifact '{path}'", hint=hint, owner=owner_id, path=path)

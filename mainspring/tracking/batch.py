@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring.base import clock
 from mainspring.base.errors import Conflict, NotFound
-from mainspring.tracking.limits import check_key, metric_value, metric_whole, param_text, tag_text
+from mainspring.tracking.limits import check_key, check_name, metric_value, metric_whole, param_text, tag_text
 from mainspring.tracking.records import logged_models as model_rows
 from mainspring.tracking.records import metrics as metric_rows
 from mainspring.tracking.records import runs as run_rows
@@ -137,6 +137,8 @@ def write(
             raise param_conflict(run_id, key, held, params[key])
     if tags:
         value_rows.put_tags(connection, run_id, tags)
+        if name := tags.get(run_rows.NAME_TAG):  # MLflow's clients rename a run so
+            run_rows.rename(connection, run_id, check_name(name, "a run"))
     if points:
         metric_rows.add_points(connection, run_id, [point[:4] for point in points])
         metric_rows.put_latest(connection, run_id, list(newest(points).values()))

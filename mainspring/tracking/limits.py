@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 NAME_LENGTH = 500
 PATH_LENGTH = 500
+_ESCAPE = re.compile("%[0-9a-fA-F]{2}")
 
 
 def check_key(key: object, what: str) -> str:
@@ -123,8 +125,8 @@ def artifact_path(path: object) -> str:
     problem = None
     if "\\" in text:
         problem = "it holds a backslash"
-    elif "%" in text:
-        problem = "it holds a percent sign"
+    elif _ESCAPE.search(text):
+        problem = "it holds a percent sign and two digits, which somebody may decode"
     elif text.startswith("/") or (len(text) > 1 and text[1] == ":"):
         problem = "it is absolute"
     elif ".." in parts or "." in parts or "" in parts:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
+from mainspring.base.errors import Conflict, NotFound, did_you_mean
 from mainspring.store.schema import tracking as tables
 from mainspring.tracking import owner
-from mainspring.tracking.records import experiments as experiment_rows
 from mainspring.tracking.records import inputs as input_rows
 from mainspring.tracking.records import metrics as metric_rows
 from mainspring.tracking.records import runs as run_rows
@@ -19,17 +18,15 @@ from mainspring.tracking.records import values as value_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from mainspring.store.workspace import Workspace
     from mainspring.tracking.points import Columns
 
-STATUSES = ("running", "finished", "failed", "killed", "lost")
-COLUMNS = ("id", "name", "experiment", "status", "started_at", "ended_at", "actor")
 _SHORTEST_PREFIX = 4
 
 
-class Metric(msgspec.Struct, frozen=True, kw_only=True):
+class Metric(msgspec.Struct, frozen=True, gc=False):
     """The newest value of a metric, with its interval and the observations it rests on where they were logged."""
 
     value: float
@@ -42,6 +39,30 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         interval = "" if self.low is None or self.high is None else f" [{self.low:.4g}, {self.high:.4g}]"
         return f"{self.value:.4g}{interval}{'' if self.n is None else f' n={self.n}'}"
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset that a run read: a version of the workspace's, or, with a ``source_type``, one that a client described.
+
+    ``md5`` is then the client's digest and ``path`` what the client calls the source.
+    """
+
+    dataset: str
+    md5: str
+    path: str
+    context: str
+    source_type: str | None = None
+    schema: str | None = None
+    profile: str | None = None
+    tags: dict[str, str] = {}
+
+
+class Lineage(msgspec.Struct, frozen=True):
+    """What a run read and made: datasets, ids of logged models, and ids of logged models with their steps."""
+
+    inputs: list[Input] = msgspec.field(default_factory=list)
+    models_read: list[str] = msgspec.field(default_factory=list)
+    models_made: list[tuple[str, int]] = msgspec.field(default_factory=list)
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,15 +84,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, str]
     metrics: dict[str, Metric]
     tags: dict[str, str]
-
-
-class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset version that a run read."""
-
-    dataset: str
-    md5: str
-    path: str
-    context: str
+    lineage: Lineage
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,46 +94,6 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[int]
     at: list[int]
     values: list[float]
-
-
-def list_runs(
-    workspace: Workspace,
-    experiment: str | None = None,
-    *,
-    status: str | None = None,
-    limit: int | None = 100,
-    offset: int = 0,
-    order: str = "-started_at",
-) -> list[RunInfo]:
-    """Return runs, newest first. Read-only.
-
-    ``order`` is ``id``, ``name``, ``experiment``, ``status``, ``started_at``, ``ended_at``, ``actor``, ``metrics.KEY``
-    or ``params.KEY`` (as text), several separated by commas, with ``-`` in front for descending; runs without the value
-    come last.
-
-    Raises:
-        UsageError: the order, the status, the limit or the offset is none.
-        NotFound: there is no such experiment.
-    """
-    if status is not None and status not in STATUSES:
-        raise UsageError(f"'{status}' is no status of a run", hint=f"use one of {', '.join(STATUSES)}")
-    if (limit is not None and limit < 0) or offset < 0:
-        raise UsageError("limit and offset cannot be negative")
-    where = {} if experiment is None else {"experiment": experiment}
-    looked_at = status in ("running", "lost")  # which of the two a run is, only a look at its process says
-    if status is not None:
-        where["status"] = "running" if looked_at else status
-    with workspace.database.read() as connection:
-        if experiment is not None and experiment_rows.by(connection, name=experiment) is None:
-            names = [row.name for row in experiment_rows.rows(connection)]
-            hint = did_you_mean(experiment, names) or f"known experiments: {', '.join(names) or 'none yet'}"
-            raise NotFound(f"there is no experiment '{experiment}'", hint=hint, experiment=experiment)
-        window: dict[str, Any] = {} if looked_at else {"limit": limit, "offset": offset}
-        found = _infos(connection, run_rows.rows(connection, where=where, order=_order(order), **window))
-    if not looked_at:
-        return found
-    found = [run for run in found if run.status == status]
-    return found[offset : None if limit is None else offset + limit]
 
 
 def get_run(workspace: Workspace, reference: str) -> RunInfo:
@@ -136,7 +109,7 @@ def get_run(workspace: Workspace, reference: str) -> RunInfo:
         if not rows and _is_prefix(reference):
             rows = run_rows.rows(connection, prefix=reference.lower(), limit=10)
         if len(rows) == 1:
-            return _infos(connection, rows)[0]
+            return infos(connection, rows)[0]
         if not rows:
             names = [row.name for row in run_rows.rows(connection, limit=1000)]
             hint = did_you_mean(reference, names) or "give an id, its first digits, or a name of `mainspring runs list`"
@@ -158,7 +131,7 @@ def described(connection: Connection, run_id: str) -> RunInfo:
     row = run_rows.by_id(connection, run_id)
     if row is None:
         raise NotFound(f"there is no run '{run_id}'", run=run_id)
-    return _infos(connection, [row])[0]
+    return infos(connection, [row])[0]
 
 
 def history(workspace: Workspace, reference: str, key: str) -> Curve:
@@ -184,8 +157,7 @@ def curves(workspace: Workspace, run_id: str, keys: Sequence[str]) -> dict[str, 
 def list_inputs(workspace: Workspace, run_id: str) -> list[Input]:
     """Return the dataset versions that a run read, by name."""
     with workspace.database.read() as connection:
-        rows = input_rows.of(connection, [run_id])
-    return [Input(dataset=row.dataset, md5=row.md5, path=row.path, context=row.context) for row in rows]
+        return [_input(row) for row in input_rows.of(connection, [run_id])]
 
 
 def _curve(key: str, columns: Columns) -> Curve:
@@ -197,60 +169,66 @@ def _curve(key: str, columns: Columns) -> Curve:
     return Curve(key=key, steps=steps, at=at, values=values)
 
 
-def _infos(connection: Connection, rows: Sequence[Row[Any]]) -> list[RunInfo]:
-    ids = [row.id for row in rows]
+def infos(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[RunInfo]:
+    """Return runs with what they logged, from rows with the columns of `records.runs`, inside the caller's transaction."""
+    ids = [row[0] for row in rows]
     params: dict[str, dict[str, str]] = {run_id: {} for run_id in ids}
     tags: dict[str, dict[str, str]] = {run_id: {} for run_id in ids}
     metrics: dict[str, dict[str, Metric]] = {run_id: {} for run_id in ids}
-    for param in value_rows.logged(connection, tables.params, ids):
-        params[param.run_id][param.key] = param.value
-    for tag in value_rows.logged(connection, tables.tags, ids):
-        tags[tag.run_id][tag.key] = tag.value
-    for point in value_rows.logged(connection, tables.latest_metrics, ids):
-        metrics[point.run_id][point.key] = Metric(
-            value=_float(point.value), low=point.low, high=point.high, n=point.n, step=point.step, at=point.at
-        )
+    lineages: dict[str, Lineage] = {}
+    for run_id, key, value in value_rows.logged(connection, tables.params, ids):
+        params[run_id][key] = value
+    for run_id, key, value in value_rows.logged(connection, tables.tags, ids):
+        tags[run_id][key] = value
+    for run_id, key, value, low, high, n, step, at in value_rows.logged(connection, tables.latest_metrics, ids):
+        metrics[run_id][key] = Metric(math.nan if value is None else value, low, high, n, step, at)
+    for item in input_rows.of(connection, ids):
+        lineages.setdefault(item["run_id"], Lineage()).inputs.append(_input(item))
+    for run_id, model_id in input_rows.models_of(connection, ids):
+        lineages.setdefault(run_id, Lineage()).models_read.append(model_id)
+    for run_id, model_id, step in input_rows.outputs_of(connection, ids):
+        lineages.setdefault(run_id, Lineage()).models_made.append((model_id, step))
     return [
-        RunInfo(
-            id=row.id,
-            name=row.name,
-            experiment=row.experiment,
-            experiment_id=row.experiment_id,
-            lifecycle=row.lifecycle,
-            status=_status(row.status, tags[row.id]),
-            started_at=row.started_at,
-            ended_at=row.ended_at,
-            actor=row.actor,
-            execution_id=row.execution_id,
-            snapshot_id=row.snapshot_id,
-            error=row.error,
-            artifact_location=row.artifact_location,
-            params=params[row.id],
-            metrics=metrics[row.id],
-            tags=tags[row.id],
-        )
-        for row in rows
+        _info(row, params[row[0]], metrics[row[0]], tags[row[0]], lineages.get(row[0]) or Lineage()) for row in rows
     ]
+
+
+def _info(
+    row: Sequence[Any], params: dict[str, str], metrics: dict[str, Metric], tags: dict[str, str], lineage: Lineage
+) -> RunInfo:
+    (run_id, experiment_id, name, status, started_at, ended_at, actor, execution_id, snapshot_id, lifecycle, error) = (
+        row[:11]
+    )
+    experiment, artifact_location, experiment_lifecycle = row[11:]
+    return RunInfo(
+        id=run_id,
+        name=name,
+        experiment=experiment,
+        experiment_id=experiment_id,
+        lifecycle=lifecycle if experiment_lifecycle == "active" else experiment_lifecycle,
+        status=_status(status, tags),
+        started_at=started_at,
+        ended_at=ended_at,
+        actor=actor,
+        execution_id=execution_id,
+        snapshot_id=snapshot_id,
+        error=error,
+        artifact_location=artifact_location,
+        params=params,
+        metrics=metrics,
+        tags=tags,
+        lineage=lineage,
+    )
+
+
+def _input(row: dict[str, Any]) -> Input:
+    columns = {name: row[name] for name in Input.__struct_fields__}
+    return Input(**columns | {"tags": row["tags"] or {}})
 
 
 def _status(status: str, tags: dict[str, str]) -> str:
     return "lost" if status == "running" and owner.is_gone(tags.get(owner.TAG)) else status
 
 
-def _order(text: str) -> list[tuple[str, bool]]:
-    parts = [part.strip() for part in text.split(",")]
-    order = [(part.removeprefix("-"), part.startswith("-")) for part in parts]
-    for name, _ in order:
-        family, _, key = name.partition(".")
-        if not (name in COLUMNS or (family in ("metrics", "params") and key)):
-            hint = f"use {', '.join(COLUMNS)}, metrics.NAME or params.NAME, with - in front for descending"
-            raise UsageError(f"runs cannot be ordered by '{name}'", hint=hint)
-    return order
-
-
 def _is_prefix(text: str) -> bool:
     return _SHORTEST_PREFIX <= len(text) <= 32 and not set(text.lower()) - set("0123456789abcdef")
-
-
-def _float(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, Refused, did_you_mean
-from mainspring.versioning import records
 from mainspring.versioning.contents import Contents, read_contents
 from mainspring.versioning.datasets import DatasetVersion, known_datasets, locate, log
 from mainspring.versioning.pointers import read_pointer, write_pointer
+from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.scratch import scratch
 
 if TYPE_CHECKING:
@@ -211,7 +211,8 @@ def _referenced(workspace: Workspace, name: str | None) -> Iterable[tuple[str, s
         for version in log(workspace, dataset):
             yield f"{dataset} version {version.number}", version.md5
     if name is None:
-        for row in records.select_versions(workspace.database):
-            yield f"model {row.model}@{row.version}", row.artifact
+        for row in version_rows.select_versions(workspace.database):
+            if row.artifact:
+                yield f"model {row.model}@{row.version}", row.artifact
             if row.evidence is not None:
                 yield f"evidence of {row.model}@{row.version}", row.evidence

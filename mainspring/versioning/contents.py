@@ -14,7 +14,7 @@ import msgspec
 
 from mainspring.base.errors import Conflict, InvalidData, NotFound
 from mainspring.base.hashing import md5_bytes, md5_file
-from mainspring.versioning import records
+from mainspring.versioning.records import datasets as dataset_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def read_files(
     """Return the addresses of named files whose status is ``before``; the rest as ``read_contents``."""
     started = time.time_ns()
     keys = {name: _relative(workspace, place) for name, place in places.items()}
-    remembered = records.select_file_states(workspace.database, list(keys.values()))
+    remembered = dataset_rows.select_file_states(workspace.database, list(keys.values()))
     known: dict[str, str] = {}
     for name in places:
         state = remembered.get(keys[name])
@@ -86,7 +86,9 @@ def read_files(
         if not place.is_file() or _identity(place.stat()) != _identity(before[name]):
             raise _changed(place)
     settled = [name for name in todo if before[name].st_mtime_ns < started - _SETTLED_NS]
-    records.replace_file_states(workspace.database, [_state(keys[name], before[name], known[name]) for name in settled])
+    dataset_rows.replace_file_states(
+        workspace.database, [_state(keys[name], before[name], known[name]) for name in settled]
+    )
     return {name: known[name] for name in places}
 
 

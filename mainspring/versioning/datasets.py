@@ -13,10 +13,10 @@ import polars as pl
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, UsageError, did_you_mean
 from mainspring.base.ids import new_id
-from mainspring.versioning import records
 from mainspring.versioning.contents import Contents, read_contents
 from mainspring.versioning.pointers import read_pointer, write_pointer
-from mainspring.versioning.records import as_struct
+from mainspring.versioning.records import datasets as dataset_rows
+from mainspring.versioning.records.rows import as_struct
 from mainspring.versioning.tables import read_table, scan_table
 
 if TYPE_CHECKING:
@@ -130,13 +130,13 @@ _add = add
 
 def log(workspace: Workspace, name: str) -> list[DatasetVersion]:
     """Return the versions of a dataset, oldest first."""
-    return [as_struct(row, DatasetVersion) for row in records.select_dataset_versions(workspace.database, name)]
+    return [as_struct(row, DatasetVersion) for row in dataset_rows.select_dataset_versions(workspace.database, name)]
 
 
 def known_datasets(workspace: Workspace) -> dict[str, Path]:
     """Return every dataset of the settings, and every other one that was ever added, with its path."""
     found = {name: _absolute(workspace, settings.path) for name, settings in workspace.settings.datasets.items()}
-    for row in records.select_latest_datasets(workspace.database):
+    for row in dataset_rows.select_latest_datasets(workspace.database):
         found.setdefault(row.dataset, workspace.root / row.path)
     return dict(sorted(found.items()))
 
@@ -210,7 +210,7 @@ def _record(workspace: Workspace, name: str, path: Path, contents: Contents) -> 
         "created_at": now(),
         "actor": workspace.actor,
     }
-    return as_struct(records.insert_dataset_version(workspace.database, row), DatasetVersion)
+    return as_struct(dataset_rows.insert_dataset_version(workspace.database, row), DatasetVersion)
 
 
 def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetStatus]:

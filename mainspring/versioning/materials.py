@@ -11,11 +11,13 @@ from mainspring.base.errors import Corrupted, Refused
 from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_file
 from mainspring.base.ids import new_id
-from mainspring.versioning.artifact import Artifact, load_artifact
+from mainspring.versioning.artifact import MANIFEST, Artifact, load_artifact
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.registry import ModelVersion
+
+_PACKED = {MANIFEST, "signature.json"}
 
 
 def materialise(workspace: Workspace, version: ModelVersion) -> Path:
@@ -23,8 +25,34 @@ def materialise(workspace: Workspace, version: ModelVersion) -> Path:
 
     Raises:
         NotFound, Corrupted: the store has lost or damaged it.
+        Refused: it holds another tool's files.
     """
+    check_packed(workspace, version.artifact, version.reference)
     return materialise_address(workspace, version.artifact)
+
+
+def is_packed(workspace: Workspace, artifact: str) -> bool:
+    """Say whether a version's files are an artifact that was packed here, and not those of another tool."""
+    if not artifact:
+        return False
+    return {entry.relpath for entry in workspace.objects.listing(artifact)} >= _PACKED
+
+
+def check_packed(workspace: Workspace, artifact: str, what: str) -> None:
+    """Refuse to work with what was not packed here.
+
+    Raises:
+        Refused: there are no files, or they are another tool's.
+        NotFound, Corrupted: the store has lost or damaged their listing.
+    """
+    if is_packed(workspace, artifact):
+        return
+    said = "holds files of another tool, such as a folder that MLflow logged" if artifact else "has no files here"
+    raise Refused(
+        f"{what} {said}: it cannot be loaded, tested or served",
+        hint="register the model file itself: `mainspring models register NAME FILE --sample ROWS`",
+        artifact=artifact,
+    )
 
 
 def materialise_address(workspace: Workspace, address: str) -> Path:

@@ -9,17 +9,25 @@ import msgspec
 from mainspring.base.clock import now
 from mainspring.base.ids import new_id
 from mainspring.store.objects import walk
-from mainspring.versioning import records
+from mainspring.versioning import webhooks
 from mainspring.versioning.artifact import pack
 from mainspring.versioning.evaluation import holdout_metrics
 from mainspring.versioning.evidence import write_evidence
-from mainspring.versioning.materials import policy
+from mainspring.versioning.labels import checked_key, checked_text, no_model
+from mainspring.versioning.materials import check_packed, is_packed, policy
+from mainspring.versioning.records import models as model_rows
+from mainspring.versioning.records import versions as version_rows
+from mainspring.versioning.records.rows import as_struct
+from mainspring.versioning.records.search import VERSION_TAG
 from mainspring.versioning.registry import ModelVersion, resolve
 from mainspring.versioning.scratch import scratch
 from mainspring.versioning.semver import Bump, Version, check_name, parse_version
 from mainspring.versioning.signature import Signature
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mainspring.store.objects import Entry
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.candidate import Candidate
 
@@ -101,45 +109,108 @@ def record(
     reason: str,
 ) -> ModelVersion:
     """Write the row of a version whose objects are stored; whoever races, every version gets a number of its own."""
+    contents = {"run_id": run_id, "artifact": prepared.artifact, "evidence": prepared.evidence}
     while True:
-        newest = records.select_version(workspace.database, name)
-        if run_id is not None:
-            same = records.select_version(
-                workspace.database, name, run_id=run_id, artifact=prepared.artifact, evidence=prepared.evidence
-            )
-            if same is not None:
-                return resolve(workspace, f"{name}@{same.version}")
-        number = parse_version(version) if version else _next(workspace, newest, prepared.signature, bump)
-        row = {
-            "id": new_id(),
-            "model": name,
-            "version": str(number),
-            **number._asdict(),
-            "stage": "development",
-            "run_id": run_id,
-            "artifact": prepared.artifact,
-            "evidence": prepared.evidence,
-            "metrics": prepared.metrics,
-            "created_at": now(),
-            "actor": actor,
-        }
+        same = version_rows.select_version(workspace.database, name, **contents) if run_id is not None else None
+        if same is not None:
+            return as_struct(same, ModelVersion)
+        newest, removed = version_rows.highest(workspace.database, name)
+        chosen = bump or _bump(workspace, newest, prepared.signature)
+        number = parse_version(version) if version else _next(newest, removed, chosen)
+        row = new_row(name, number, actor) | contents | {"metrics": prepared.metrics}
         seen = None if newest is None else newest.id
-        if records.insert_version(workspace.database, row, newest=seen, reason=reason):
-            return resolve(workspace, f"{name}@{number}")
+        with workspace.database.write() as connection:
+            if version_rows.add(connection, row, newest=seen, reason=reason) is not None:
+                webhooks.announce_version(connection, row["id"])
+                break
+    return resolve(workspace, f"{name}@{number}")
 
 
-def _next(workspace: Workspace, newest: Any, signature: Signature, bump: Bump | None) -> Version:
-    if newest is None:
-        return Version(1, 0, 0)
-    present = Version(newest.major, newest.minor, newest.patch)
-    if bump is None:
-        before = stored_signature(workspace, newest.artifact)
-        bump = "minor" if interface(before) == interface(signature) else "major"
-    return present.next(bump)
+def record_files(
+    workspace: Workspace,
+    name: str,
+    files: Iterable[Entry],
+    *,
+    source: str,
+    size: int = 0,
+    run_id: str | None = None,
+    logged_model_id: str | None = None,
+    run_link: str | None = None,
+    description: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    actor: str | None = None,
+) -> ModelVersion:
+    """Record stored files as the next version of a model that is there, in development; the minor number grows.
+
+    The version holds the files from now on, whatever becomes of where they were. Without files nothing is stored: the
+    version says only where its bytes are.
+
+    Raises:
+        NotFound: there is no such model.
+        InvalidData: a tag or the description cannot be recorded.
+    """
+    given = {key: value for key, value in (tags or {}).items() if key != VERSION_TAG}  # a copy brings the original's
+    labels = {checked_key(key): checked_text(key, value) for key, value in given.items()}
+    entries = list(files)
+    artifact = workspace.objects.put_listing(entries, size).md5 if entries else ""
+    while True:
+        newest, removed = version_rows.highest(workspace.database, name)
+        number = _next(newest, removed, "minor")
+        row = new_row(name, number, actor or workspace.actor) | {
+            "run_id": run_id,
+            "artifact": artifact,
+            "metrics": {},
+            "source": source,
+            "logged_model_id": logged_model_id,
+            "run_link": run_link,
+            "description": description,
+        }
+        with workspace.database.write() as connection:
+            if version_rows.lock(connection, name) is None:
+                raise no_model(name)
+            seen = None if newest is None else newest.id
+            if version_rows.add(connection, row, newest=seen, reason=f"registered from {source}") is not None:
+                model_rows.put_version_tags(connection, name, str(number), labels)
+                webhooks.announce_version(connection, row["id"])
+                break
+    return resolve(workspace, f"{name}@{number}")
+
+
+def new_row(name: str, number: Version, actor: str) -> dict[str, Any]:
+    """Return what every new version's row begins with."""
+    return {
+        "id": new_id(),
+        "model": name,
+        "version": str(number),
+        **number._asdict(),
+        "stage": "development",
+        "created_at": now(),
+        "actor": actor,
+    }
+
+
+def _next(newest: Any, removed: Sequence[str], bump: Bump) -> Version:
+    """Return the version after the highest that there is or ever was."""
+    held = [parse_version(text) for text in removed]
+    if newest is not None:
+        held.append(Version(newest.major, newest.minor, newest.patch))
+    return max(held).next(bump) if held else Version(1, 0, 0)
+
+
+def _bump(workspace: Workspace, newest: Any, signature: Signature) -> Bump:
+    if newest is None or not is_packed(workspace, newest.artifact):
+        return "minor"
+    before = stored_signature(workspace, newest.artifact)
+    return "minor" if interface(before) == interface(signature) else "major"
 
 
 def stored_signature(workspace: Workspace, artifact: str) -> Signature:
-    """Return the signature of a stored artifact without loading its model."""
+    """Return the signature of a stored artifact without loading its model.
+
+    Raises:
+        Refused: that is no artifact of ours but files of another kind.
+    """
+    check_packed(workspace, artifact, artifact or "a version whose bytes are elsewhere")
     for entry in workspace.objects.listing(artifact):
         if entry.relpath == "signature.json":
             return msgspec.json.decode(workspace.objects.read_bytes(entry.md5), type=Signature)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from mainspring.base.errors import NotFound, UsageError, did_you_mean
-from mainspring.versioning import records
-from mainspring.versioning.records import as_struct
-from mainspring.versioning.semver import check_name, parse_version
+from mainspring.versioning.records import models as model_rows
+from mainspring.versioning.records import versions as version_rows
+from mainspring.versioning.records.rows import as_struct
+from mainspring.versioning.semver import parse_version
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -25,11 +26,16 @@ _REACHED_FROM: dict[str, frozenset[str]] = {
 
 
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of a model; only its stage ever changes."""
+    """A version of a model; only its stage and its description ever change.
+
+    ``number`` counts the versions of the model from 1, as MLflow's clients know them. ``artifact`` is empty where nothing
+    is stored here: the bytes are at ``source``, if anywhere.
+    """
 
     id: str
     model: str
     version: str
+    number: int
     stage: Stage
     run_id: str | None
     artifact: str
@@ -37,6 +43,11 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Any]
     created_at: int
     actor: str
+    updated_at: int | None = None
+    description: str | None = None
+    source: str | None = None
+    logged_model_id: str | None = None
+    run_link: str | None = None
 
     @property
     def reference(self) -> str:
@@ -45,13 +56,13 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of a version's stage."""
+    """A change of a version's stage; the last one of a version that was removed leads to ``deleted``."""
 
     id: str
     model: str
     version: str
     from_stage: Stage | None
-    to_stage: Stage
+    to_stage: Stage | Literal["deleted"]
     at: int
     actor: str
     reason: str
@@ -60,47 +71,63 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
 
 def versions(workspace: Workspace, name: str | None = None) -> list[ModelVersion]:
     """Return all versions of a model, or of all models, by name and oldest first."""
-    return [as_struct(row, ModelVersion) for row in records.select_versions(workspace.database, name)]
+    return [as_struct(row, ModelVersion) for row in version_rows.select_versions(workspace.database, name)]
 
 
 def names(workspace: Workspace) -> list[str]:
     """Return the names of all models."""
-    return records.select_model_names(workspace.database)
+    return model_rows.select_names(workspace.database)
 
 
 def champion(workspace: Workspace, name: str) -> ModelVersion | None:
     """Return the version in production, if there is one."""
-    row = records.select_version(workspace.database, name, stage="production")
+    row = version_rows.select_version(workspace.database, name, stage="production")
     return None if row is None else as_struct(row, ModelVersion)
 
 
 def resolve(workspace: Workspace, reference: str) -> ModelVersion:
-    """Return the version that a reference names: ``name@1.2.0``, ``name@production``, or ``name`` for the newest.
+    """Return the version that a reference names: ``name@1.2.0``, its number ``name@3``, ``name@production``, an alias
+    ``name@best``, or ``name`` for the newest.
 
     Raises:
         NotFound: there is none; the hint names what is near.
     """
     name, at, wanted = reference.partition("@")
+    row = version_rows.select_version(workspace.database, name, **_conditions(wanted)) if at else None
     if not at:
-        row = records.select_version(workspace.database, name)
-    elif wanted in STAGES:
-        row = records.select_version(workspace.database, name, stage=wanted)
-    else:
-        row = records.select_version(workspace.database, name, version=wanted.removeprefix("v"))
+        row = version_rows.select_version(workspace.database, name)
+    elif row is None and wanted not in STAGES:
+        with workspace.database.read() as connection:
+            named = model_rows.aliased(connection, name, wanted)
+            row = None if named is None else version_rows.find(connection, name, version=named)
     if row is not None:
         return as_struct(row, ModelVersion)
-    known = records.select_model_names(workspace.database)
+    raise _not_found(workspace, name, wanted)
+
+
+def _conditions(wanted: str) -> dict[str, object]:
+    if wanted in STAGES:
+        return {"stage": wanted}
+    if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+        return {"number": int(wanted)}
+    return {"version": wanted.removeprefix("v")}
+
+
+def _not_found(workspace: Workspace, name: str, wanted: str) -> NotFound:
+    known = model_rows.select_names(workspace.database)
     if name not in known:
         hint = did_you_mean(name, known) or (
             f"known models: {', '.join(known[:10])}" if known else "none is registered"
         )
-        raise NotFound(f"there is no model '{name}'", hint=hint, model=name)
+        return NotFound(f"there is no model '{name}'", hint=hint, model=name)
     held = [version.version for version in versions(workspace, name)]
+    if not held:
+        return NotFound(f"the model '{name}' has no version yet", hint="register one", model=name)
     if wanted in STAGES:
         hint = f"its versions: {', '.join(held[-10:])}"
-        raise NotFound(f"no version of '{name}' is in {wanted}", hint=hint, model=name, stage=wanted)
+        return NotFound(f"no version of '{name}' is in {wanted}", hint=hint, model=name, stage=wanted)
     hint = did_you_mean(wanted, [*held, *STAGES]) or f"its versions: {', '.join(held[-10:])}"
-    raise NotFound(f"'{name}' has no version '{wanted}'", hint=hint, model=name, version=wanted)
+    return NotFound(f"'{name}' has no version '{wanted}'", hint=hint, model=name, version=wanted)
 
 
 def history(workspace: Workspace, name: str) -> list[Transition]:
@@ -109,7 +136,7 @@ def history(workspace: Workspace, name: str) -> list[Transition]:
     Raises:
         NotFound: there is no such model.
     """
-    rows = records.select_transitions(workspace.database, name)
+    rows = version_rows.select_transitions(workspace.database, name)
     if not rows:
         resolve(workspace, name)
     return [as_struct(row, Transition) for row in rows]
@@ -125,10 +152,12 @@ def transition(
     actor: str | None = None,
     evidence: Any = None,
     demote_to: str = "archived",
+    alone: bool = False,
 ) -> None:
     """Move a version to a stage and record it; whoever is in production leaves it in the same transaction.
 
-    Whoever races, at every moment at most one version of a model is in production, and the history says so.
+    With ``alone``, others leave any stage that the version comes to. Whoever races, at every moment at most one version
+    of a model is in production, and the history says so.
 
     Raises:
         NotFound: there is no such version.
@@ -143,16 +172,17 @@ def transition(
         raise UsageError("the version that leaves production cannot stay there", hint="name another stage")
     if not reason.strip():
         raise UsageError("a change of stage needs a reason", hint='say why: --reason "…"')
-    check_name(name)
     found = resolve(workspace, f"{name}@{parse_version(version)}")
-    records.move_stage(
-        workspace.database,
-        name,
-        found.version,
-        to_stage,
-        actor=actor or workspace.actor,
-        reason=reason,
-        evidence=msgspec.to_builtins(evidence),
-        demote_to=demote_to,
-        allowed=_REACHED_FROM[to_stage],
-    )
+    with workspace.database.write() as connection:
+        version_rows.move(
+            connection,
+            name,
+            found.version,
+            to_stage,
+            actor=actor or workspace.actor,
+            reason=reason,
+            evidence=msgspec.to_builtins(evidence),
+            demote_to=demote_to,
+            alone=alone,
+            allowed=_REACHED_FROM[to_stage],
+        )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from mainspring.base.errors import UsageError
+from mainspring.base.errors import InvalidData, UsageError
 
 Bump = Literal["major", "minor", "patch"]
 _FORM = re.compile(r"v?(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
+_IN_REFERENCES = frozenset("/:@\\%?#")
+_LONGEST = 250
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
 
 
@@ -60,4 +62,29 @@ def check_name(name: str) -> str:
             hint="use letters, digits, dots, dashes and underscores, at most 200, beginning and ending with a letter or digit",
             name=name,
         )
+    return name
+
+
+def check_catalogue_name(name: str) -> str:
+    """Return a name that a model may have in the registry: MLflow's clients use spaces and other scripts too.
+
+    >>> check_catalogue_name("Fraud, Europe")
+    'Fraud, Europe'
+
+    Raises:
+        InvalidData: it is empty or too long, or holds what paths and references are made of.
+    """
+    problem = None
+    if not name.strip() or name != name.strip():
+        problem = "it is empty, or begins or ends with a space"
+    elif len(name) > _LONGEST:
+        problem = f"it has {len(name)} characters, {_LONGEST} is the most"
+    elif not name.isprintable():
+        problem = "it holds characters that cannot be printed"
+    elif found := sorted(set(name) & _IN_REFERENCES):
+        problem = f"names cannot hold {' '.join(found)}"
+    elif name in (".", ".."):
+        problem = "that is a folder"
+    if problem:
+        raise InvalidData(f"Invalid model name '{name[:80]}': {problem}", hint="choose another one", name=name)
     return name

@@ -9,7 +9,9 @@ import msgspec
 from mainspring.base.clock import now
 from mainspring.base.errors import NotFound, UsageError
 from mainspring.base.ids import new_id
-from mainspring.versioning import code, config, environment, records
+from mainspring.versioning import code, config, environment
+from mainspring.versioning.records import snapshots as snapshot_rows
+from mainspring.versioning.records.rows import as_struct
 from mainspring.versioning.registry import resolve
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def take(
         randomness=msgspec.json.decode(msgspec.json.encode(randomness)) if randomness is not None else {},
         config=config.capture(workspace, parameters, argv),
     )
-    records.insert_snapshot(workspace.database, msgspec.structs.asdict(snapshot))
+    snapshot_rows.insert_snapshot(workspace.database, msgspec.structs.asdict(snapshot))
     return snapshot
 
 
@@ -85,9 +87,9 @@ def load(workspace: Workspace, reference: str) -> Snapshot:
         if version.run_id is None:
             raise NotFound(f"{reference} was registered outside of a run: it has no snapshot", reference=reference)
         reference = version.run_id
-    rows = records.select_snapshots(workspace.database, reference) if reference else []
+    rows = snapshot_rows.select_snapshots(workspace.database, reference) if reference else []
     if not rows:
-        rows = records.select_run_snapshots(workspace.database, reference) if reference else []
+        rows = snapshot_rows.select_run_snapshots(workspace.database, reference) if reference else []
     if len(rows) > 1:
         raise UsageError(f"several snapshots begin with '{reference}'", hint="give more of the id", reference=reference)
     if not rows:
@@ -96,7 +98,7 @@ def load(workspace: Workspace, reference: str) -> Snapshot:
             hint="see `mainspring runs list`",
             reference=reference,
         )
-    return records.as_struct(rows[0], Snapshot)
+    return as_struct(rows[0], Snapshot)
 
 
 def diff(before: Snapshot, after: Snapshot) -> list[Difference]:

@@ -14,7 +14,7 @@ from litestar.template.config import TemplateConfig
 from mainspring.base.clock import iso, now
 from mainspring.tracking.experiments import ensure_default
 from mainspring.web.gatekeeper import Gatekeeper
-from mainspring.web.mlflow.application import mounted
+from mainspring.web.mlflow.application import Before
 from mainspring.web.overview import Overview, overview
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def build(workspace: Workspace, *, token_hash: str | None) -> Gatekeeper:
 
     The gatekeeper stands before the router, so that not even what does not exist is told to strangers.
     """
-    return Gatekeeper(routes(workspace), hosts=workspace.settings.serving.allowed_hosts, token_hash=token_hash)
+    app = Before(routes(workspace), workspace)
+    return Gatekeeper(app, hosts=workspace.settings.serving.allowed_hosts, token_hash=token_hash)
 
 
 def routes(workspace: Workspace) -> Litestar:
@@ -55,7 +56,6 @@ def routes(workspace: Workspace) -> Litestar:
             page,
             data,
             health,
-            mounted(workspace),
             create_static_files_router(path="/static", directories=[HERE / "static"]),
         ],
         template_config=TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine),

@@ -68,10 +68,21 @@ def test_list(call: Callable[..., tuple[int, str, str]], recorded: tuple[str, st
     assert first["params"] == {"depth": "0", "same": "1"}
     auc = first["metrics"]["auc"]
     assert (auc["value"], auc["low"], auc["high"], auc["n"]) == (0.9, 0.85, 0.95, 400)
-    code, out, _ = call("runs", "list", "--limit", "1", "--experiment", "wine", "--order", "name")
+    code, out, _ = call("runs", "list", "--limit", "1", "--experiment", "wine", "--order-by", "run_name")
     assert "first" in out
     assert "second" not in out
     assert "auc 0.9 [0.85, 0.95] n=400" in out
+
+
+def test_list_with_a_filter(call: Callable[..., tuple[int, str, str]], recorded: tuple[str, str]) -> None:
+    _, out, _ = call("runs", "list", "--json", "--filter", "params.depth = '0' AND metrics.auc > 0.5")
+    assert [run["id"] for run in read(out)] == [recorded[0]]
+    orders = ("--order-by", "status", "--order-by", "start_time ASC")
+    _, out, _ = call("runs", "list", "--json", "--status", "finished", *orders)
+    assert [run["id"] for run in read(out)] == list(recorded)
+    code, out, err = call("runs", "list", "--filter", "metrics.auc => 1")
+    assert (code, out) == (2, "")
+    assert "cannot be read at character 13: '=>' is no comparator for the metric 'auc'" in " ".join(err.split())
 
 
 def test_show(call: Callable[..., tuple[int, str, str]], recorded: tuple[str, str]) -> None:

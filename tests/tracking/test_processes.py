@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mainspring.tracking.experiments import list_experiments
+from mainspring.tracking.query import list_runs
 from mainspring.tracking.run import start_run
-from mainspring.tracking.search import curves, get_run, history, list_runs
+from mainspring.tracking.search import curves, get_run, history
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace

@@ -22,8 +22,9 @@ from mainspring.tracking.experiments import (
     list_experiments,
     restore_experiment,
 )
+from mainspring.tracking.query import list_runs
 from mainspring.tracking.run import active_run, start_run
-from mainspring.tracking.search import curves, get_run, history, list_inputs, list_runs
+from mainspring.tracking.search import curves, get_run, history, list_inputs
 from mainspring.versioning import snapshot
 from mainspring.versioning.datasets import DatasetVersion
 

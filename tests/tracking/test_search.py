@@ -12,9 +12,9 @@ import pytest
 
 from mainspring.base.errors import Conflict, NotFound, UsageError
 from mainspring.tracking import owner, search
-from mainspring.tracking.records import values
+from mainspring.tracking.query import list_runs
 from mainspring.tracking.run import start_run
-from mainspring.tracking.search import get_run, history, list_runs
+from mainspring.tracking.search import get_run, history
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -41,11 +41,10 @@ def test_order_limit_and_experiment(workspace: Workspace) -> None:
     make(workspace, "d", 0.8, experiment="other")
     make(workspace, "e", math.nan)
     assert names(list_runs(workspace)) == ["e", "d", "c", "b", "a"]
-    assert names(list_runs(workspace, order="name", limit=2)) == ["a", "b"]
-    assert names(list_runs(workspace, order="name", limit=2, offset=3)) == ["d", "e"]
-    assert names(list_runs(workspace, order="-metrics.auc")) == ["b", "d", "a", "e", "c"]
-    assert names(list_runs(workspace, order="metrics.auc")) == ["a", "d", "b", "e", "c"]
-    assert names(list_runs(workspace, order="experiment,-params.depth")) == ["d", "c", "a", "b", "e"]
+    assert names(list_runs(workspace, order_by=["run_name"], limit=2)) == ["a", "b"]
+    assert names(list_runs(workspace, order_by=["metrics.auc DESC"])) == ["b", "d", "a", "e", "c"]
+    assert names(list_runs(workspace, order_by=["metrics.auc"])) == ["a", "d", "b", "e", "c"]
+    assert names(list_runs(workspace, order_by=["params.depth DESC"])) == ["c", "a", "b", "e", "d"]
     assert names(list_runs(workspace, "other")) == ["d"]
     assert names(list_runs(workspace, limit=None)) == ["e", "d", "c", "b", "a"]
     assert list_runs(workspace, limit=0) == []
@@ -53,9 +52,9 @@ def test_order_limit_and_experiment(workspace: Workspace) -> None:
 
 def test_bad_questions(workspace: Workspace) -> None:
     make(workspace, "a")
-    for order in ("", "nothing", "metrics.", "metrics", "error; drop table runs", "a,,b"):
-        with pytest.raises(UsageError, match="cannot be ordered by"):
-            list_runs(workspace, order=order)
+    for order in ("", "nothing", "metrics.", "metrics", "error; drop table runs", "start_time DESC ASC", "-start_time"):
+        with pytest.raises(UsageError, match="the order"):
+            list_runs(workspace, order_by=[order])
     with pytest.raises(UsageError, match="'done' is no status"):
         list_runs(workspace, status="done")
     with pytest.raises(UsageError, match="negative"):
@@ -99,16 +98,6 @@ def test_a_name_goes_before_a_prefix(workspace: Workspace) -> None:
     first = make(workspace, "a")
     second = make(workspace, first[:8])
     assert get_run(workspace, first[:8]).id == second
-
-
-def test_many_runs_are_read_in_parts(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "TOGETHER", 2)
-    for number in range(5):
-        make(workspace, str(number), auc=number / 10, depth=number)
-    runs = list_runs(workspace)
-    assert [(run.params["depth"], run.metrics["auc"].value) for run in runs] == [
-        (str(number), number / 10) for number in (4, 3, 2, 1, 0)
-    ]
 
 
 def test_which_process_is_gone() -> None:

@@ -17,7 +17,8 @@ from sqlalchemy import event
 from versioning_samples import make_candidate
 
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import models, records
+from mainspring.versioning import models
+from mainspring.versioning.records import versions as version_rows
 
 
 def arm(workspace: Workspace, moment: int) -> None:
@@ -64,13 +65,13 @@ def main(root: Path, step: int) -> None:
 
         code = run(register)
         workspace = Workspace(root)
-        rows = records.select_versions(workspace.database)
+        rows = version_rows.select_versions(workspace.database)
         missing = [
             row.version
             for row in rows
             if not (workspace.objects.has(row.artifact) and workspace.objects.has(row.evidence))
         ]
-        transitions = len(records.select_transitions(workspace.database, "m"))
+        transitions = len(version_rows.select_transitions(workspace.database, "m"))
         workspace.close()
         found = {"moment": moment, "code": code, "versions": len(rows), "transitions": transitions, "missing": missing}
         print(json.dumps(found), flush=True)

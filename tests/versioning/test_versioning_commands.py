@@ -56,10 +56,10 @@ def test_models_as_a_tree_and_as_json(workspace: Workspace, command: Any) -> Non
     models.transition(workspace, "fraud-detector", "1.0.0", "production", reason="first")
     assert command("models", "list").splitlines() == [
         "fraud-detector/",
-        "├── v1.0.0  (production)",
-        "└── v1.1.0  (development)",
+        "├── v1.0.0  (production)  #1",
+        "└── v1.1.0  (development)  #2",
         "late/",
-        "└── v1.0.0  (development)",
+        "└── v1.0.0  (development)  #1",
     ]
     listed = json.loads(command("models", "list", "--json"))
     assert {"model", "version", "stage", "run_id", "created_at"} <= set(listed[0])

@@ -22,6 +22,7 @@ from mainspring.base.settings.schema import (
     Settings,
     ShadowSettings,
     StateSettings,
+    TrackingSettings,
 )
 from mainspring.base.settings.triggers import Trigger
 
@@ -41,6 +42,7 @@ _SECTIONS: list[tuple[str, list[type[msgspec.Struct]]]] = [
     ("monitors.NAME", list(get_args(Monitor))),
     ("triggers.NAME", list(get_args(Trigger))),
     ("channels", [Channel]),
+    ("tracking", [TrackingSettings]),
     ("state", [StateSettings]),
 ]
 

@@ -108,6 +108,13 @@ class Channel(Section, frozen=True, kw_only=True):
     """Names of the monitors whose alerts go here; empty means all."""
 
 
+class TrackingSettings(Section, frozen=True, kw_only=True):
+    """What the tracking server and the registry may do for their clients."""
+
+    webhook_hosts: list[str] = []
+    """Hosts that webhooks may call. A name that leads to a private address needs that address, or its network, here too."""
+
+
 class StateSettings(Section, frozen=True, kw_only=True):
     """Where the workspace keeps its state."""
 
@@ -131,6 +138,7 @@ class Settings(Section, frozen=True, kw_only=True):
     monitors: dict[str, Monitor] = {}
     triggers: dict[str, Trigger] = {}
     channels: list[Channel] = []
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
     state: StateSettings = field(default_factory=StateSettings)
     documentation: tuple[str, ...] = ("README.md", "MODEL_CARD.md")
     """Files that have to be there and say something for the documentation to count as complete."""

@@ -1,4 +1,4 @@
-"""Tables of tracking: experiments, runs and what they log, the models that runs log, webhooks."""
+"""Tables of tracking: experiments, runs and what they log, the models that runs log."""
 
 from __future__ import annotations
 
@@ -193,18 +193,4 @@ run_model_inputs = Table(
     metadata,
     Column("run_id", Id, ForeignKey("runs.id"), primary_key=True),
     Column("model_id", String(36), primary_key=True),
-)
-
-webhooks = Table(
-    "webhooks",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("name", String(250), nullable=False),
-    Column("description", Text),
-    Column("url", Text, nullable=False),
-    Column("events", Document, nullable=False),
-    Column("secret", Text),
-    Column("status", String(16), nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("updated_at", Moment, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""Tables of versioning: dataset versions, snapshots, models, their versions and stages."""
+"""Tables of versioning: dataset versions, snapshots, models, their versions and stages, who is told of them."""
 
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ model_versions = Table(
     Column("description", Text),
     Column("source", Text),
     Column("logged_model_id", String(36)),
+    Column("run_link", Text),
     UniqueConstraint("model", "version"),
     Index(None, "model", "number", unique=True),
     Index(None, "run_id"),
@@ -128,3 +129,33 @@ stage_transitions = Table(
     Column("evidence", Document),
     Index(None, "model", "version"),
 )
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(250), nullable=False),
+    Column("description", Text),
+    Column("url", Text, nullable=False),
+    Column("events", Document, nullable=False),
+    Column("secret", Text),
+    Column("status", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("webhook_id", Id, ForeignKey("webhooks.id"), nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("payload", Document, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("due_at", Moment),
+    Column("attempts", Integer, nullable=False),
+    Column("delivered_at", Moment),
+    Column("error", Text),
+    Index(None, "due_at"),
+)
+"""What a webhook is told, written with what happened; ``due_at`` is empty when it arrived or was given up."""

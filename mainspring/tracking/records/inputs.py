@@ -4,15 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy import select
 
-from mainspring.store.prepared import upsert
+from mainspring.store.prepared import Prepared, among, bound, upsert
 from mainspring.store.schema.tracking import inputs, run_model_inputs, run_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
+
+_COLUMNS = ("run_id", "dataset", "md5", "path", "context", "source_type", "schema", "profile", "tags")
+_inputs = Prepared(
+    lambda dialect: (
+        select(*(inputs.c[name] for name in _COLUMNS))
+        .where(among(inputs.c.run_id, dialect))
+        .order_by(inputs.c.dataset, inputs.c.md5)
+    )
+)
+_models = Prepared(
+    lambda dialect: (
+        select(run_model_inputs.c.run_id, run_model_inputs.c.model_id)
+        .where(among(run_model_inputs.c.run_id, dialect))
+        .order_by(run_model_inputs.c.model_id)
+    )
+)
+_outputs = Prepared(
+    lambda dialect: (
+        select(run_outputs.c.run_id, run_outputs.c.model_id, run_outputs.c.step)
+        .where(among(run_outputs.c.run_id, dialect))
+        .order_by(run_outputs.c.step, run_outputs.c.model_id)
+    )
+)
 
 
 def put(connection: Connection, row: dict[str, Any]) -> None:
@@ -22,10 +46,14 @@ def put(connection: Connection, row: dict[str, Any]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "dataset", "md5"], set_=changing))
 
 
-def of(connection: Connection, run_ids: Sequence[str]) -> Sequence[Row[Any]]:
+def of(connection: Connection, run_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Return what runs read, by name."""
-    query = select(inputs).where(inputs.c.run_id.in_(run_ids))
-    return connection.execute(query.order_by(inputs.c.dataset, inputs.c.md5)).all()
+    rows = _fetched(_inputs, connection, run_ids)
+    found = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+    for row in found:
+        if isinstance(row["tags"], str):  # SQLite's driver leaves JSON as it is
+            row["tags"] = msgspec.json.decode(row["tags"])
+    return found
 
 
 def put_model(connection: Connection, run_id: str, model_id: str) -> None:
@@ -34,10 +62,9 @@ def put_model(connection: Connection, run_id: str, model_id: str) -> None:
     connection.execute(statement.on_conflict_do_nothing())
 
 
-def models_of(connection: Connection, run_ids: Sequence[str]) -> Sequence[Row[Any]]:
-    """Return the logged models that runs read."""
-    query = select(run_model_inputs).where(run_model_inputs.c.run_id.in_(run_ids))
-    return connection.execute(query.order_by(run_model_inputs.c.model_id)).all()
+def models_of(connection: Connection, run_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the logged models that runs read, as run and model."""
+    return _fetched(_models, connection, run_ids)
 
 
 def put_output(connection: Connection, run_id: str, model_id: str, step: int) -> None:
@@ -47,7 +74,13 @@ def put_output(connection: Connection, run_id: str, model_id: str, step: int) ->
     connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "model_id"], set_=changing))
 
 
-def outputs_of(connection: Connection, run_ids: Sequence[str]) -> Sequence[Row[Any]]:
-    """Return the logged models that runs made, in the order of their steps."""
-    query = select(run_outputs).where(run_outputs.c.run_id.in_(run_ids))
-    return connection.execute(query.order_by(run_outputs.c.step, run_outputs.c.model_id)).all()
+def outputs_of(connection: Connection, run_ids: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Return the logged models that runs made as run, model and step, in the order of their steps."""
+    return _fetched(_outputs, connection, run_ids)
+
+
+def _fetched(statement: Prepared, connection: Connection, run_ids: Sequence[str]) -> list[Any]:
+    cursor = statement(connection, bound(connection, run_ids))
+    found: list[Any] = cursor.fetchall()
+    cursor.close()
+    return found

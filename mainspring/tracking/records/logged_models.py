@@ -50,6 +50,12 @@ def by_ids(connection: Connection, model_ids: Sequence[str]) -> Sequence[Row[Any
     return connection.execute(select(logged_models).where(logged_models.c.id.in_(model_ids))).all()
 
 
+def named(connection: Connection, run_id: str, name: str) -> str | None:
+    """Return the id of the newest model of a name that a run logged."""
+    mine = select(logged_models.c.id).filter_by(run_id=run_id, name=name, deleted_at=None)
+    return connection.execute(mine.order_by(logged_models.c.created_at.desc(), logged_models.c.id.desc())).scalar()
+
+
 def change(connection: Connection, model_id: str, **values: Any) -> None:
     """Change columns of a logged model."""
     connection.execute(update(logged_models).filter_by(id=model_id).values(**values))

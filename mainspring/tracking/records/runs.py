@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
-from mainspring.store.prepared import Prepared
-from mainspring.store.schema.tracking import experiments, latest_metrics, params, runs
+from mainspring.store.prepared import Prepared, among, bound
+from mainspring.store.schema.tracking import experiments, runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Row
-    from sqlalchemy.sql.elements import ColumnElement
 
+NAME_TAG = "mlflow.runName"
+"""The tag that MLflow's clients know the name of a run by; the name is what counts."""
+
+COLUMNS = (
+    *(runs.c[name] for name in ("id", "experiment_id", "name", "status", "started_at", "ended_at", "actor")),
+    *(runs.c[name] for name in ("execution_id", "snapshot_id", "lifecycle", "error")),
+    experiments.c.name.label("experiment"),
+    experiments.c.artifact_location,
+    experiments.c.lifecycle.label("experiment_lifecycle"),
+)
+"""What is read of a run, and of the experiment it lies in."""
+
+_described = select(*COLUMNS).select_from(runs.join(experiments))
+_by_ids = Prepared(lambda dialect: _described.where(among(runs.c.id, dialect)))
+_rename = Prepared(lambda _: update(runs).where(runs.c.id == bindparam("run")).values(name=bindparam("new_name")))
 _lifecycle = Prepared(lambda _: select(runs.c.lifecycle).where(runs.c.id == bindparam("id")))
 
 
@@ -38,9 +52,19 @@ def lifecycle(connection: Connection, run_id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def experiment_of(connection: Connection, run_id: str) -> str | None:
+    """Return the experiment of a run, deleted or not; None if there is no such run."""
+    return connection.execute(select(runs.c.experiment_id).filter_by(id=run_id)).scalar()
+
+
 def change(connection: Connection, run_id: str, **values: Any) -> None:
     """Change columns of a run."""
     connection.execute(update(runs).filter_by(id=run_id).values(**values))
+
+
+def rename(connection: Connection, run_id: str, name: str) -> None:
+    """Give a run another name."""
+    _rename(connection, {"run": run_id, "new_name": name}).close()
 
 
 def end(connection: Connection, run_id: str, *, status: str, ended_at: int, error: str | None) -> bool:
@@ -49,10 +73,18 @@ def end(connection: Connection, run_id: str, *, status: str, ended_at: int, erro
     return connection.execute(ended.values(status=status, ended_at=ended_at, error=error)).rowcount == 1
 
 
-def by_id(connection: Connection, run_id: str) -> Row[Any] | None:
-    """Return a run, deleted or not, with the name of its experiment."""
-    query = select(runs, experiments.c.name.label("experiment"), experiments.c.artifact_location).join(experiments)
-    return connection.execute(query.where(runs.c.id == run_id)).one_or_none()
+def by_id(connection: Connection, run_id: str) -> tuple[Any, ...] | None:
+    """Return a run, deleted or not, with ``COLUMNS``."""
+    found = by_ids(connection, [run_id])
+    return found[0] if found else None
+
+
+def by_ids(connection: Connection, run_ids: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return runs, deleted or not, in the order of the ids, with ``COLUMNS``."""
+    cursor = _by_ids(connection, bound(connection, run_ids))
+    found = {row[0]: row for row in cursor.fetchall()}
+    cursor.close()
+    return [found[run_id] for run_id in run_ids if run_id in found]
 
 
 def rows(
@@ -60,32 +92,14 @@ def rows(
     *,
     where: Mapping[str, str] | None = None,
     prefix: str | None = None,
-    order: Sequence[tuple[str, bool]] = (("started_at", True),),
     limit: int | None = None,
-    offset: int = 0,
 ) -> Sequence[Row[Any]]:
-    """Return runs with the name of their experiment; deleted runs and experiments are left out.
+    """Return runs with ``COLUMNS``, newest first; deleted runs and experiments are left out.
 
-    ``where`` holds columns of runs, or ``experiment``. ``order`` holds columns of runs, ``metrics.KEY`` or
-    ``params.KEY``, each with whether it descends; what has no value comes last, and newer runs come first among equals.
+    ``where`` holds columns of runs, ``prefix`` the beginning of the id.
     """
-    sources: Any = runs.join(experiments)
-    ordering: list[ColumnElement[Any]] = []
-    for number, (name, descending) in enumerate(order):
-        column, sources = _sort_column(sources, name, f"order_{number}")
-        ordering += [column.is_(None), column.desc() if descending else column.asc()]
-    query = select(runs, experiments.c.name.label("experiment"), experiments.c.artifact_location).select_from(sources)
-    query = query.where(runs.c.lifecycle == "active", experiments.c.lifecycle == "active")
-    for name, value in (where or {}).items():
-        query = query.where((experiments.c.name if name == "experiment" else runs.c[name]) == value)
+    query = _described.where(runs.c.lifecycle == "active", experiments.c.lifecycle == "active")
+    query = query.where(*(runs.c[name] == value for name, value in (where or {}).items()))
     if prefix is not None:
         query = query.where(runs.c.id >= prefix, runs.c.id < prefix + "g")  # the digit after the last hexadecimal one
-    return connection.execute(query.order_by(*ordering, runs.c.id.desc()).limit(limit).offset(offset)).all()
-
-
-def _sort_column(sources: Any, name: str, alias: str) -> tuple[ColumnElement[Any], Any]:
-    family, _, key = name.partition(".")
-    if not key:
-        return (experiments.c.name if name == "experiment" else runs.c[name]), sources
-    table = {"metrics": latest_metrics, "params": params}[family].alias(alias)
-    return table.c.value, sources.outerjoin(table, and_(table.c.run_id == runs.c.id, table.c.key == key))
+    return connection.execute(query.order_by(runs.c.started_at.desc(), runs.c.id.desc()).limit(limit)).all()

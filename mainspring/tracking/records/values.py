@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
-from mainspring.store.prepared import Prepared, upsert
-from mainspring.store.schema.tracking import params, tags
+from mainspring.store.prepared import Prepared, among, bound, upsert
+from mainspring.store.schema.tracking import latest_metrics, params, tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row, Table
+    from sqlalchemy import Connection, Table
 
-TOGETHER = 500
-"""Values in one IN list."""
-
+_COLUMNS = {
+    params: ("run_id", "key", "value"),
+    tags: ("run_id", "key", "value"),
+    latest_metrics: ("run_id", "key", "value", "low", "high", "n", "step", "at"),
+}
+_logged = {
+    table: Prepared(
+        lambda dialect, table=table, names=names: (  # type: ignore[misc]  # mypy knows no defaults of lambdas
+            select(*(table.c[name] for name in names))
+            .where(among(table.c.run_id, dialect))
+            .order_by(table.c.run_id, table.c.key)
+        )
+    )
+    for table, names in _COLUMNS.items()
+}
+_held_params = Prepared(
+    lambda dialect: select(params.c.key, params.c.value).where(
+        params.c.run_id == bindparam("run_id"), among(params.c.key, dialect)
+    )
+)
 _add_param = Prepared(lambda dialect: upsert(dialect)(params).on_conflict_do_nothing())
 
 
@@ -31,10 +48,9 @@ def add_params(connection: Connection, run_id: str, values: Mapping[str, str]) -
     added = _add_param.many(connection, _rows(run_id, values))
     if added == len(values):
         return {}
-    held: dict[str, str] = {}
-    for keys in parts(list(values)):
-        query = select(params.c.key, params.c.value).where(params.c.run_id == run_id, params.c.key.in_(keys))
-        held.update({row.key: row.value for row in connection.execute(query)})
+    cursor = _held_params(connection, {"run_id": run_id} | bound(connection, list(values)))
+    held = dict(cursor.fetchall())
+    cursor.close()
     return {key: value for key, value in held.items() if value != values[key]}
 
 
@@ -48,15 +64,14 @@ def drop_tag(connection: Connection, run_id: str, key: str) -> bool:
     return connection.execute(delete(tags).filter_by(run_id=run_id, key=key)).rowcount == 1
 
 
-def logged(connection: Connection, table: Table, run_ids: Sequence[str]) -> Iterator[Row[Any]]:
-    """Give the rows of ``params``, ``tags`` or ``latest_metrics`` of runs, by key."""
-    for part in parts(run_ids):
-        yield from connection.execute(select(table).where(table.c.run_id.in_(part)).order_by(table.c.key))
+def logged(connection: Connection, table: Table, run_ids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of ``params``, ``tags`` or ``latest_metrics`` of runs, by run and key.
 
-
-def parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Cut values into pieces that one statement takes."""
-    return (values[start : start + TOGETHER] for start in range(0, len(values), TOGETHER))
+    Params and tags are ``(run, key, value)``, metrics ``(run, key, value, low, high, n, step, at)``.
+    """
+    cursor = _logged[table](connection, bound(connection, run_ids))
+    yield from cursor
+    cursor.close()
 
 
 def _rows(run_id: str, values: Mapping[str, str]) -> list[dict[str, str]]:

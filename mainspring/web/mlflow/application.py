@@ -4,34 +4,69 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from litestar import asgi
-from litestar.types import Receive, Scope, Send
+from litestar.enums import ScopeType
 
-from mainspring.web.mlflow import experiments, inputs, logged_models, metrics, runs
+from mainspring.web.mlflow import (
+    artifacts,
+    experiments,
+    inputs,
+    logged_models,
+    metrics,
+    model_versions,
+    registered_models,
+    runs,
+    searches,
+    server,
+    webhooks,
+)
 from mainspring.web.mlflow.dispatch import Endpoint, Face
 
 if TYPE_CHECKING:
-    from litestar.handlers import ASGIRouteHandler
+    from litestar.types import ASGIApp, Receive, Scope, Send
 
     from mainspring.store.workspace import Workspace
 
 PREFIXES = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/", "/api/3.0/mlflow/", "/ajax-api/3.0/mlflow/")
 
+ARTIFACT_PREFIXES = ("/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
+
 
 def endpoints() -> list[Endpoint]:
     """Return every endpoint of the face."""
-    families = (experiments, runs, metrics, inputs, logged_models)
+    families = (
+        experiments,
+        runs,
+        metrics,
+        inputs,
+        logged_models,
+        artifacts,
+        searches,
+        registered_models,
+        model_versions,
+        webhooks,
+        server,
+    )
     return [endpoint for family in families for endpoint in family.ENDPOINTS]
 
 
-def mounted(workspace: Workspace) -> ASGIRouteHandler:
-    """Return the face as a handler of the control server."""
-    face = Face(workspace, endpoints())
+class Before:
+    """Answers what begins with a prefix of the face, and passes everything else on to ``app``.
 
-    @asgi([prefix.rstrip("/") for prefix in PREFIXES], is_mount=True, copy_scope=False)
-    async def mlflow(scope: Scope, receive: Receive, send: Send) -> None:
-        raw = scope["raw_path"].decode("latin-1").partition("?")[0]
-        prefix = next((item for item in PREFIXES if raw.startswith(item)), raw)  # an encoded prefix is none of ours
-        await face(scope, receive, send, raw[len(prefix) :])
+    The router of the pages would decode paths first, and matches prefixes that only begin alike.
+    """
 
-    return mlflow
+    def __init__(self, app: ASGIApp, workspace: Workspace) -> None:
+        self.app = app
+        protocol = Face(workspace, endpoints(), missing=server.MISSING)
+        proxy = Face(workspace, artifacts.PROXY, artifacts.STREAMS, server.MISSING)
+        self._faces = dict.fromkeys(PREFIXES, protocol) | dict.fromkeys(ARTIFACT_PREFIXES, proxy)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        if scope["type"] == ScopeType.HTTP and scope["path"].startswith(("/api/2", "/api/3", "/ajax-api/")):
+            path = scope["raw_path"].decode("latin-1").partition("?")[0]
+            for prefix, face in self._faces.items():
+                if path.startswith(prefix):
+                    await face(scope, receive, send, path[len(prefix) :])
+                    return
+        await self.app(scope, receive, send)

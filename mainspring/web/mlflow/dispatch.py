@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from mainspring.base.errors import NotFound, UsageError
-from mainspring.web.mlflow.problem import Problem, explain
+from mainspring.web.mlflow.problem import NotImplementedHere, Problem, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from litestar.types import Receive, Scope, Send
 
@@ -54,14 +54,24 @@ class TooLarge(UsageError):
 
 
 class Face:
-    """The ASGI application of a set of endpoints below a prefix. Handlers run in threads."""
+    """The ASGI application of a set of endpoints below a prefix. Handlers run in threads.
 
-    def __init__(self, workspace: Workspace, endpoints: Sequence[Endpoint], streams: Sequence[Stream] = ()) -> None:
+    ``missing`` holds, by the beginning of their paths, the families that MLflow has and this server does not.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        endpoints: Sequence[Endpoint],
+        streams: Sequence[Stream] = (),
+        missing: Mapping[str, str] | None = None,
+    ) -> None:
         self.workspace = workspace
         self.endpoints = list(endpoints)
         self._exact = {(item.method, item.path): _Reader(item) for item in endpoints if "{" not in item.path}
         self._patterns = [(item.path.split("/"), _Reader(item)) for item in endpoints if "{" in item.path]
         self._streams = list(streams)
+        self._missing = dict(missing or {})
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mlflow")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
@@ -96,6 +106,9 @@ class Face:
                 parts = dict(zip(pattern, given, strict=True))
                 if all(name[:1] == "{" or name == part for name, part in parts.items()):
                     return reader, {name[1:-1]: unquote(part) for name, part in parts.items() if name[:1] == "{"}
+        for beginning, what in self._missing.items():
+            if path == beginning or path.startswith(f"{beginning}/"):
+                raise NotImplementedHere(f"this server does not have {what}", hint="tracking and registry are here")
         raise _NoEndpoint(f"there is no endpoint {method} {path[:200]}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base import errors
+from mainspring.versioning.catalogue import AliasNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _CODES: Sequence[tuple[type[errors.MainspringError], int, str]] = (
+    (AliasNotFound, 400, "INVALID_PARAMETER_VALUE"),
     (errors.NotFound, 404, "RESOURCE_DOES_NOT_EXIST"),
     (errors.AlreadyExists, 400, "RESOURCE_ALREADY_EXISTS"),
     (errors.Refused, 403, "PERMISSION_DENIED"),

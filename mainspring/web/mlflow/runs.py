@@ -9,6 +9,7 @@ import msgspec
 from mainspring.base.errors import InvalidData, UsageError
 from mainspring.tracking import runs
 from mainspring.tracking.batch import ModelPoint, log_batch, point
+from mainspring.tracking.lineage import CONTEXT_TAG
 from mainspring.web.mlflow.dispatch import Endpoint
 from mainspring.web.mlflow.wire import Pair, mapping, number_in, number_out, pairs, told
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
     from mainspring.tracking.batch import Point
-    from mainspring.tracking.search import RunInfo
+    from mainspring.tracking.search import Input, RunInfo
 
 BATCH_BYTES = 1_000_000
 _METRICS, _PARAMS, _TAGS, _ENTITIES = 1000, 100, 100, 1000
 NAME_TAG = "mlflow.runName"
+SOURCE_TYPE = "mainspring"
+"""What clients are told of where the workspace's own datasets come from."""
 _STATUSES = {"lost": "running"}
 
 
@@ -69,6 +72,15 @@ class Metric(msgspec.Struct):
     dataset_digest: str = ""
 
 
+class WireMetric(msgspec.Struct, gc=False):
+    """The newest value of a metric in an answer."""
+
+    key: str
+    value: float | str
+    timestamp: int
+    step: int
+
+
 class LogMetric(ById):
     """A value of a metric of a run."""
 
@@ -114,15 +126,36 @@ def wire_info(run: RunInfo) -> dict[str, Any]:
 
 def wire(run: RunInfo) -> dict[str, Any]:
     """Return a run as the protocol writes it."""
-    metrics = [
-        {"key": key, "value": number_out(metric.value), "timestamp": metric.at, "step": metric.step}
-        for key, metric in run.metrics.items()
-    ]
     tags = run.tags if NAME_TAG in run.tags else run.tags | {NAME_TAG: run.name}
+    data = {
+        "metrics": [WireMetric(key, number_out(at.value), at.at, at.step) for key, at in run.metrics.items()],
+        "params": [Pair(key, value) for key, value in run.params.items()],
+        "tags": [Pair(key, value) for key, value in tags.items()],
+    }
+    inputs: dict[str, Any] = {}
+    if run.lineage.inputs:
+        inputs["dataset_inputs"] = [_wire_input(item) for item in run.lineage.inputs]
+    if run.lineage.models_read:
+        inputs["model_inputs"] = [{"model_id": model_id} for model_id in run.lineage.models_read]
+    made = [{"model_id": model_id, "step": step} for model_id, step in run.lineage.models_made]
     return {
         "info": wire_info(run),
-        "data": {"metrics": metrics, "params": pairs(run.params), "tags": pairs(tags)},
+        "data": data,
+        "inputs": inputs,
+        "outputs": {"model_outputs": made} if made else {},
     }
+
+
+def _wire_input(item: Input) -> dict[str, Any]:
+    dataset = {
+        "name": item.dataset,
+        "digest": item.md5,
+        "source_type": item.source_type or SOURCE_TYPE,
+        "source": item.path if item.source_type else msgspec.json.encode({"path": item.path}).decode(),
+    }
+    dataset |= {name: text for name in ("schema", "profile") if (text := getattr(item, name)) is not None}
+    tags = item.tags or ({CONTEXT_TAG: item.context} if item.context else {})
+    return {"dataset": dataset, "tags": pairs(tags)}
 
 
 def create(workspace: Workspace, request: Create) -> dict[str, Any]:

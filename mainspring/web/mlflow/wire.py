@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-class Pair(msgspec.Struct):
+class Pair(msgspec.Struct, gc=False):
     """A param or a tag."""
 
     key: str
@@ -29,12 +29,14 @@ def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"key": key, "value": value} for key, value in values.items()]
 
 
-def mapping(items: Iterable[Pair], what: str) -> dict[str, str]:
-    """Return listed params or tags by key.
+def mapping(items: Iterable[Pair], what: str, *, last: bool = False) -> dict[str, str]:
+    """Return listed params or tags by key; with ``last``, the last value of a key counts.
 
     Raises:
         InvalidData: a key comes twice with different values.
     """
+    if last:
+        return {item.key: item.value for item in items}
     found: dict[str, str] = {}
     for item in items:
         if found.setdefault(item.key, item.value) != item.value:

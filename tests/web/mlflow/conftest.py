@@ -23,19 +23,19 @@ class Caller:
     def __init__(self, http: TestClient[Any]) -> None:
         self.http = http
 
-    def __call__(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
+    def __call__(self, method: str, path: str, /, **fields: Any) -> dict[str, Any]:
         """Return the answer of a request that is fine."""
         status, answer = self.ask(method, path, **fields)
         assert status == 200, (path, status, answer)
         return answer
 
-    def ask(self, method: str, path: str, **fields: Any) -> tuple[int, dict[str, Any]]:
+    def ask(self, method: str, path: str, /, **fields: Any) -> tuple[int, dict[str, Any]]:
         """Return status and answer."""
         sent = {"params": fields} if method == "GET" else {"json": fields}
         answer = self.http.request(method, API + path, **sent)
         return answer.status_code, answer.json()
 
-    def refused(self, method: str, path: str, **fields: Any) -> tuple[int, str]:
+    def refused(self, method: str, path: str, /, **fields: Any) -> tuple[int, str]:
         """Return status and error code of a request that is not fine."""
         status, answer = self.ask(method, path, **fields)
         assert status != 200, (path, answer)

@@ -41,6 +41,21 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
     )
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("webhook_id", sa.String(length=32), nullable=False),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["webhook_id"], ["webhooks.id"], name=op.f("fk_webhook_deliveries_webhook_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+    )
+    op.create_index(op.f("ix_webhook_deliveries_due_at"), "webhook_deliveries", ["due_at"])
 
 
 def _experiments_and_runs() -> None:
@@ -200,6 +215,7 @@ def _registry() -> None:
     op.add_column("model_versions", sa.Column("description", sa.Text(), nullable=True))
     op.add_column("model_versions", sa.Column("source", sa.Text(), nullable=True))
     op.add_column("model_versions", sa.Column("logged_model_id", sa.String(length=36), nullable=True))
+    op.add_column("model_versions", sa.Column("run_link", sa.Text(), nullable=True))
     numbered = sa.text("SELECT id, model FROM model_versions ORDER BY model, id")
     connection = op.get_bind()
     for model, rows in groupby(connection.execute(numbered).all(), lambda row: row[1]):

@@ -1,0 +1,1 @@
+"""The tracking server beside MLflow's own of the same version."""

@@ -1,0 +1,77 @@
+"""The rows of dataset versions, and what is remembered of files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy.exc import IntegrityError
+
+from mainspring.store.schema.versioning import dataset_versions, file_states
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Row
+
+    from mainspring.store.database import Database
+
+_BATCH = 400
+
+
+def select_dataset_versions(database: Database, dataset: str) -> Sequence[Row[Any]]:
+    """Return the versions of a dataset, oldest first."""
+    query = select(dataset_versions).where(dataset_versions.c.dataset == dataset)
+    with database.read() as connection:
+        return connection.execute(query.order_by(dataset_versions.c.number)).all()
+
+
+def select_latest_datasets(database: Database) -> Sequence[Row[Any]]:
+    """Return the newest version of every dataset, by name."""
+    newest = (
+        select(dataset_versions.c.dataset, func.max(dataset_versions.c.number))
+        .group_by(dataset_versions.c.dataset)
+        .subquery()
+    )
+    query = select(dataset_versions).where(
+        tuple_(dataset_versions.c.dataset, dataset_versions.c.number).in_(select(newest))
+    )
+    with database.read() as connection:
+        return connection.execute(query.order_by(dataset_versions.c.dataset)).all()
+
+
+def insert_dataset_version(database: Database, row: dict[str, Any]) -> Row[Any]:
+    """Record content as a dataset's next version, unless it is the newest's content already; return the version."""
+    mine = select(dataset_versions).where(dataset_versions.c.dataset == row["dataset"])
+    while True:
+        try:
+            with database.write() as connection:
+                newest = connection.execute(mine.order_by(dataset_versions.c.number.desc()).limit(1)).first()
+                if newest is not None and newest.md5 == row["md5"] and newest.path == row["path"]:
+                    return newest
+                number = 1 if newest is None else newest.number + 1
+                connection.execute(insert(dataset_versions).values(**row, number=number))
+                return connection.execute(select(dataset_versions).where(dataset_versions.c.id == row["id"])).one()
+        except IntegrityError:
+            continue  # another process took the number; the next round sees its row
+
+
+def select_file_states(database: Database, paths: Sequence[str]) -> dict[str, Row[Any]]:
+    """Return what is remembered of files, by path."""
+    found: dict[str, Row[Any]] = {}
+    with database.read() as connection:
+        for start in range(0, len(paths), _BATCH):
+            query = select(file_states).where(file_states.c.path.in_(paths[start : start + _BATCH]))
+            found.update((row.path, row) for row in connection.execute(query))
+    return found
+
+
+def replace_file_states(database: Database, rows: Sequence[dict[str, Any]]) -> None:
+    """Remember the content's address of files by path, size, time and inode."""
+    if not rows:
+        return
+    paths = [row["path"] for row in rows]
+    with database.write() as connection:
+        for start in range(0, len(paths), _BATCH):
+            connection.execute(delete(file_states).where(file_states.c.path.in_(paths[start : start + _BATCH])))
+        connection.execute(insert(file_states), list(rows))
