@@ -26,6 +26,7 @@ ATTRIBUTE = "attribute"
 _LARGEST = 2**63 - 1
 _SHOWN = 60
 _WORDS = {"NOT", "IN", "IS", "NULL", "LIKE", "ILIKE", "RLIKE", "REGEXP", "BETWEEN"}
+_DIGITS = re.compile(r"\.[0-9]+")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -217,25 +218,35 @@ def _comparison(reader: _Reader, grammar: Grammar) -> Comparison:
     return Comparison(entity=entity, key=key, comparator=comparator, value=_value(reader, kind, comparator))
 
 
-def _name(reader: _Reader, grammar: Grammar) -> tuple[str, str, str]:
-    """Return family, name and the name's spelling of what comes next."""
-    start = reader.place
+def _parts(reader: _Reader) -> list[str]:
+    """Go past a name with its prefix; return what stands between its dots, without quotes."""
     parts: list[str] = []
-    while (token := reader.here) is not None and token.kind in (("name", "text") if parts else ("name",)) + ("word",):
+    if (token := reader.here) is not None and token.kind == "text" and token.text[0] == '"':
+        return [reader.take().text[1:-1]]
+    while (token := reader.here) is not None and token.kind in ("word", "name", *(["text"] if parts else [])):
         parts.append(token.text if token.kind == "word" else token.text[1:-1])
         reader.take()
         dot = reader.here
+        while dot is not None and dot.start == token.end and _DIGITS.fullmatch(dot.text):  # precision.1
+            parts.append(dot.text[1:])
+            token = reader.take()
+            dot = reader.here
         if dot is None or dot.text != "." or dot.start != token.end:
-            break
+            return parts
         reader.take()
-        if reader.here is None or reader.here.start != dot.end:
-            parts.append("")
-            break
-    if not parts and (token := reader.here) is not None and token.kind == "text" and token.text[0] == '"':
-        parts.append(reader.take().text[1:-1])
-    if not parts:
-        said = "a name is missing" if reader.here is None else f"'{reader.here.text}' is no name"
-        reader.fail(said, _askable(grammar), start)
+        after = reader.here
+        if after is None or after.start != dot.end or after.kind not in ("word", "name", "text"):
+            return [*parts, ""]
+    return parts
+
+
+def _name(reader: _Reader, grammar: Grammar) -> tuple[str, str, str]:
+    """Return family, name and the name's spelling of what comes next."""
+    start = reader.place
+    parts = _parts(reader)
+    if not parts or "" in parts:
+        missing = bool(parts) or reader.here is None
+        reader.fail("a name is missing" if missing else "what stands there is no name", _askable(grammar), start)
     prefix, key = (parts[0], ".".join(parts[1:])) if len(parts) > 1 else ("", parts[0])
     entity = ATTRIBUTE
     if prefix:
@@ -245,10 +256,10 @@ def _name(reader: _Reader, grammar: Grammar) -> tuple[str, str, str]:
         entity = found[0]
     family = grammar.families[entity]
     name = family.aliases.get(key, key)
-    if not key or (family.names is not None and name not in family.names):
+    if family.names is not None and name not in family.names:
         known = [*(family.names or ()), *family.aliases]
         hint = did_you_mean(key, known) or _askable(grammar)
-        reader.fail(f"there is no {entity} '{key}' of {grammar.about}" if key else "a name is missing", hint, start)
+        reader.fail(f"there is no {entity} '{key}' of {grammar.about}", hint, start)
     return entity, name, key
 
 

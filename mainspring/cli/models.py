@@ -120,7 +120,8 @@ def _described_text(about: dict[str, Any]) -> str:
     lines += ["", "metrics"] if about["metrics"] else []
     lines += [f"  {name:<20} {_metric(value)}" for name, value in about["metrics"].items()]
     if about["signature"] is None:
-        return "\n".join([*lines, "", f"holds {len(about['files'])} files of another tool: it is not served here"])
+        held = f"another tool's files: {', '.join(list(about['files'])[:10])}" if about["files"] else "no files"
+        return "\n".join([*lines, "", f"holds {held}; it is not served here"])
     target = about["signature"]["target"]
     classes = f", classes {target['classes']}" if target["classes"] is not None else ""
     lines += ["", f"predicts '{target['name']}' ({target['task']}{classes}) from"]
@@ -329,7 +330,7 @@ def models_delete(
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
     reason: str = typer.Option("deleted", help="Why; the history of a version keeps it."),
 ) -> None:
-    """Remove a version, or a model with all that is recorded of it, for good; `mainspring gc` frees the bytes."""
+    """Remove a version, or a model with all that is recorded of it, for good; collecting garbage frees the bytes."""
     from mainspring.versioning import removal
 
     workspace = context.workspace()

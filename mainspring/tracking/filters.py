@@ -1,4 +1,9 @@
-"""What can be asked about experiments, runs and logged models, and what they can be ordered by."""
+"""What can be asked about experiments, runs and logged models, and what they can be ordered by.
+
+>>> from mainspring.base.filters import parse_filter
+>>> parse_filter("attributes.`Run Name` != 'x'", RUNS)
+(Comparison(entity='attribute', key='run_name', comparator='!=', value='x'),)
+"""
 
 from __future__ import annotations
 
@@ -40,13 +45,6 @@ RUNS = Grammar(
         ),
     },
 )
-"""Runs.
-
->>> from mainspring.base.filters import parse_filter
->>> parse_filter("attributes.`Run Name` != 'x'", RUNS)
-(Comparison(entity='attribute', key='run_name', comparator='!=', value='x'),)
-"""
-
 _WHOLE = NUMBER._replace(whole=True)
 _EXPERIMENT_ATTRIBUTES = {
     "name": TEXT,
@@ -62,8 +60,6 @@ EXPERIMENTS = Grammar(
         ATTRIBUTE: Family(("attribute",), names=_EXPERIMENT_ATTRIBUTES, sortable=tuple(_EXPERIMENT_ATTRIBUTES)),
     },
 )
-"""Experiments."""
-
 _LOOSE = Kind((*PATTERNS, "IN", "NOT IN"), bare=True)
 _MODEL_ATTRIBUTES = {
     **dict.fromkeys(
@@ -92,4 +88,3 @@ LOGGED_MODELS = Grammar(
         ),
     },
 )
-"""Logged models."""

@@ -6,7 +6,7 @@ The bytes are taken into the version at once: it stays whole when the run that m
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring.base.errors import InvalidData
 from mainspring.store.objects import Entry
@@ -22,15 +22,15 @@ from mainspring.versioning.trees import list_files
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.catalogue import VersionEntry
 
-_REMOTE = frozenset(
-    ("s3", "s3a", "s3n", "gs", "wasb", "wasbs", "abfs", "abfss", "adl", "azureml", "hdfs", "viewfs", "dbfs")
-    + ("r2", "b2", "oss", "cos", "http", "https", "ftp", "sftp")
-)
+_REMOTE = {
+    *("s3", "s3a", "s3n", "gs", "wasb", "wasbs", "abfs", "abfss", "adl", "azureml", "hdfs", "viewfs", "dbfs"),
+    *("r2", "b2", "oss", "cos", "http", "https", "ftp", "sftp"),
+}
 _LONGEST = 2000
 _PROMPTS = ("prompt-template", "dummy-source")
 _PROMPT_TAG = "mlflow.prompt.is_prompt"
@@ -172,16 +172,18 @@ def _of_model(
     return Source(entries, size, rows[0].run_id, model_id)
 
 
-def _below(rows: Iterable[object], path: str) -> tuple[list[Entry], int]:
+def _below(rows: Iterable[Row[Any]], path: str) -> tuple[list[Entry], int]:
     """Return the files at or below a path, named from there."""
     entries: list[Entry] = []
     size = 0
     for row in rows:
-        held: str = row.path  # type: ignore[attr-defined]  # a row of files
-        if held == path or not path or held.startswith(f"{path}/"):
-            name = held.rpartition("/")[2] if held == path else held[len(path) + 1 :] if path else held
-            entries.append(Entry(name, row.md5))  # type: ignore[attr-defined]
-            size += row.size  # type: ignore[attr-defined]
+        if row.path == path:
+            entries.append(Entry(row.path.rpartition("/")[2], row.md5))
+        elif not path or row.path.startswith(f"{path}/"):
+            entries.append(Entry(row.path[len(path) + 1 :] if path else row.path, row.md5))
+        else:
+            continue
+        size += row.size
     return entries, size
 
 

@@ -1,4 +1,13 @@
-"""What can be asked about registered models and their versions, and what they can be ordered by."""
+"""What can be asked about registered models and their versions, and what they can be ordered by.
+
+Times can only be ordered by; `timestamp` of a registered model is the time of its last change.
+
+>>> from mainspring.base.filters import parse_filter, parse_order
+>>> parse_order("timestamp DESC", REGISTERED_MODELS)
+Order(entity='attribute', key='last_updated_timestamp', ascending=False)
+>>> parse_filter("version_number >= '2'", MODEL_VERSIONS)
+(Comparison(entity='attribute', key='version_number', comparator='>=', value=2),)
+"""
 
 from __future__ import annotations
 
@@ -18,12 +27,6 @@ REGISTERED_MODELS = Grammar(
         ),
     },
 )
-"""Registered models. Times can only be ordered by, and `timestamp` is the time of the last change.
-
->>> from mainspring.base.filters import parse_order
->>> parse_order("timestamp DESC", REGISTERED_MODELS)
-Order(entity='attribute', key='last_updated_timestamp', ascending=False)
-"""
 
 MODEL_VERSIONS = Grammar(
     "model versions",
@@ -43,9 +46,3 @@ MODEL_VERSIONS = Grammar(
         ),
     },
 )
-"""Versions of registered models. Times can only be ordered by.
-
->>> from mainspring.base.filters import parse_filter
->>> parse_filter("version_number >= '2'", MODEL_VERSIONS)
-(Comparison(entity='attribute', key='version_number', comparator='>=', value=2),)
-"""

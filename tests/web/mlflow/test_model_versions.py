@@ -133,39 +133,39 @@ def test_a_version_is_made_of_a_version(call: Caller, workspace: Workspace, run_
     assert call.refused("POST", "model-versions/create", name="copy", source="models:/m/9")[0] == 404
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "/etc/passwd",
-        "file:///etc/passwd",
-        "FILE:/etc/passwd",
-        "file:etc",
-        "../secret",
-        "C:\\secret",
-        "",
-        "runs:/none/model",
-        "runs:/RUN/../other",
-        "runs:/RUN/%2e%2e/other",
-        "runs:/RUN/a\\..\\b",
-        "runs://host/RUN/model",
-        "models:/m-none",
-        "mlflow-artifacts:/0/RUN/model",
-        "mlflow-artifacts:/9/RUN/artifacts/model",
-        "mlflow-artifacts:/0/RUN/artifacts/../../x",
-        "mlflow-artifacts://host/0/RUN/artifacts/model",
-        "mlflow-artifacts:/",
-        "s3://bucket/../other",
-        "s3://bucket/%2e%2e/other",
-        "http://host/%252e%252e/x",
-        "http://host/x\x00y",
-        "local:///etc",
-        "s3://" + "x" * 3000,
-    ],
-)
-def test_sources_that_lead_astray(call: Caller, run_id: str, source: str) -> None:
-    source = source.replace("RUN", run_id)
-    refusal = call.refused("POST", "model-versions/create", name="m", source=source)
-    assert refusal == (400, "INVALID_PARAMETER_VALUE")
+ASTRAY = [
+    "/etc/passwd",
+    "file:///etc/passwd",
+    "FILE:/etc/passwd",
+    "file:etc",
+    "../secret",
+    "C:\\secret",
+    "",
+    "runs:/none/model",
+    "runs:/RUN/../other",
+    "runs:/RUN/%2e%2e/other",
+    "runs:/RUN/a\\..\\b",
+    "runs://host/RUN/model",
+    "models:/m-none",
+    "mlflow-artifacts:/0/RUN/model",
+    "mlflow-artifacts:/9/RUN/artifacts/model",
+    "mlflow-artifacts:/0/RUN/artifacts/../../x",
+    "mlflow-artifacts://host/0/RUN/artifacts/model",
+    "mlflow-artifacts:/",
+    "s3://bucket/../other",
+    "s3://bucket/%2e%2e/other",
+    "http://host/%252e%252e/x",
+    "http://host/x\x00y",
+    "local:///etc",
+    "s3://" + "x" * 3000,
+]
+
+
+def test_sources_that_lead_astray(call: Caller, run_id: str) -> None:
+    for source in ASTRAY:
+        source = source.replace("RUN", run_id)
+        refusal = call.refused("POST", "model-versions/create", name="m", source=source)
+        assert refusal == (400, "INVALID_PARAMETER_VALUE")
 
 
 def test_a_source_belongs_to_the_run_that_is_named(call: Caller, workspace: Workspace, run_id: str) -> None:
