@@ -12,7 +12,7 @@ from mainspring.base.errors import StorageError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test holds it equal to what Alembic finds."""
 SCRIPTS = Path(__file__).parent / "migrations"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from mainspring.store.schema.metadata import Address, Document, Id, Moment, metadata
 
@@ -49,7 +49,9 @@ step_results = Table(
     Column("seconds", Double, nullable=False),
     Column("execution_id", Id),
     Column("created_at", Moment, nullable=False),
+    Column("content", LargeBinary),
 )
+"""``result`` is the md5 of the bytes; small ones are in ``content``, others in the object of that address."""
 
 events = Table(
     "events",
