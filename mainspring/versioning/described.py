@@ -8,7 +8,7 @@ import msgspec
 
 from mainspring.base.clock import iso
 from mainspring.base.errors import NotFound
-from mainspring.versioning import snapshot
+from mainspring.versioning import records, snapshot
 from mainspring.versioning.artifact import MANIFEST, Manifest
 from mainspring.versioning.registration import stored_signature
 from mainspring.versioning.registry import resolve
@@ -28,6 +28,7 @@ def describe(workspace: Workspace, reference: str) -> dict[str, Any]:
     found = resolve(workspace, reference)
     taken = _snapshot(workspace, found.run_id)
     manifest = _manifest(workspace, found.artifact)
+    makers = records.select_makers(workspace.database, found.model, found.version)
     return {
         "model": found.model,
         "version": found.version,
@@ -35,6 +36,7 @@ def describe(workspace: Workspace, reference: str) -> dict[str, Any]:
         "created_at": iso(found.created_at),
         "actor": found.actor,
         "run_id": found.run_id,
+        "also_made_by": [run for run in makers if run != found.run_id],
         "snapshot_id": taken.id if taken else None,
         "commit": taken.code["commit"] if taken else None,
         "dirty": taken.code["dirty"] if taken else None,

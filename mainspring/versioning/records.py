@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict
 from mainspring.base.ids import new_id
-from mainspring.store.schema.tracking import runs
+from mainspring.store.schema.tracking import runs, tags
 from mainspring.store.schema.versioning import (
     dataset_versions,
     file_states,
@@ -38,11 +38,13 @@ def as_struct(row: Row[Any], kind: type[_S]) -> _S:
     return msgspec.convert({name: row._mapping[name] for name in kind.__struct_fields__}, kind)
 
 
-def select_versions(database: Database, model: str | None = None) -> Sequence[Row[Any]]:
-    """Return model versions by name, oldest first."""
+def select_versions(database: Database, model: str | None = None, **conditions: object) -> Sequence[Row[Any]]:
+    """Return model versions that meet the conditions by name, oldest first."""
     query = select(model_versions).order_by(model_versions.c.model, *(column.element for column in _NEWEST))
     if model is not None:
         query = query.where(model_versions.c.model == model)
+    for name, value in conditions.items():
+        query = query.where(model_versions.c[name] == value)
     with database.read() as connection:
         return connection.execute(query).all()
 
@@ -257,3 +259,12 @@ def select_run_snapshots(database: Database, prefix: str) -> Sequence[Row[Any]]:
     query = query.where(runs.c.id.startswith(prefix, autoescape=True)).limit(2)
     with database.read() as connection:
         return connection.execute(query).all()
+
+
+def select_makers(database: Database, model: str, version: str) -> list[str]:
+    """Return the runs whose candidate became, or was already, a version, oldest first."""
+    named = select(tags.c.run_id).where(tags.c.key == "model", tags.c.value == model)
+    made = select(tags.c.run_id).where(tags.c.key == "model_version", tags.c.value == version)
+    query = select(runs.c.id).where(runs.c.id.in_(named), runs.c.id.in_(made)).order_by(runs.c.started_at, runs.c.id)
+    with database.read() as connection:
+        return list(connection.execute(query).scalars())
