@@ -129,9 +129,14 @@ def sweep(workspace: Workspace, heir: Path) -> None:
 
 def leave(home: Path) -> None:
     """Remove what a server left, but not the journals of predictions that are in no segment yet."""
-    shutil.rmtree(memory(home.name), ignore_errors=True)
+    forget(home)
     if not any(home.glob(f"*{JOURNAL}")):
         shutil.rmtree(home, ignore_errors=True)
+
+
+def forget(home: Path) -> None:
+    """Remove what the processes of a server shared."""
+    shutil.rmtree(memory(home.name), ignore_errors=True)
 
 
 def _young(home: Path) -> bool:

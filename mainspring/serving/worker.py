@@ -229,7 +229,11 @@ def main() -> None:
         await worker.run(listener)
         return worker.inference.stuck
 
-    if uvloop.run(run()):
+    supervisor = os.getppid()
+    hanging = uvloop.run(run())
+    if os.getppid() != supervisor:
+        servers.forget(arguments.home)
+    if hanging:
         logging.shutdown()
         os._exit(0)  # all is written; the interpreter would wait for the thread that hangs
 

@@ -153,7 +153,7 @@ def test_the_latest_label_wins_in_any_order_of_arrival(workspace: Workspace) -> 
         await made.close()
 
     asyncio.run(run())
-    assert predictions.labels(workspace, "m").rows() == [("0" * 32, 3000, 0.0)]
+    assert predictions.labels(workspace, "m").rows() == [("0" * 32, 3000, 0.0, 1)]
     write(workspace, record(0))
     assert predictions.labelled(workspace, "m")["truth"].to_list() == [0.0]
     assert predictions.labelled(workspace, "m", known_at=2999).is_empty()
