@@ -3,19 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOWEST := $(VENV)/lowest
+PIP := -m pip install --quiet --disable-pip-version-check
 
 # Bytecode makes every process start two to five times as fast; some environments switch it off.
 export PYTHONDONTWRITEBYTECODE :=
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test unit check format lock lock-check reference coverage install clean
+.PHONY: demo test unit lowest check format lock lock-check reference coverage install clean
 
 install: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml scripts/prepare.sh
 	@bash scripts/prepare.sh $(PYTHON) $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python $(PIP) --require-hashes -r requirements.lock
+	$(BIN)/python $(PIP) --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q mainspring
 	@touch $(STAMP)
 
@@ -27,6 +29,16 @@ test: install  ## everything
 
 unit: install  ## the tests of the rooms only
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests --ignore tests/flows --ignore tests/chaos -m "not slow"
+
+$(LOWEST)/.installed: requirements.lowest.lock $(STAMP)
+	$(BIN)/python -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python $(PIP) --require-hashes -r requirements.lowest.lock
+	$(LOWEST)/bin/python $(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+lowest: $(LOWEST)/.installed  ## the tests of the rooms with the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadgroup tests --ignore tests/flows --ignore tests/chaos \
+	  --ignore tests/architecture -m "not slow" -W ignore::DeprecationWarning -W ignore::FutureWarning
 
 check: install lock-check  ## style, types, floors
 	$(BIN)/ruff check .
@@ -48,8 +60,10 @@ reference: install  ## write docs/reference again
 lock-check: install
 	$(BIN)/python scripts/lock.py --check
 
-coverage: install
-	$(BIN)/coverage run -m pytest tests --ignore tests/chaos
+coverage: install  ## of all tests but chaos, child processes counted
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup tests --ignore tests/chaos
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 
 clean:

@@ -25,8 +25,9 @@ ROUNDS = 30
 
 
 @step
-def nothing(number: int) -> None:
-    """Do nothing, on record."""
+def nothing(number: int) -> int:
+    """Do nothing, on record; what is returned differs, so that every result is stored."""
+    return number
 
 
 def measured(action: Callable[[], object]) -> tuple[float, float]:
@@ -83,13 +84,18 @@ def main() -> None:
         folder = Path(name)
         (folder / "mainspring.yaml").write_text("project: bench\n")
         rows = rounds(folder)
-    base = statistics.median(cpu for cpu, _ in rows["bare sqlite3 commits"])
+    middle = {
+        title: (statistics.median(cpu for cpu, _ in found), statistics.median(wall for _, wall in found))
+        for title, found in rows.items()
+    }
+    base = middle["bare sqlite3 commits"]
     print(f"{STEPS} no-op steps, median of {ROUNDS} rounds\n")
     print(f"{'':24}{'CPU ms':>10}{'wall ms':>10}{'ms a step':>11}{'CPU ratio':>11}")
-    for title, found in rows.items():
-        cpu = statistics.median(each for each, _ in found)
-        wall = statistics.median(each for _, each in found)
-        print(f"{title:24}{cpu:>10.2f}{wall:>10.2f}{wall / STEPS:>11.3f}{cpu / base:>11.1f}")
+    for title, (cpu, wall) in middle.items():
+        print(f"{title:24}{cpu:>10.2f}{wall:>10.2f}{wall / STEPS:>11.3f}{cpu / base[0]:>11.1f}")
+    recorded, remembered = middle["steps recorded"], middle["steps remembered"]
+    print(f"\na step recorded: {(recorded[1] - base[1]) / STEPS:.2f} ms of wall time beside its commit", end="; ")
+    print(f"ten steps remembered: {remembered[1]:.2f} ms")
 
 
 if __name__ == "__main__":

@@ -1,34 +1,58 @@
-"""Pin what pyproject.toml asks for, with hashes and without host names; ``--check`` says whether the lock is current."""
+"""Pin what pyproject.toml asks for, with hashes and without host names.
+
+``requirements.lock`` holds the newest versions, ``requirements.lowest.lock`` the lowest that pyproject.toml allows;
+``--check`` says whether both are current, ``--upgrade`` takes newer releases than those already pinned.
+"""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / "requirements.lock"
+NEWEST = ROOT / "requirements.lock"
+LOWEST = ROOT / "requirements.lowest.lock"
 OPTIONS = [
-    "--universal",
     "--python-version=3.11",
     "--generate-hashes",
     "--no-emit-index-url",
     "--no-emit-find-links",
     "--no-header",
+    "--no-annotate",
     "--all-extras",
     "--quiet",
 ]
+RESOLUTION = {NEWEST: ["--universal"], LOWEST: ["--resolution=lowest-direct"]}
 
 
-def resolve(*, upgrade: bool) -> str:
+def resolve(lock: Path, *, upgrade: bool) -> str:
     """Return the lock's text; pins that still fit are kept unless ``upgrade``."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, "pyproject.toml"]
-    if LOCK.exists() and not upgrade:
-        command += ["--constraint", str(LOCK)]
-    text = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    # "via" comments would name the path of the constraint file; nothing reads them.
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")) + "\n"
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "requirements.txt"
+        if lock.exists() and not upgrade:
+            written.write_text(lock.read_text() if lock == NEWEST else indirect(lock.read_text()))
+        command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, *RESOLUTION[lock], "-o", str(written)]
+        done = subprocess.run([*command, "pyproject.toml"], cwd=ROOT, stdout=subprocess.DEVNULL)
+        if done.returncode != 0:
+            sys.exit(done.returncode)
+        return written.read_text()
+
+
+def indirect(text: str) -> str:
+    """Return the pins of what pyproject.toml doesn't name: what it names shall follow its bounds."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    named = {normal(re.split(r"[^A-Za-z0-9._-]", one, maxsplit=1)[0]) for one in asked}
+    return "\n".join(sorted(pin for pin in pins(text) if normal(pin.split("==")[0]) not in named)) + "\n"
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name as an index spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pins(text: str) -> set[str]:
@@ -37,15 +61,16 @@ def pins(text: str) -> set[str]:
 
 
 def main() -> int:
-    """Write the lock, or with ``--check`` compare it with what would be written."""
-    if "--check" not in sys.argv:
-        LOCK.write_text(resolve(upgrade="--upgrade" in sys.argv))
-        return 0
-    wanted, written = pins(resolve(upgrade=False)), pins(LOCK.read_text())
-    if wanted == written:
-        return 0
-    print(f"requirements.lock is out of date; run `make lock`. Differs: {sorted(wanted ^ written)}", file=sys.stderr)
-    return 1
+    """Write the locks, or with ``--check`` compare them with what would be written."""
+    code = 0
+    for lock in RESOLUTION:
+        text = resolve(lock, upgrade="--upgrade" in sys.argv)
+        if "--check" not in sys.argv:
+            lock.write_text(text)
+        elif differing := sorted(pins(text) ^ pins(lock.read_text() if lock.exists() else "")):
+            print(f"{lock.name} is out of date; run `make lock`. Differs: {differing}", file=sys.stderr)
+            code = 1
+    return code
 
 
 if __name__ == "__main__":

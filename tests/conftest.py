@@ -2,18 +2,73 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+from mainspring.base.ids import new_id
+from mainspring.store import database
+from mainspring.store.migrate import ensure_current
+from mainspring.tracking import recording
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrate_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Start each further database as a copy of the first migrated one; hundreds of tests open a workspace of their own."""
+    migrated = tmp_path_factory.mktemp("migrated") / "records.db"
+
+    def ensure(engine: Engine) -> None:
+        path = Path(engine.url.database or "")
+        fresh = engine.dialect.name == "sqlite" and not path.exists() and path.parent.is_dir()
+        if fresh and migrated.exists():
+            copy = path.with_name(new_id())
+            shutil.copyfile(migrated, copy)
+            with suppress(FileExistsError):  # another thread was first
+                os.link(copy, path)
+            copy.unlink()
+        ensure_current(engine)
+        if fresh and not migrated.exists():
+            copy = migrated.with_name(new_id())
+            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+                source.backup(target)
+            copy.replace(migrated)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(database, "ensure_current", ensure)
+        yield
 
 
 @pytest.fixture(autouse=True)
 def _no_workspace_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MAINSPRING_WORKSPACE", "MAINSPRING_ENVIRONMENT", "MAINSPRING_RUN_ID", "MAINSPRING_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_run_left_open() -> Iterator[None]:
+    """A run that a test leaves open goes on writing, and warning, in the tests after it: name the one that left it."""
+    yield
+    left = list(recording.OPEN.values())
+    for run in left:
+        run.finish("killed")
+    assert not left, f"the test left runs open: {left}"
+    threads = [thread for thread in threading.enumerate() if thread.name == "mainspring-metrics"]
+    assert not threads, f"the test left threads that write metrics: {threads}"
 
 
 @pytest.fixture

@@ -254,6 +254,16 @@ class Evidence:
         )
         return done.stdout if done.returncode == 0 else None
 
+    def changed(self, name: str) -> tuple[int, str]:
+        """Return when a file of the workspace was written (ms UTC), and how that is known: by its commit, if it has one."""
+        path = self.workspace.path(name)
+        told = (self.git("log", "-1", "--format=%ct %h", "--", str(path)) or "").split()
+        if len(told) == 2 and not self.git("status", "--porcelain", "--", str(path)):
+            at = int(told[0]) * 1000
+            return at, f"{day(at)}, commit {told[1]}"
+        at = round(path.stat().st_mtime * 1000)
+        return at, f"{day(at)}, not committed"
+
     def has_object(self, md5: str) -> bool:
         """Say whether an object is there whole, as far as its listing tells."""
         try:

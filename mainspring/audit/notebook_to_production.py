@@ -25,7 +25,7 @@ def find(evidence: Evidence) -> Iterator[Finding]:
     if entry is not None:
         lineage = trace(root, [entry])
         yield from _from_lineage(root, lineage)
-        yield from _untested(root, entry, lineage)
+        yield from _untested(root, entry, unknown_to_tests(evidence))
     for path in project_files(root, ".ipynb"):
         if (finding := _from_notebook(path.relative_to(root).as_posix(), read_notebook(path))) is not None:
             yield finding
@@ -52,14 +52,24 @@ def _from_lineage(root: Path, lineage: Lineage) -> Iterator[Finding]:
         yield _finding("error", "The pipeline's code comes from a notebook", f"{place.path}: {use.how}", place)
 
 
-def _untested(root: Path, entry: Path, lineage: Lineage) -> Iterator[Finding]:
-    tests = [
-        path for path in project_files(root, ".py") if path.name.startswith("test_") or path.stem.endswith("_test")
-    ]
-    known = set(trace(root, tests).files)
-    unknown = [path.relative_to(root).as_posix() for path in lineage.files if path not in known]
-    if entry in known or not unknown:
+def unknown_to_tests(evidence: Evidence) -> list[str]:
+    """Return the pipeline's files, if no test imports the pipeline: those that none reaches."""
+    root, entry = evidence.workspace.root, _entry(evidence)
+    if entry is None:
+        return []
+    known = set(trace(root, _tests(root)).files)
+    unknown = [path.relative_to(root).as_posix() for path in trace(root, [entry]).files if path not in known]
+    return [] if entry in known else unknown
+
+
+def _tests(root: Path) -> list[Path]:
+    return [path for path in project_files(root, ".py") if path.name.startswith("test_") or path.stem.endswith("_test")]
+
+
+def _untested(root: Path, entry: Path, unknown: list[str]) -> Iterator[Finding]:
+    if not unknown:
         return
+    tests = _tests(root)
     place = Location(path=entry.relative_to(root).as_posix(), line=1)
     said = f"of {len(tests)} test files none imports {', '.join(unknown[:5])}" if tests else "the project has no tests"
     yield _finding("warning", "No test imports the pipeline", said, place, fix="write tests that import it")

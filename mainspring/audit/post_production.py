@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mainspring.audit.documents import MIN_SECTION_WORDS, count_words, has_placeholder, read_document, simplify
+from mainspring.audit.documents import (
+    MIN_SECTION_WORDS,
+    count_words,
+    has_placeholder,
+    read_document,
+    simplify,
+    words_of,
+)
 from mainspring.audit.evidence import day, short
 from mainspring.audit.finding import Observed, missing, present, stale
 from mainspring.base.settings.monitors import DataDrift, LabelDrift, Performance, PredictionDrift
@@ -37,7 +44,8 @@ def drift_watched(evidence: Evidence) -> Observed:
             return missing(f"{said}, {day(at)}: none ever had enough to decide", fix=fix, at=at)
         earlier = ", ".join(f"{name} decided {count} times before" for name, count in decided)
         return stale(f"{said}, {day(at)}; {earlier}", fix=fix, at=at)
-    said = f"{said}, {day(at)}"
+    at = max(row.at for row in seen if row.status in _DECIDED)
+    said = f"{said}, decided {day(at)}"
     return present(said, at=at) if evidence.is_recent(at) else stale(said, fix=fix, at=at)
 
 
@@ -46,7 +54,7 @@ def _decided(evidence: Evidence, monitor: str) -> int:
 
 
 def retraining_triggered(evidence: Evidence) -> Observed:
-    """Triggers are declared, and an event of one of them was recorded."""
+    """Triggers are declared, and one of them asked for an execution: more than a first look, which only counts from there."""
     triggers = evidence.settings.triggers
     if not triggers:
         return missing("no trigger is declared", fix="declare some under `triggers:` in mainspring.yaml")
@@ -54,7 +62,13 @@ def retraining_triggered(evidence: Evidence) -> Observed:
     events = [event for event in evidence.events if event.trigger in triggers]
     if not events:
         return missing(f"{declared}; none has ever made an event", fix="keep `mainspring up` running")
-    last = max(events, key=lambda row: row.at)
+    asked = [event for event in events if event.execution_id is not None or event.status != "done"]
+    if not asked:
+        return missing(
+            f"{declared}; {len(events)} events, of which none asked for anything yet",
+            fix="keep `mainspring up` running",
+        )
+    last = max(asked, key=lambda row: row.at)
     return present(
         f"{declared}; newest event {short(last.id)}: {last.trigger} {last.status} {day(last.at)}", at=last.at
     )
@@ -81,7 +95,7 @@ def _interval(value: dict[str, Any]) -> str:
 
 
 def feedback_joined(evidence: Evidence) -> Observed:
-    """Labels arrive for predictions of the endpoint, and a monitor of performance uses them."""
+    """Labels arrive for predictions of the endpoint, and were enough for a monitor of performance to decide."""
     fix = "post the truth to /labels under its prediction_id"
     made = len(evidence.traffic)
     if not made:
@@ -93,29 +107,39 @@ def feedback_joined(evidence: Evidence) -> Observed:
     at = int(labelled.select(pl.col("at").max()).item())
     coverage = f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
     said = f"{len(labelled)} of {made} predictions have a label: {coverage}; the newest of them was made {day(at)}"
-    if not any(isinstance(monitor, Performance) for monitor in evidence.settings.monitors.values()):
+    users = [name for name, monitor in evidence.settings.monitors.items() if isinstance(monitor, Performance)]
+    if not users:
         return missing(f"{said}; but no performance monitor uses them", fix="declare `{type: performance, …}`", at=at)
-    return present(said, at=at)
+    used = [seen for name in users for seen in evidence.looks(name, limit=_HISTORY) if seen.status in _DECIDED]
+    if not used:
+        return missing(f"{said}; but {', '.join(users)} never had enough of them to decide", fix=fix, at=at)
+    last = max(used, key=lambda seen: seen.at)
+    return present(f"{said}; {last.monitor} used {last.n} of them {day(last.at)}: {last.status}", at=at)
 
 
 def runbooks_ready(evidence: Evidence) -> Observed:
-    """The runbook says of every monitor what to do when it fires."""
+    """The runbook says of every monitor what to do when it fires, and not the same of all."""
     name = evidence.settings.runbook
     monitors = evidence.settings.monitors
-    path = evidence.workspace.path(name)
-    document = read_document(path)
+    document = read_document(evidence.workspace.path(name))
     if document is None:
         return missing(f"{name} is not there", fix=f"write {name} with a section for each monitor")
     if not monitors:
         return missing("there is no monitor to have a runbook for", fix="declare some under `monitors:`")
     problems = []
+    told: dict[tuple[str, ...], str] = {}
     for monitor in monitors:
-        bodies = [body for heading, body in document.sections.items() if simplify(monitor) in heading]
+        own = f" {simplify(monitor)} "
+        bodies = [body for heading, body in document.sections.items() if own in f" {heading} "]
         if not bodies:
             problems.append(f"no section for {monitor}")
         elif all(has_placeholder(body) or count_words(body) < MIN_SECTION_WORDS for body in bodies):
             problems.append(f"the section for {monitor} is still to be written")
-    changed = round(path.stat().st_mtime * 1000)
+        elif (words := tuple(words_of("\n".join(bodies)))) in told:
+            problems.append(f"the section for {monitor} says what that for {told[words]} says")
+        else:
+            told[words] = monitor
+    changed, how = evidence.changed(name)
     if problems:
         return missing(f"{name}: {'; '.join(problems)}", fix=f"write these sections into {name}", at=changed)
-    return present(f"{name} covers {', '.join(monitors)}, {day(changed)}", at=changed)
+    return present(f"{name} covers {', '.join(monitors)}, {how}", at=changed)

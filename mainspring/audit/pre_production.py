@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from mainspring.audit.documents import MIN_WORDS, read_document
 from mainspring.audit.evidence import RECENT, day, short
 from mainspring.audit.finding import Observed, missing, present, stale
+from mainspring.audit.notebook_to_production import unknown_to_tests
+from mainspring.base.settings.checks import Baseline, MetricThreshold, NoRegression
 from mainspring.reproducibility.reproduce import latest as latest_reproduction
 from mainspring.versioning import data
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from mainspring.audit.evidence import Evidence
     from mainspring.testing.suite import SuitePass
 
+_OF_QUALITY = (MetricThreshold, NoRegression, Baseline)
 LAYERS = ("unit", "integration", "model")
 """Layers of the testing pyramid that have to pass before production."""
 
@@ -35,6 +38,10 @@ def data_versioned(evidence: Evidence) -> Observed:
     held = [versions[-1] for name in declared if (versions := data.log(evidence.workspace, name))]
     at = max((row.created_at for row in held), default=None)
     shown = ", ".join(f"{row.dataset} version {row.number} of {day(row.created_at)} ({short(row.md5)})" for row in held)
+    contents = {(row.dataset, row.md5) for row in held} | {(row.dataset, row.md5) for row in read}
+    if gone := sorted(f"{name} {short(md5)}" for name, md5 in contents if not evidence.has_object(md5)):
+        lacking = f"{shown}; but the content of {', '.join(gone)} is not in the store"
+        return missing(lacking, fix="mainspring data add", at=at)
     if changed := [status.dataset for status in found if status.state == "modified"]:
         fix = f"mainspring data add {changed[0]}"
         return stale(f"{', '.join(changed)} changed since the newest version; {shown}", fix=fix, at=at)
@@ -56,7 +63,12 @@ def experiments_tracked(evidence: Evidence) -> Observed:
     run = evidence.run
     logged = f"{len(run.params)} params, {len(run.metrics)} metrics"
     said = f"run {short(run.id)} of {evidence.name}, {day(run.started_at)}: {logged}"
-    wanted = (("params", run.params), ("metrics", run.metrics), ("a snapshot", run.snapshot_id))
+    wanted = (
+        ("params", run.params),
+        ("metrics", run.metrics),
+        ("a snapshot", run.snapshot_id),
+        ("an end: it is " + run.status, run.status == "finished"),
+    )
     lacks = [name for name, held in wanted if not held]
     if lacks:
         return missing(f"{said}; it lacks {', '.join(lacks)}", fix=fix, at=run.started_at)
@@ -79,7 +91,8 @@ def model_registered(evidence: Evidence) -> Observed:
 
 
 def tests_pass(evidence: Evidence) -> Observed:
-    """Every layer passed at the present commit or lately, and the subject's gate passed without an override."""
+    """Every layer passed at the present commit or lately, the tests know the pipeline's code, and the subject's gate, which
+    asked how well it predicts, passed without an override."""
     passes = {layer: evidence.suite_passes.get(layer) for layer in LAYERS}
     bad = [f"{layer}: {problem}" for layer, row in passes.items() if (problem := _suite_problem(row))]
     held = [row for row in passes.values() if row is not None]
@@ -87,6 +100,8 @@ def tests_pass(evidence: Evidence) -> Observed:
     said = ", ".join(f"{row.layer} {row.passed} passed" for row in held)
     if bad:
         return missing("; ".join(bad), fix="pytest (in the project's folder)", at=at)
+    if strange := unknown_to_tests(evidence):
+        return missing(f"{said}; but no test imports {', '.join(strange)}", fix="write tests that import it", at=at)
     gate = _gate_problem(evidence)
     if gate:
         subject = evidence.subject.reference if evidence.subject else ""
@@ -118,20 +133,22 @@ def _gate_problem(evidence: Evidence) -> str | None:
         return (
             f"gate {short(evidence.gate.id)} of {evidence.name} came to {evidence.gate.outcome} {day(evidence.gate.at)}"
         )
+    if not any(isinstance(check, _OF_QUALITY) for check in evidence.settings.checks):
+        return f"gate {short(evidence.gate.id)} passed, and no check asks how well the model predicts"
     if evidence.release is not None and evidence.release.override:
         return f"{evidence.name} was released past its gate: {evidence.release.override!r}"
     return None
 
 
 def documentation_complete(evidence: Evidence) -> Observed:
-    """The files of ``documentation`` say something, and nothing in them is still to be written."""
+    """The files of ``documentation`` say something, each of them something else, and nothing is still to be written."""
     names = evidence.settings.documentation
     if not names:
         return missing("no documentation is named in mainspring.yaml", fix="name files under `documentation:`")
     problems, said, at = [], [], []
+    told: dict[str, str] = {}
     for name in names:
-        path = evidence.workspace.path(name)
-        document = read_document(path)
+        document = read_document(evidence.workspace.path(name))
         if document is None:
             problems.append(f"{name} is not there")
         elif document.placeholders:
@@ -139,10 +156,15 @@ def documentation_complete(evidence: Evidence) -> Observed:
             problems.append(f"{name} is still to be written (line {lines})")
         elif document.words < MIN_WORDS:
             problems.append(f"{name} says too little ({document.words} words)")
+        elif document.empty:
+            problems.append(f"{name} says nothing under '{document.empty[0]}'")
+        elif document.prose in told:
+            problems.append(f"{name} says what {told[document.prose]} says")
         else:
-            changed = round(path.stat().st_mtime * 1000)
+            told[document.prose] = name
+            changed, how = evidence.changed(name)
             at.append(changed)
-            said.append(f"{name} ({document.words} words, {day(changed)})")
+            said.append(f"{name} ({document.words} words, {how})")
     if problems:
         return missing(
             "; ".join(problems), fix="write what the model is for, what it must not be used for, and its limits"

@@ -19,6 +19,8 @@ TASKS = {
 }
 """What a pipeline of CI has to run, and how that is recognised in its commands."""
 _INSTALLS = re.compile(r"\b(?:pip3?|pipx|uv|conda|mamba|apt-get)\b.*\binstall\b|^\s*echo\b")
+_SWALLOWED = re.compile(r"\|\|\s*(?:true|:|echo|exit 0)(?![\w-])")
+"""What makes a command succeed that failed."""
 _AUTOMATIC = frozenset({"push", "pull_request", "pull_request_target", "merge_group"})
 
 
@@ -52,7 +54,9 @@ def _read(root: Path, path: Path, interpret: Any) -> Workflow:
     if not isinstance(tree, dict):
         return Workflow(path=relative, automatic=False, runs=[], error="it holds no mapping")
     automatic, commands = interpret(tree)
-    parts = re.split(r"&&|\|\||[;\n]", "\n".join(_expanded(root, command) for command in commands))
+    lines = "\n".join(_expanded(root, command) for command in commands).splitlines()
+    kept = "\n".join(line for line in lines if not _SWALLOWED.search(line))
+    parts = re.split(r"&&|\|\||[;\n]", kept)
     text = "\n".join(part for part in parts if not _INSTALLS.search(part))
     return Workflow(
         path=relative, automatic=automatic, runs=[name for name, task in TASKS.items() if task.search(text)]
@@ -77,9 +81,12 @@ def _github(tree: dict[Any, Any]) -> tuple[bool, list[str]]:
     steps = [
         step
         for job in (jobs.values() if isinstance(jobs, dict) else ())
-        for step in (job.get("steps") if isinstance(job, dict) else None) or ()
+        if isinstance(job, dict) and _matters(job)
+        for step in job.get("steps") or ()
     ]
-    commands = [step["run"] for step in steps if isinstance(step, dict) and isinstance(step.get("run"), str)]
+    commands = [
+        step["run"] for step in steps if isinstance(step, dict) and isinstance(step.get("run"), str) and _matters(step)
+    ]
     return bool(triggers & _AUTOMATIC), commands
 
 
@@ -87,8 +94,15 @@ def _gitlab(tree: dict[Any, Any]) -> tuple[bool, list[str]]:
     commands = []
     for job in [tree, *tree.values()]:
         for key in ("before_script", "script", "after_script"):
-            commands += _lines(job.get(key)) if isinstance(job, dict) else []
+            commands += _lines(job.get(key)) if isinstance(job, dict) and _matters(job) else []
     return True, commands
+
+
+def _matters(part: dict[Any, Any]) -> bool:
+    """Say whether a job or a step runs, and stops the rest when it fails."""
+    lenient = part.get("continue-on-error") is True or part.get("allow_failure") is True
+    never = part.get("when") in ("never", "manual") or str(part.get("if")).strip("${} ").lower() == "false"
+    return not lenient and not never
 
 
 def _lines(value: Any) -> list[str]:

@@ -32,6 +32,8 @@ class Work:
     positional: tuple[Any, ...] = ()
     named: Mapping[str, Any] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """What a machine has to have for the call, such as ``{"cpu": 2}``."""
     item: bool = False
     """One of many calls of the same step; it draws random numbers of its own."""
 

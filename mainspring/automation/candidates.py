@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def accept(workspace: Workspace, candidate: Candidate, run: Run) -> ModelVersion:
     """Register a candidate under the settings' model name, in development, with profile and evidence.
 
-    Its metrics on the holdout, each with its interval, and plots (where matplotlib is installed) go to the run.
+    A candidate that equals a version to the byte is that version, and its run is linked to it by its tags. Its metrics on
+    the holdout, each with its interval, and plots (where matplotlib is installed) go to the run.
 
     Raises:
         UsageError: the settings name no model.

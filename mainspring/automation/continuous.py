@@ -9,11 +9,13 @@ import msgspec
 from mainspring.automation import events, records
 from mainspring.automation.events import Event
 from mainspring.automation.execute import DataRefused, Execution, execute, get_execution
+from mainspring.automation.sources import code_digest
 from mainspring.base.errors import Conflict, MainspringError
 from mainspring.base.ids import new_id
 from mainspring.serving import releases
 from mainspring.testing import gate as gates
 from mainspring.versioning import models
+from mainspring.versioning.registration import twins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from mainspring.serving.releases import Release
     from mainspring.store.workspace import Workspace
     from mainspring.testing.gate import Gate
+    from mainspring.versioning.models import ModelVersion
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +44,7 @@ def deliver(workspace: Workspace, event: Event, *, progress: bool = True) -> Del
     with workspace.database.write() as connection:
         if not records.claim_event(connection, event.id):
             return Delivery(event=events.get(workspace, event.id))
+    event = msgspec.structs.replace(event, payload=event.payload | {"code": code_digest(workspace)})
     try:
         execution = _finished(workspace, event) or execute(workspace, event_id=event.id, progress=progress)
     except DataRefused as error:
@@ -72,6 +76,8 @@ def run_manually(
         MainspringError: as ``execute``, ``judge`` and ``release``; the event says so too.
     """
     payload = {"entrypoint": entrypoint, "actor": workspace.actor}
+    if release:
+        payload["code"] = code_digest(workspace)
     event = events.emit(workspace, "manual", "manual", f"manual:{new_id()}", payload, status="running")
     assert event is not None
     try:
@@ -89,7 +95,9 @@ def run_manually(
         told = error.message if isinstance(error, MainspringError) else "interrupted"
         _concluded(workspace, event, "blocked" if isinstance(error, DataRefused) else "failed", told)
         raise
-    made = f"made {_reference(execution)}" if execution.model_version else "ran"
+    made = "ran"
+    if execution.model_version:
+        made = f"made {_reference(execution)}{' once more, to the byte' if execution.existing else ''}"
     done = events.conclude(workspace, event, "done", f"{made}; asked by hand", execution_id=execution.id)
     return Delivery(event=done, execution=execution)
 
@@ -107,29 +115,21 @@ def judge_and_release(workspace: Workspace, event: Event, execution: Execution) 
         )
         return Delivery(event=done, execution=execution)
     version = models.resolve(workspace, _reference(execution))
-    gate = gates.judge(workspace, version)
-    against = f" against {gate.champion}" if gate.champion else ""
-    release = None
-    if gate.outcome != "pass":
-        outcome, reason = "not released", f"{version.version} not released: gate {gate.outcome}{against}: {why(gate)}"
-    elif workspace.settings.release.automatic:
-        told = f"gate passed{against}; {_cause(event)}"
-        release = releases.release(workspace, version.model, version.version, reason=told)
-        outcome, reason = "released", f"{version.version} passed its gate{against}: {release.state}"
-    else:
-        if version.stage == "development":
-            models.transition(
-                workspace,
-                version.model,
-                version.version,
-                "staging",
-                reason=f"gate passed{against}",
-                evidence={"gate": gate.id},
-            )
-        outcome = "waits"
-        reason = (
-            f"{version.version} passed its gate{against}, waits in staging for `mainspring deploy {version.reference}`"
+    settled = _settled(workspace, event, version)
+    if settled is not None:
+        done = events.conclude(
+            workspace,
+            event,
+            "done",
+            _because(event, settled),
+            execution_id=execution.id,
+            outcome="unchanged",
+            model=version.model,
+            version=version.version,
         )
+        return Delivery(event=done, execution=execution)
+    gate = gates.judge(workspace, version)
+    release, outcome, reason = _decide(workspace, event, version, gate)
     story = {
         "outcome": outcome,
         "model": version.model,
@@ -137,8 +137,53 @@ def judge_and_release(workspace: Workspace, event: Event, execution: Execution) 
         "gate": {"id": gate.id, "outcome": gate.outcome, "champion": gate.champion},
         "release": None if release is None else {"id": release.id, "state": release.state},
     }
-    done = events.conclude(workspace, event, "done", reason, execution_id=execution.id, **story)
+    done = events.conclude(workspace, event, "done", _because(event, reason), execution_id=execution.id, **story)
     return Delivery(event=done, execution=execution, gate=gate, release=release)
+
+
+def _decide(workspace: Workspace, event: Event, version: ModelVersion, gate: Gate) -> tuple[Release | None, str, str]:
+    """Release a version that passed its gate, or let it wait, as the settings say; return what came of it, and why."""
+    against = f" against {gate.champion}" if gate.champion else ""
+    if gate.outcome != "pass":
+        said = f"{version.version} not released: gate {gate.outcome}{against}: {why(gate)}"
+        return None, "not released", said
+    if workspace.settings.release.automatic:
+        told = f"gate passed{against}; {_cause(event)}"
+        release = releases.release(workspace, version.model, version.version, reason=told)
+        return release, "released", f"{version.version} passed its gate{against}: {release.state}"
+    if version.stage == "development":
+        models.transition(
+            workspace,
+            version.model,
+            version.version,
+            "staging",
+            reason=f"gate passed{against}",
+            evidence={"gate": gate.id},
+        )
+    said = f"{version.version} passed its gate{against}, waits in staging for `mainspring deploy {version.reference}`"
+    return None, "waits", said
+
+
+def _settled(workspace: Workspace, event: Event, version: ModelVersion) -> str | None:
+    """Say why a candidate is not judged: it is the version in production, or one to the byte was taken back before.
+
+    What was taken back is released again only when a person asks.
+    """
+    if version.stage == "production":
+        return f"{version.version} is in production already, and the pipeline made the same, to the byte"
+    if event.kind == "manual":
+        return None
+    alike = {held.version for held in twins(workspace, version.model, version.artifact, version.evidence)}
+    latest: dict[str, Release] = {}
+    for release in releases.list_releases(workspace, version.model):
+        latest.setdefault(release.version, release)
+    taken_back = [name for name in alike if name in latest and latest[name].state == "rolled_back"]
+    if not taken_back:
+        return None
+    return (
+        f"{version.version} is {taken_back[0]} to the byte, which was rolled back: goes to a person, who may say "
+        f"`mainspring deploy {version.reference}`"
+    )
 
 
 def why(gate: Gate) -> str:
@@ -172,3 +217,8 @@ def _reference(execution: Execution) -> str:
 def _cause(event: Event) -> str:
     said = event.payload.get("summary")
     return f"{event.kind} event of trigger '{event.trigger}'" + (f": {said}" if said else "")
+
+
+def _because(event: Event, reason: str) -> str:
+    said = event.payload.get("because")
+    return f"asked again ({said}): {reason}" if said else reason

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.automation.attempts import summary
 from mainspring.automation.closure import is_project_file
 from mainspring.automation.pipeline import Pipeline
-from mainspring.base.errors import UsageError, did_you_mean
+from mainspring.base.errors import MainspringError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -64,6 +64,9 @@ def _import(root: Path, name: str) -> Any:
     except SyntaxError as error:
         where = f"{Path(error.filename or name).name}:{error.lineno}"
         raise UsageError(f"{name} cannot be imported: {error.msg} ({where})", hint="correct that line") from error
+    except MainspringError as error:
+        said = summary(error, root).removeprefix(f"{type(error).__name__}: ")
+        raise UsageError(f"{name} cannot be imported: {said}", hint=error.hint, module=name) from error
     except Exception as error:
         hint = "--debug shows the traceback"
         raise UsageError(f"{name} cannot be imported: {summary(error, root)}", hint=hint, module=name) from error

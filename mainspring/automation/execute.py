@@ -45,7 +45,8 @@ class DataRefused(Refused):
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One recorded pass through a pipeline: ``status`` is running, finished, failed, blocked or interrupted.
 
-    ``ran`` and ``cached`` count its steps; ``model_version`` is the version that its candidate became.
+    ``ran`` and ``cached`` count its steps; ``model_version`` is the version that its candidate became, or was already when
+    ``existing``.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     ended_at: int | None
     error: str | None
+    existing: bool = False
 
 
 def execute(
@@ -237,7 +239,8 @@ def _outcome(answer: Any, version: ModelVersion | None, recorder: Recorder, run:
     outcome: dict[str, Any] = {"ran": recorder.ran, "cached": recorder.cached}
     run.set_tags({"steps_ran": recorder.ran, "steps_cached": recorder.cached})
     if version is not None:
-        return outcome | {"model": version.model, "version": version.version}
+        existing = version.run_id != run.id
+        return outcome | {"model": version.model, "version": version.version, "existing": existing}
     try:
         return outcome | {"value": msgspec.to_builtins(answer)}
     except (TypeError, msgspec.MsgspecError):
@@ -298,6 +301,7 @@ def _shown(row: ExecutionRow) -> Execution:
         run_id=row.run_id,
         model=outcome.get("model"),
         model_version=outcome.get("version"),
+        existing=outcome.get("existing", False),
         parameters=row.parameters,
         outcome=row.outcome,
         ran=outcome.get("ran", 0),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.automation import results
 from mainspring.automation.attempts import Attempted, attempt, explained
 from mainspring.automation.replay import Logged, listening
+from mainspring.automation.resources import at_once, processors
 from mainspring.base.errors import UsageError
 from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_bytes
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from mainspring.automation.active import Work
     from mainspring.automation.results import StoredResult
-
-PROCESSES_VARIABLE = "MAINSPRING_PROCESSES"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +67,7 @@ class Pool:
     objects: Path
     scratch: Path
     seed: int
-    _executor: ProcessPoolExecutor | None = None
+    _executors: dict[int, ProcessPoolExecutor] = field(default_factory=dict)
     _files: set[Path] = field(default_factory=set)
 
     def submit(self, work: Work, label: str) -> Future[Done]:
@@ -90,17 +89,18 @@ class Pool:
             root=self.root,
             objects=self.objects,
         )
-        if self._executor is None:
+        count = at_once(work.resources)
+        if count not in self._executors:
             logging = active_run()
-            self._executor = _executor(processes(), logging.environment() if logging is not None else {})
-        return self._executor.submit(run, task)
+            self._executors[count] = _executor(count, logging.environment() if logging is not None else {})
+        return self._executors[count].submit(run, task)
 
-    def close(self, *, at_once: bool = False) -> None:
-        """End the processes; ``at_once`` does not wait for calls that are under way."""
-        if self._executor is not None:
-            running = list((self._executor._processes or {}).values())
-            self._executor.shutdown(wait=not at_once, cancel_futures=True)
-            if at_once:
+    def close(self, *, now: bool = False) -> None:
+        """End the processes; ``now`` does not wait for calls that are under way."""
+        for executor in self._executors.values():
+            running = list((executor._processes or {}).values())
+            executor.shutdown(wait=not now, cancel_futures=True)
+            if now:
                 for process in running:
                     process.terminate()
         for file in self._files:
@@ -118,14 +118,6 @@ class Pool:
             self._files.add(path)
             self._last: tuple[tuple[int, ...], Path, Mapping[str, Any]] = (identity, path, shared)
         return self._last[1]
-
-
-def processes() -> int:
-    """Return how many processes share the work: ``MAINSPRING_PROCESSES``, or one for each processor."""
-    given = os.environ.get(PROCESSES_VARIABLE)
-    if given is not None and not given.isdigit():
-        raise UsageError(f"{PROCESSES_VARIABLE}={given} is no number of processes", hint="set it to 1 or more")
-    return max(1, int(given) if given else len(os.sched_getaffinity(0)))
 
 
 def run(task: Task) -> Done:
@@ -202,7 +194,7 @@ def _prepare(parent: int, count: int, path: list[str], variables: dict[str, str]
     os.environ.update(variables)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = path
-    threads = str(max(1, len(os.sched_getaffinity(0)) // count))
+    threads = str(max(1, processors() // count))
     for variable in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, threads)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()

@@ -35,25 +35,24 @@ def recall(workspace: Workspace, key: str) -> Remembered | None:
     Raises:
         Unreadable: it is gone, damaged, or from code that is no longer there.
     """
-    with workspace.database.read() as connection:
+    with workspace.database.direct() as connection:
         row = records.find_result(connection, key)
         beside = None
         if row is not None and row.format.endswith(_LOGGED):
             beside = records.find_result(connection, _beside(key))
     if row is None:
         return None
-    stored = StoredResult(md5=row.result, format=row.format.removesuffix(_LOGGED), size=row.size)
-    value = results.load(workspace.objects, stored, workspace.root)
+    value = results.load(workspace.objects, _stored(row), workspace.root)
     if beside is None:
         return Remembered(value, None)
     try:
-        return Remembered(value, replay.decode(workspace.objects.read_bytes(beside.result)))
+        return Remembered(value, replay.decode(results.read(workspace.objects, _stored(beside))))
     except MainspringError as error:
         raise results.Unreadable(error.message, hint=error.hint) from error
 
 
 def rows(workspace: Workspace, step: StepRow, stored: StoredResult, logged: Logged | None) -> list[ResultRow]:
-    """Return the rows that remember a result; the objects they name are durable."""
+    """Return the rows that remember a result; the bytes that are not in them are durable."""
     row = ResultRow(
         key=step.key,
         name=step.name,
@@ -63,16 +62,20 @@ def rows(workspace: Workspace, step: StepRow, stored: StoredResult, logged: Logg
         seconds=step.seconds,
         execution_id=step.execution_id,
         created_at=now(),
+        content=stored.content,
     )
     if not logged:
         return [row]
-    data = replay.encode(logged)
-    md5 = workspace.objects.put_bytes(data)
-    change = msgspec.structs.replace
-    return [
-        change(row, format=row.format + _LOGGED),
-        change(row, key=_beside(step.key), result=md5, format="logged", size=len(data)),
-    ]
+    told = results.keep(workspace.objects, "logged", replay.encode(logged))
+    beside = msgspec.structs.replace(
+        row, key=_beside(step.key), result=told.md5, format=told.format, size=told.size, content=told.content
+    )
+    return [msgspec.structs.replace(row, format=row.format + _LOGGED), beside]
+
+
+def _stored(row: ResultRow) -> StoredResult:
+    kind = row.format.removesuffix(_LOGGED)
+    return StoredResult(md5=row.result, format=kind, size=row.size, content=row.content)
 
 
 def _beside(key: str) -> str:

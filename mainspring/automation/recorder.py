@@ -17,6 +17,7 @@ from mainspring.automation.fanout import Done, Pool
 from mainspring.automation.progress import Reporter
 from mainspring.automation.records import ExecutionRow, StepRow
 from mainspring.automation.replay import listening, replay
+from mainspring.automation.resources import require
 from mainspring.automation.seeds import passed
 from mainspring.automation.values import Unhashable, hash_value
 from mainspring.base.clock import now
@@ -119,7 +120,7 @@ class Recorder:
         if not at_once:
             for future in self._outstanding:
                 future.exception()
-        self._pool.close(at_once=at_once)
+        self._pool.close(now=at_once)
         self.flush()
 
     def flush(self) -> None:
@@ -161,6 +162,7 @@ class Recorder:
         return True, remembered.value
 
     def _run(self, work: Work, key: str, position: int) -> Any:
+        require(work.name, work.resources)
         self.reporter.started(work.name)
         started_at, begun = now(), time.perf_counter()
         try:
@@ -214,7 +216,7 @@ class Recorder:
         self.reporter.ended(row.name, row.status, row.seconds, row.attempts)
 
     def _write(self, row: StepRow | None, kept: list[ResultRow]) -> None:
-        with self.workspace.database.write() as connection:
+        with self.workspace.database.direct(write=True) as connection:
             if self.lease is not None:
                 self.lease.check(connection)
             if kept:
@@ -258,6 +260,7 @@ class Recorder:
             except StepFailed as error:
                 answer.set_exception(error)
         else:
+            require(work.name, work.resources)
             self.reporter.started(work.name)
             self._pool.submit(work, _label(work)).add_done_callback(partial(self._arrived, answer, work, key, position))
         return answer

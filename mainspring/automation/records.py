@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ClauseElement, Connection
 
+    from mainspring.store.database import Direct
+
 
 class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
     """One recorded pass through a pipeline."""
@@ -51,7 +53,7 @@ class StepRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResultRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A remembered result."""
+    """A remembered result; its bytes are ``content``, or else lie in the object ``result``, their md5 either way."""
 
     key: str
     name: str
@@ -61,6 +63,7 @@ class ResultRow(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     execution_id: str | None
     created_at: int
+    content: bytes | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +119,7 @@ class _Prepared:
         self.make = make
         self.compiled: dict[str, tuple[str, list[str] | None]] = {}
 
-    def __call__(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> Any:
+    def __call__(self, connection: Connection | Direct, rows: Sequence[dict[str, Any]]) -> Any:
         dialect = connection.dialect
         if dialect.name not in self.compiled:
             made = self.make(dialect.name).compile(dialect=dialect)
@@ -142,7 +145,7 @@ def _put_result(dialect: str) -> ClauseElement:
     return made
 
 
-def find_result(connection: Connection, key: str) -> ResultRow | None:
+def find_result(connection: Connection | Direct, key: str) -> ResultRow | None:
     """Return what is remembered under a key."""
     cursor = _find_result(connection, [{"key": key}])
     row = cursor.fetchone()
@@ -150,12 +153,12 @@ def find_result(connection: Connection, key: str) -> ResultRow | None:
     return None if row is None else ResultRow(**dict(zip(_RESULT, row, strict=True)))
 
 
-def put_results(connection: Connection, rows: Iterable[ResultRow]) -> None:
+def put_results(connection: Connection | Direct, rows: Iterable[ResultRow]) -> None:
     """Remember results, each replacing what was remembered under its key."""
     _put_result(connection, [msgspec.structs.asdict(row) for row in rows]).close()
 
 
-def add_steps(connection: Connection, rows: Iterable[StepRow]) -> None:
+def add_steps(connection: Connection | Direct, rows: Iterable[StepRow]) -> None:
     """Record steps of an execution."""
     _add_step(connection, [msgspec.structs.asdict(row) for row in rows]).close()
 
@@ -209,7 +212,7 @@ def extend_lease(connection: Connection, name: str, token: int, expires_at: int)
     return connection.execute(query.values(expires_at=expires_at)).rowcount == 1
 
 
-def lease_token(connection: Connection, name: str) -> int | None:
+def lease_token(connection: Connection | Direct, name: str) -> int | None:
     """Return the token of a lease's present owner."""
     cursor = _lease_token(connection, [{"name": name}])
     row = cursor.fetchone()
@@ -276,10 +279,32 @@ def execution_on(connection: Connection, dataset: str, md5: str) -> str | None:
     return connection.execute(query.order_by(executions.c.id.desc()).limit(1)).scalar()
 
 
+def newest_delivery(connection: Connection) -> Event | None:
+    """Return the event of the newest execution whose candidate went, or would have gone, to its gate."""
+    query = select(events).where(events.c.execution_id.is_not(None)).order_by(events.c.execution_id.desc(), events.c.id)
+    found = (Event(**row) for row in connection.execute(query.limit(200)).mappings())
+    return next((event for event in found if event.kind != "manual" or "code" in event.payload), None)
+
+
+def inputs_of(connection: Connection, execution_id: str) -> dict[str, set[str]]:
+    """Return what an execution read of each dataset, by content."""
+    query = select(inputs.c.dataset, inputs.c.md5).join(executions, executions.c.run_id == inputs.c.run_id)
+    found: dict[str, set[str]] = {}
+    for dataset, md5 in connection.execute(query.where(executions.c.id == execution_id)):
+        found.setdefault(dataset, set()).add(md5)
+    return found
+
+
 def execution_of(connection: Connection, event_id: str) -> str | None:
     """Return the newest execution that an event started."""
     query = select(executions.c.id).where(executions.c.event_id == event_id).order_by(executions.c.id.desc())
     return connection.execute(query.limit(1)).scalar()
+
+
+def interrupt_executions(connection: Connection, event_id: str, at: int, error: str) -> None:
+    """Record that the executions of an event which did not end came to a stop."""
+    query = update(executions).where(executions.c.event_id == event_id, executions.c.status == "running")
+    connection.execute(query.values(status="interrupted", ended_at=at, error=error))
 
 
 def finished_execution_of(connection: Connection, event_id: str) -> str | None:

@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from mainspring.base.errors import InvalidData, MainspringError
-from mainspring.base.hashing import md5_file
+from mainspring.base.errors import Corrupted, InvalidData, MainspringError
+from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.store.objects import Entry, walk
 
 if TYPE_CHECKING:
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
 _META = "meta.json"
 
 
+SMALL = 4096
+"""Results of at most so many bytes lie in the row that remembers them; an object of their own costs two disk barriers."""
+
+
 class StoredResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a result lies, how it is written and how many bytes it takes."""
+    """How a result is written, how many bytes it takes and where they lie: in ``content``, or in the object ``md5``."""
 
     md5: str
     format: str
     size: int
+    content: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Unreadable(MainspringError):
 
 
 def store(objects: Objects, value: Any, root: Path) -> StoredResult:
-    """Store a result; when it returns, the bytes are durable.
+    """Store a result; when it returns, the bytes are durable, unless they are few: then they are in ``content``.
 
     Raises:
         InvalidData: the value cannot be written down.
@@ -60,7 +65,27 @@ def store(objects: Objects, value: Any, root: Path) -> StoredResult:
     if isinstance(value, Files):
         return _store_files(objects, value)
     kind, data = encode(value)
+    return keep(objects, kind, data)
+
+
+def keep(objects: Objects, kind: str, data: bytes) -> StoredResult:
+    """Store bytes as ``store`` does."""
+    if len(data) <= SMALL:
+        return StoredResult(md5=md5_bytes(data), format=kind, size=len(data), content=data)
     return StoredResult(md5=objects.put_bytes(data), format=kind, size=len(data))
+
+
+def read(objects: Objects, stored: StoredResult) -> bytes:
+    """Return the bytes of a result, checked against their md5.
+
+    Raises:
+        MainspringError: they are gone or damaged.
+    """
+    if stored.content is None:
+        return objects.read_bytes(stored.md5)
+    if md5_bytes(stored.content) != stored.md5:
+        raise Corrupted(f"the result {stored.md5} in the database is damaged", md5=stored.md5)
+    return stored.content
 
 
 def load(objects: Objects, stored: StoredResult, root: Path) -> Any:
@@ -72,7 +97,7 @@ def load(objects: Objects, stored: StoredResult, root: Path) -> Any:
     try:
         if stored.format == "files":
             return _load_files(objects, stored.md5, root)
-        return decode(stored.format, objects.read_bytes(stored.md5))
+        return decode(stored.format, read(objects, stored))
     except MainspringError as error:
         raise Unreadable(error.message, hint=error.hint) from error
     except Exception as error:

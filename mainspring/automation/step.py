@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import sys
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
@@ -92,6 +93,7 @@ class Step(Generic[P, R]):
             positional=args,
             named={name: value for name, value in kwargs.items() if name not in shared},
             shared=shared,
+            resources=self.options.resources,
             item=item,
         )
 
@@ -112,6 +114,10 @@ class _Options:
     ) -> None:
         if retries < 0:
             raise UsageError(f"retries={retries}: a step cannot run fewer times than once", hint="use 0 or more")
+        for resource, amount in (resources or {}).items():
+            if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount < math.inf:
+                hint = 'say how many one call needs, such as {"cpu": 2}'
+                raise UsageError(f"resources: {resource}={amount!r} is no number of {resource}", hint=hint)
         self.name = name
         self.retries = retries
         self.retry_delay = milliseconds(retry_delay) / 1000 if isinstance(retry_delay, str) else float(retry_delay)
@@ -149,8 +155,9 @@ def step(
     """Make a function a step: its result is remembered by its code, its arguments and the environment.
 
     ``retries`` more attempts follow a failure, the first after ``retry_delay`` (seconds, or text such as ``"2m"``), each
-    next one after twice as long. ``cache=False`` runs it in every execution. ``resources`` such as ``{"gpu": 1}`` say what
-    a cluster has to hold free for it.
+    next one after twice as long. ``cache=False`` runs it in every execution. ``resources`` such as ``{"cpu": 2, "gpu": 1}``
+    say what one call needs: ``.map`` and ``.submit`` start as many at once as this machine can hold, and a step that needs
+    more than there is is an error before it runs.
 
     >>> @step
     ... def double(x):

@@ -18,6 +18,8 @@ from mainspring.serving.releases import Release
 from mainspring.versioning import delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mainspring.store.workspace import Workspace
 
 
@@ -33,9 +35,12 @@ class TickReport(msgspec.Struct, kw_only=True):
     lines: list[str] = []
 
 
-def tick(workspace: Workspace, *, progress: bool = True) -> TickReport:
+def tick(
+    workspace: Workspace, *, progress: bool = True, act: Callable[[Workspace, Event], Event] | None = None
+) -> TickReport:
     """Watch, move releases on, collect events, and act on those that are due; one process at a time.
 
+    ``act`` acts on an event and returns what became of it; ``deliver``, in this process, if there is none.
     The same for the command line, the daemon and CI. A part that fails is reported and does not keep the others from
     happening; the report says ``skipped`` when another process is at it.
     """
@@ -52,7 +57,7 @@ def tick(workspace: Workspace, *, progress: bool = True) -> TickReport:
                 part(workspace, report)
             except MainspringError as error:
                 _told(report, error)
-        _act(workspace, report, progress=progress)
+        _act(workspace, report, act or (lambda place, event: deliver(place, event, progress=progress).event))
     if not report.lines:
         report.lines.append("nothing to do")
     return report
@@ -88,7 +93,7 @@ def _collect(workspace: Workspace, report: TickReport) -> None:
             report.lines.append(_line(event))
 
 
-def _act(workspace: Workspace, report: TickReport, *, progress: bool) -> None:
+def _act(workspace: Workspace, report: TickReport, act: Callable[[Workspace, Event], Event]) -> None:
     """Act on all pending events with one execution: it uses the newest data and code, so it answers them all."""
     waiting = events.pending(workspace)
     if not waiting:
@@ -96,7 +101,7 @@ def _act(workspace: Workspace, report: TickReport, *, progress: bool) -> None:
     first, *others = waiting
     report.lines.append(f"event {first.kind} of '{first.trigger}': executes the pipeline")
     try:
-        done = deliver(workspace, first, progress=progress).event
+        done = act(workspace, first)
     except MainspringError as error:
         _told(report, error)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,11 @@ from cronsim import CronSim
 from mainspring.automation import records
 from mainspring.automation.admission import admit
 from mainspring.automation.events import Event, conclude, emit
-from mainspring.base.clock import iso, now
+from mainspring.automation.news import NOTHING, news
+from mainspring.base.clock import iso, milliseconds, now
 from mainspring.base.errors import ExternalToolError
 from mainspring.base.settings.triggers import AlertTrigger, CommitTrigger, DataTrigger, ScheduleTrigger
+from mainspring.serving import releases
 from mainspring.versioning import models
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Fact:
     refused: str | None = None
     lasting: bool = True
     """It still holds at the next look, so what was suppressed can be taken up again."""
+    idle: str | None = None
+    """Why nothing is done again about what was answered before."""
 
 
 def collect(workspace: Workspace) -> list[Event]:
@@ -48,7 +52,8 @@ def collect(workspace: Workspace) -> list[Event]:
 
     Every fact becomes one event, whoever looks and however often. What a trigger sees first is where it counts from; only
     data starts a pipeline at once as long as no version is in production. Cooldown and budget suppress an event, data that
-    fails its validation blocks it; both are taken up again when the reason is gone and the fact still holds.
+    fails its validation blocks it; both are taken up again when the reason is gone and the fact still holds. An alert that
+    still fires is another event once there is something new to learn from; until then its last event says that there is not.
     """
     found: list[Event] = []
     for name, trigger in workspace.settings.triggers.items():
@@ -62,6 +67,9 @@ def collect(workspace: Workspace) -> list[Event]:
 
 
 def _take(workspace: Workspace, name: str, trigger: Trigger, fact: Fact, held: Event | None) -> Event | None:
+    if held is not None and fact.idle is not None:
+        told = held.reason or ""
+        return None if fact.idle in told else conclude(workspace, held, held.status, f"{told}; {fact.idle}")
     if held is not None and not (fact.lasting and held.status in ("suppressed", "blocked") and not fact.refused):
         return None
     if fact.settled is not None:
@@ -70,6 +78,9 @@ def _take(workspace: Workspace, name: str, trigger: Trigger, fact: Fact, held: E
         status, reason = "blocked", fact.refused
     else:
         status, reason = admit(workspace, name, trigger)
+        because = fact.payload.get("because")
+        if because is not None:
+            reason = f"asks again ({because})" + (f": {reason}" if reason else "")
     if held is None:
         return emit(workspace, fact.kind, name, fact.key, fact.payload, status=status, reason=reason or None)
     if status == held.status:
@@ -135,11 +146,34 @@ def _alert(trigger: AlertTrigger, look: Look) -> Iterator[Fact]:
     with look.workspace.database.read() as connection:
         firing = records.firing_alerts(connection)
     for alert in firing:
-        if alert.monitor in trigger.monitors:
-            refused = "data failed validation: goes to a person" if alert.kind == "validation" else None
-            payload = {"alert": alert.id, "monitor": alert.monitor, "alert_kind": alert.kind, "summary": alert.summary}
-            kind = _KINDS.get(alert.kind, "metric")
-            yield Fact(kind=kind, key=f"{look.name}:{alert.id}", payload=payload, refused=refused)
+        if alert.monitor not in trigger.monitors:
+            continue
+        refused = "data failed validation: goes to a person" if alert.kind == "validation" else None
+        payload = {"alert": alert.id, "monitor": alert.monitor, "alert_kind": alert.kind, "summary": alert.summary}
+        fact = Fact(
+            kind=_KINDS.get(alert.kind, "metric"), key=f"{look.name}:{alert.id}", payload=payload, refused=refused
+        )
+        asked = [event for event in look.seen.values() if event.payload.get("alert") == alert.id]
+        yield _again(trigger, look, fact, asked) if asked else fact
+
+
+def _again(trigger: AlertTrigger, look: Look, fact: Fact, asked: list[Event]) -> Fact:
+    """Return the fact that an alert fires which was answered before: to be asked again, to be left, or still to be asked.
+
+    ``asked`` are the events it led to, newest first.
+    """
+    last = asked[0]
+    same = replace(fact, key=last.dedup_key, payload=last.payload)
+    if last.status not in ("done", "failed") or _is_releasing(look.workspace):
+        return same
+    because = news(look.workspace, last)
+    if not because and last.status == "failed" and milliseconds(trigger.cooldown):
+        because = ["the last execution failed"]
+    if not because:
+        return replace(same, idle=NOTHING)
+    number = len(asked) + 1
+    payload = fact.payload | {"because": ", ".join(because), "number": number}
+    return replace(fact, key=f"{fact.key}:{number}", payload=payload)
 
 
 def _commit(trigger: CommitTrigger, look: Look) -> Iterator[Fact]:
@@ -155,6 +189,11 @@ def _commit(trigger: CommitTrigger, look: Look) -> Iterator[Fact]:
 def _has_champion(workspace: Workspace) -> bool:
     model = workspace.settings.model
     return model is not None and models.champion(workspace, model.name) is not None
+
+
+def _is_releasing(workspace: Workspace) -> bool:
+    model = workspace.settings.model
+    return model is not None and any(held.open for held in releases.list_releases(workspace, model.name))
 
 
 def _head(workspace: Workspace, branch: str) -> str | None:

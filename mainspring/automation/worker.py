@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mainspring.automation import leases
+from mainspring.automation.delegate import delegate
 from mainspring.automation.tick import tick
 from mainspring.base.errors import MainspringError
 from mainspring.store.workspace import Workspace
@@ -27,8 +29,9 @@ def loop(
     *,
     on_tick: Callable[[TickReport], object] | None = None,
 ) -> None:
-    """Tick every ``interval`` seconds until ``stop`` is set; a tick that is under way ends first.
+    """Tick every ``interval`` seconds until ``stop`` is set; then an execution under way is interrupted, and its event waits.
 
+    Executions run in processes of their own, so they neither slow this one down nor take it with them.
     Settings that change are read again; while they are wrong, the last good ones count. Nothing that goes wrong ends the
     loop; it is logged. While it lasts, the lease ``worker …`` has a heartbeat.
     """
@@ -40,7 +43,7 @@ def loop(
                 seen = _changed_at(opened)
                 opened = _reopened(opened)
             try:
-                report = tick(opened, progress=False)
+                report = tick(opened, act=partial(delegate, progress=False, stop=stop))
                 for line in report.lines:
                     _log.info("%s", line)
                 if on_tick is not None:

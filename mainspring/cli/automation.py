@@ -147,11 +147,12 @@ def _told(done: Delivery) -> object:
     assert execution is not None
     lines = [f"execution {execution.id}: {execution.ran} steps ran, {execution.cached} were remembered"]
     if execution.model_version:
-        lines.append(f"candidate: {execution.model}@{execution.model_version} (run {execution.run_id})")
+        same = ", which it equals to the byte: no new version was made" if execution.existing else ""
+        lines.append(f"candidate: {execution.model}@{execution.model_version}{same} (run {execution.run_id})")
     elif isinstance(execution.outcome, dict) and execution.outcome.get("value") is not None:
         lines.append(f"returned: {execution.outcome['value']}")
-    if done.gate is not None:
-        lines.append(done.event.reason or done.gate.outcome)
+    if "outcome" in done.event.payload:
+        lines.append(done.event.reason or done.event.payload["outcome"])
     elif execution.model_version:
         lines.append(f"next: mainspring test {execution.model}@{execution.model_version}")
     return _plain("\n".join(lines))
@@ -233,7 +234,7 @@ def _execution_text(item: Execution, made: list[StepRow]) -> object:
     if item.run_id:
         head.append(f"run {item.run_id}")
     if item.model_version:
-        head.append(f"made {item.model}@{item.model_version}")
+        head.append(f"made {item.model}@{item.model_version}{' once more' if item.existing else ''}")
     if item.error:
         head.append(f"error: {item.error}")
     rows = [(step.position, step.name, step.status, f"{step.seconds:.2f}", step.attempts, step.error) for step in made]

@@ -16,8 +16,8 @@ def choose(*, workspace: str | None, environment: str | None) -> None:
     _chosen.update(workspace=workspace, environment=environment)
 
 
-def workspace() -> Workspace:
-    """Open the chosen workspace.
+def workspace(*, settled: bool = True) -> Workspace:
+    """Open the chosen workspace; unless ``settled``, without a look at its settings.
 
     Raises:
         NotFound: there is none.
@@ -27,5 +27,6 @@ def workspace() -> Workspace:
 
     folder = _chosen["workspace"]
     opened = Workspace.open(Path(folder) if folder else None, environment=_chosen["environment"])
-    _ = opened.settings
+    if settled:
+        _ = opened.settings
     return opened

@@ -27,7 +27,9 @@ def up(
 
     workspace = context.workspace()
     if once:
-        report = tick(workspace)
+        from mainspring.automation.delegate import delegate
+
+        report = tick(workspace, act=delegate)
         if json:
             print_json(report)
         else:

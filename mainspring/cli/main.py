@@ -6,6 +6,7 @@ import importlib
 import sys
 
 import typer
+from typer.core import TyperGroup
 
 from mainspring.cli import context
 
@@ -23,6 +24,8 @@ PRINCIPLES = (
 )
 _VALUED = ("--workspace", "--environment")
 _FLAGS = ("--debug",)
+_INTERRUPTED = 130
+"""What shells return for Ctrl-C, and Typer when it meets one first."""
 
 app = typer.Typer(
     name="mainspring",
@@ -60,6 +63,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code; errors are printed, never raised (but with ``--debug``)."""
+    if (told := help_of(arguments)) is not None:
+        sys.stdout.write(told + "\n")
+        return 0
     from mainspring.base.errors import MainspringError
     from mainspring.cli.output import print_error
 
@@ -67,10 +73,9 @@ def run(arguments: list[str]) -> int:
     try:
         return int(app(arguments, standalone_mode=False) or 0)
     except typer.Exit as leaving:
-        return leaving.exit_code
+        return _interrupted() if leaving.exit_code == _INTERRUPTED else leaving.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\ninterrupted: what was finished is recorded; run the same command again to go on\n")
-        return 130
+        return _interrupted()
     except MainspringError as error:
         if debug:
             raise
@@ -82,6 +87,24 @@ def run(arguments: list[str]) -> int:
         if debug:
             raise
         return _unexpected(error)
+
+
+def help_of(arguments: list[str]) -> str | None:
+    """Return the help that the line ``COMMAND … --help`` asks for; None if the line says anything else.
+
+    The ordinary way converts the options before the command first, for which Typer imports half as much again.
+    """
+    if arguments[-1:] != ["--help"]:
+        return None
+    command = typer.main.get_command(app)
+    context = typer.Context(command, info_name=app.info.name)
+    for word in arguments[:-1]:
+        found = command.get_command(context, word) if isinstance(command, TyperGroup) else None
+        if found is None:
+            return None
+        command = found
+        context = typer.Context(command, info_name=word, parent=context)
+    return context.get_help()
 
 
 def hoist(arguments: list[str]) -> list[str]:
@@ -105,12 +128,19 @@ def hoist(arguments: list[str]) -> list[str]:
     return front + rest
 
 
+def _interrupted() -> int:
+    sys.stderr.write("\ninterrupted: what was finished is recorded; run the same command again to go on\n")
+    return _INTERRUPTED
+
+
 def _unexpected(error: Exception) -> int:
     show = getattr(error, "show", None)
     if show is not None and hasattr(error, "exit_code"):  # a usage error of the command line itself
         show()
         return int(error.exit_code)
     kind = type(error).__name__
-    sys.stderr.write(f"error: something broke inside mainspring: {kind}: {error}\n")
+    from mainspring.cli.terminal import harmless
+
+    sys.stderr.write(f"error: something broke inside mainspring: {kind}: {harmless(str(error))}\n")
     sys.stderr.write("hint: run the same command with --debug for the traceback, and please report it\n")
     return 3

@@ -116,6 +116,9 @@ def _described_text(about: dict[str, Any]) -> str:
         if about[field]:
             said = about[field] if field == "aliases" else [f"{key}={value}" for key, value in about[field].items()]
             lines.append(f"{field:<12} {', '.join(said)}")
+    if again := about["also_made_by"]:
+        shown = ", ".join(again[-3:]) + (f" and {len(again) - 3} before" if len(again) > 3 else "")
+        lines.append(f"{'also made by':<12} {shown}")
     lines += ["", *_lineage_lines(about)]
     lines += ["", "metrics"] if about["metrics"] else []
     lines += [f"  {name:<20} {_metric(value)}" for name, value in about["metrics"].items()]
@@ -187,7 +190,9 @@ def models_register(
         help="Model file: .skops, LightGBM .txt, XGBoost .ubj or .json, .onnx; .joblib if trusted."
     ),
     sample: Path = typer.Option(..., help="Table with rows as the model takes them."),
-    version: str = typer.Option(None, help="MAJOR.MINOR.PATCH; by default the next one."),
+    version: str = typer.Option(
+        None, help="MAJOR.MINOR.PATCH; by default the next one, or the one that this very model has already."
+    ),
     target: str = typer.Option(None, help="Column of the sample, or of the holdout, that the model predicts."),
     holdout: Path = typer.Option(None, help="Table with rows that the model has never seen, to judge it on."),
     container: str = typer.Option(None, help="What the model was fitted with: polars, pandas or numpy."),
@@ -204,7 +209,7 @@ def models_register(
     if holdout is not None and target is None:
         raise UsageError("a holdout without a target judges nothing", hint="say which column is the truth: --target")
     workspace = context.workspace()
-    found = external.register_external(
+    found, existing = external.register_external(
         workspace,
         name,
         path,
@@ -222,7 +227,10 @@ def models_register(
         "stage": found.stage,
         "artifact": found.artifact,
     }
-    output.emit(row, json=json, show=lambda: _text(f"registered {found.reference} ({found.stage})"))
+    said = f"registered {found.reference} ({found.stage})"
+    if existing:
+        said = f"{found.reference} ({found.stage}) is the same, to the byte: nothing new was registered"
+    output.emit(row | {"existing": existing}, json=json, show=lambda: _text(said))
 
 
 @models_app.command("promote")

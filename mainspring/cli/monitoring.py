@@ -1,4 +1,4 @@
-"""Commands of monitoring: `watch`, `alerts list`, `drift`, `validate`, `profile`."""
+"""Commands of monitoring: `watch`, `alerts list`, `alerts test`, `drift`, `validate`, `profile`."""
 
 from __future__ import annotations
 
@@ -97,6 +97,22 @@ def list_alerts(
         raise UsageError(f"an alert is never '{status}'", hint="use --status firing or --status resolved")
     found = listed(context.workspace(), status=status, limit=limit)
     output.emit([_alert(alert) for alert in found], json=json, show=lambda: _alerts(found))
+
+
+@alerts.command("test")
+def try_channels(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+    """Send a notice through every channel, and keep what became of it (exit code 1 when one did not arrive)."""
+    from mainspring.base.errors import UsageError
+    from mainspring.monitoring.alerts import rehearse
+
+    workspace = context.workspace()
+    if not workspace.settings.channels:
+        raise UsageError("no channel is declared", hint="declare one under `channels:` in mainspring.yaml")
+    sent = rehearse(workspace)
+    rows = [(each.channel, "no" if each.delivered_at is None else "yes", each.error) for each in sent]
+    output.emit(sent, json=json, show=lambda: output.table(["channel", "arrived", "problem"], rows))
+    if any(each.delivered_at is None for each in sent):
+        raise typer.Exit(1)
 
 
 def _alert(alert: Alert) -> dict[str, Any]:

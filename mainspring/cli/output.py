@@ -19,11 +19,11 @@ _PIPE_WIDTH = 160
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console that fits where the output goes; a pipe gets plain text in lines as long as they need to be."""
-    from rich.console import Console
+    from mainspring.cli.terminal import HarmlessConsole
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=width)
+    return HarmlessConsole(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=width)
 
 
 def print_json(value: Any) -> None:

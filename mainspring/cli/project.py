@@ -48,7 +48,7 @@ def show() -> None:
 
     from mainspring.base.settings.load import load_settings
 
-    workspace = context.workspace()
+    workspace = context.workspace(settled=False)
     settings = load_settings(workspace.settings_file, environment=workspace.environment, resolve=False)
     text = yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False, allow_unicode=True)
     console().print(text.rstrip(), markup=False)

@@ -102,7 +102,7 @@ def _listed(found: list[Release]) -> Any:
 
 
 def _why(release: Release) -> str:
-    ended = release.evidence.get("ended")
+    ended = release.evidence.get("ended") or release.evidence.get("phases", [{}])[-1].get("undecided")
     return f"{release.reason}; {ended['reason']}" if ended else release.reason
 
 
@@ -147,9 +147,12 @@ def _next(workspace: Workspace, release: Release) -> str:
             f"without too many errors it goes on; see `mainspring releases list`"
         )
     if release.state == "canary" and settings.canary is not None:
+        labels = (
+            f", {settings.canary.min_labels} labels and these show it no worse" if settings.canary.min_labels else ""
+        )
         return (
             f"{reference} is canary: it answers {settings.canary.share:.0%} of the requests. After "
-            f"{settings.canary.min_predictions} predictions and {settings.canary.min_labels} labels it is promoted, unless "
+            f"{settings.canary.min_predictions} predictions{labels} it is promoted, unless "
             f"errors, latency or labels show it worse, then it is rolled back; see `mainspring releases list`"
         )
     return f"{reference} is in production: it answers every request"

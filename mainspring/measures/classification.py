@@ -72,12 +72,7 @@ def precision(
     >>> print(precision([0, 1, 1, 0], [0, 1, 0, 0]))
     1 [0.2065, 1] n=1
     """
-    truth, answer = labels(y, "y"), labels(label, "label")
-    if is_macro(truth, answer, average):
-        return _share_bootstrap(truth, answer, "precision", "macro", confidence, seed)
-    same_length(y=truth, label=answer)
-    told = positives(answer, "label")
-    return wilson(float(positives(truth)[told].sum()), int(told.sum()), confidence)
+    return _ratio(y, label, "precision", average, confidence, seed)
 
 
 def recall(
@@ -91,12 +86,24 @@ def recall(
     >>> print(recall([0, 1, 1, 0], [0, 1, 0, 0]))
     0.5 [0.09453, 0.9055] n=2
     """
+    return _ratio(y, label, "recall", average, confidence, seed)
+
+
+def _ratio(
+    y: ArrayLike,
+    label: ArrayLike,
+    share: Literal["precision", "recall"],
+    average: Average,
+    confidence: float,
+    seed: int,
+) -> Estimate:
     truth, answer = labels(y, "y"), labels(label, "label")
     if is_macro(truth, answer, average):
-        return _share_bootstrap(truth, answer, "recall", "macro", confidence, seed)
+        return _share_bootstrap(truth, answer, share, "macro", confidence, seed)
     same_length(y=truth, label=answer)
-    real = positives(truth)
-    return wilson(float(positives(answer, "label")[real].sum()), int(real.sum()), confidence)
+    real, told = positives(truth), positives(answer, "label")
+    among = told if share == "precision" else real
+    return wilson(float((real & told).sum()), int(among.sum()), confidence)
 
 
 def _share_bootstrap(

@@ -10,13 +10,15 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from mainspring.measures.arrays import missing_values
 from mainspring.measures.distribution import effective_n
 
 Kind = Literal["numeric", "categorical", "boolean", "empty"]
-Table = Mapping[str, NDArray[Any] | Sequence[Any]]
+Column = NDArray[Any] | Sequence[Any] | pl.Series
+Table = Mapping[str, Column]
 
 _FEW = 20
 _TIMES = (date, time, timedelta)
@@ -45,7 +47,7 @@ class Sample:
         return self.rows - self.nulls - self.infinite
 
 
-def sample(column: str, values: NDArray[Any] | Sequence[Any], *, is_ordered: bool = True) -> Sample | None:
+def sample(column: str, values: Column, *, is_ordered: bool = True) -> Sample | None:
     """Reduce one column; None for dates and times, which are not compared.
 
     With ``is_ordered`` the order of rows is that of time, and dependence between neighbours lowers ``worth``.
@@ -53,6 +55,9 @@ def sample(column: str, values: NDArray[Any] | Sequence[Any], *, is_ordered: boo
     >>> sample("late", [True, False, None]).counts
     Counter({True: 1, False: 1})
     """
+    text = _text(values)
+    if text is not None:
+        return _written(text, is_ordered)
     array = _array(column, values)
     kind = _kind(array)
     if kind == "time":
@@ -85,7 +90,35 @@ def _as_numbers(side: Sample) -> Sample:
     return replace(side, kind="numeric", ordered=values, counts={})
 
 
-def _array(column: str, values: NDArray[Any] | Sequence[Any]) -> NDArray[Any]:
+def _text(values: Column) -> pl.Series | None:
+    """Return a column of nothing but text (and None) as polars counts it; None if it holds anything else."""
+    if isinstance(values, pl.Series):
+        return values.cast(pl.String) if values.dtype in (pl.String, pl.Categorical, pl.Enum) else None
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "O" or values.ndim != 1:
+        return None
+    if not isinstance(next((value for value in values if value is not None), None), str):
+        return None
+    try:
+        return pl.Series(values=values, dtype=pl.String, strict=True)
+    except TypeError:
+        return None
+
+
+def _written(text: pl.Series, is_ordered: bool) -> Sample:
+    rows, nulls = len(text), text.null_count()
+    if nulls == rows:
+        return Sample(kind="empty", rows=rows, nulls=rows)
+    held = text.drop_nulls() if nulls else text
+    table = held.rename("value").value_counts().sort("count", "value", descending=[True, False])
+    counts = dict(zip(table["value"].to_list(), table["count"].to_list(), strict=True))
+    worth = null_worth = 1.0
+    if is_ordered:
+        worth = _worth((held == table["value"][0]).to_numpy())
+        null_worth = _worth(text.is_null().to_numpy()) if nulls else 1.0
+    return Sample(kind="categorical", rows=rows, nulls=nulls, counts=counts, worth=worth, null_worth=null_worth)
+
+
+def _array(column: str, values: Column) -> NDArray[Any]:
     array: NDArray[Any] = values if isinstance(values, np.ndarray) else np.fromiter(values, dtype=object)
     if array.ndim != 1:
         raise ValueError(f"column {column!r} must be one-dimensional, not of shape {array.shape}")

@@ -12,7 +12,8 @@ class Estimate:
 
     ``low`` and ``high`` bound the two-sided interval at ``confidence``; a side about which the data say nothing is
     infinite. ``n`` counts what the interval was computed from (rows; for precision, recall and rates the rows of the
-    denominator). ``method`` names the formula.
+    denominator). ``method`` names the formula. Where rows come in clusters, ``clusters`` counts these,
+    ``effective_clusters`` how many of one size they are worth, and ``effective_n`` how many independent rows n are worth.
 
     >>> print(Estimate(0.912, 0.905, 0.919, 10_000, "wilson"))
     0.912 [0.905, 0.919] n=10000
@@ -24,6 +25,9 @@ class Estimate:
     n: int
     method: str
     confidence: float = 0.95
+    clusters: int | None = None
+    effective_clusters: float | None = None
+    effective_n: float | None = None
 
     @property
     def half_width(self) -> float:

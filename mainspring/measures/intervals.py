@@ -72,11 +72,8 @@ def _check_counts(successes: float, n: int) -> None:
         raise ValueError(f"successes must lie in 0..n, but are {successes} of {n}")
 
 
-def mean_interval(values: ArrayLike, confidence: float = 0.95, *, clusters: ArrayLike | None = None) -> Estimate:
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Return a mean with Student's t interval; one value has an infinite one.
-
-    With ``clusters`` (a group for each value) the standard error is the cluster-robust one, with t at clusters - 1
-    degrees of freedom (Liang & Zeger 1986).
 
     >>> print(mean_interval([1.0, 2.0, 3.0]))
     2 [-0.4841, 4.484] n=3
@@ -84,16 +81,9 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95, *, clusters: Arra
     vector = floats(values)
     mean, n = float(vector.mean()), len(vector)
     normal_quantile(confidence)
-    if clusters is None:
-        units, method = n, "t"
-        error = float(vector.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
-    else:
-        group = cluster_codes(clusters, n)
-        units, method = int(group.max()) + 1, "cluster-robust t"
-        sums = np.bincount(group, weights=vector - mean)
-        error = math.sqrt(units / (units - 1) * float(sums @ sums)) / n if units > 1 else math.inf
-    half = error if math.isinf(error) else float(stdtrit(units - 1, (1 + confidence) / 2)) * error
-    return Estimate(mean, mean - half, mean + half, n, method, confidence)
+    error = float(vector.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+    half = error if math.isinf(error) else float(stdtrit(n - 1, (1 + confidence) / 2)) * error
+    return Estimate(mean, mean - half, mean + half, n, "t", confidence)
 
 
 def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int, confidence: float = 0.95) -> Estimate:
@@ -149,17 +139,15 @@ def bootstrap(
     seed: int = 0,
     paired: bool = True,
     method: Literal["BCa", "percentile"] = "BCa",
-    clusters: ArrayLike | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
     """Return any statistic of one or several arrays with a bootstrap interval (Efron 1987).
 
     The statistic is called as ``statistic(*arrays)``; if it has a parameter ``axis`` it is called on whole batches of
     resamples with ``axis=-1``. ``paired`` draws the same rows of all arrays (of one length), otherwise each is drawn on
-    its own. ``clusters`` names each row's group: whole groups are drawn, so rows of one group may depend on each other.
-    Above 500 rows (or groups) BCa's acceleration comes from leaving out 500 random parts instead of single rows.
+    its own. Above 500 rows BCa's acceleration comes from leaving out 500 random parts instead of single rows.
 
-    :raises ValueError: empty arrays, unequal lengths, fewer than 2 rows or groups, a statistic undefined on a resample.
+    :raises ValueError: empty arrays, unequal lengths, fewer than 2 rows, a statistic undefined on a resample.
 
     >>> print(bootstrap(np.median, [1.0, 2.0, 3.0, 4.0, 100.0]))
     3 [1, 100] n=5
@@ -167,10 +155,10 @@ def bootstrap(
     if method not in ("BCa", "percentile"):
         raise ValueError(f"method must be 'BCa' or 'percentile', not {method!r}")
     data = [np.asarray(array) for array in arrays]
-    units, members = _units(data, paired, clusters)
+    units = _units(data, paired)
     value = float(statistic(*data))
     rng = np.random.default_rng(seed)
-    resampled = _resample(statistic, data, units, members, n_resamples, rng)
+    resampled = _resample(statistic, data, units, n_resamples, rng)
     undefined = int(np.count_nonzero(~np.isfinite(resampled)))
     if undefined or not math.isfinite(value):
         raise ValueError(f"the statistic is undefined on {undefined} of {n_resamples} resamples: too few rows")
@@ -178,26 +166,22 @@ def bootstrap(
     if method == "percentile":
         low, high = np.quantile(resampled, [tail, 1 - tail]).tolist()
     else:
-        left_out = [_leave_out(statistic, data, sample, units, members, rng) for sample in range(len(units))]
+        left_out = [_leave_out(statistic, data, sample, units, rng) for sample in range(len(units))]
         low, high = bca_bounds(value, resampled, left_out, confidence)
-    kind = "cluster bootstrap" if clusters is not None else "bootstrap"
     n = len(data[0]) if paired else sum(units)
-    return Estimate(value, low, high, n, f"{kind} {method}, {n_resamples} resamples", confidence)
+    return Estimate(value, low, high, n, f"bootstrap {method}, {n_resamples} resamples", confidence)
 
 
-def _units(data: Arrays, paired: bool, clusters: ArrayLike | None) -> tuple[list[int], list[NDArray[np.int64]] | None]:
-    """Return how many units each draw takes from each sample, and the rows of each cluster."""
+def _units(data: Arrays, paired: bool) -> list[int]:
+    """Return how many rows each draw takes from each sample."""
     if not data or any(len(array) == 0 for array in data):
         raise ValueError("the bootstrap needs at least one array, and none may be empty")
-    if clusters is not None and not paired:
-        raise ValueError("clusters name the rows that all arrays share: they need paired=True")
     if paired:
         same_length(**{f"array {i}": array for i, array in enumerate(data)})
-    members = None if clusters is None else _members(clusters, len(data[0]))
-    units = [len(members)] if members is not None else [len(array) for array in (data[:1] if paired else data)]
+    units = [len(array) for array in (data[:1] if paired else data)]
     if min(units) < 2:
-        raise ValueError("the bootstrap needs at least two rows (or clusters)")
-    return units, members
+        raise ValueError("the bootstrap needs at least two rows")
+    return units
 
 
 def cluster_codes(clusters: ArrayLike, n: int) -> NDArray[np.int64]:
@@ -214,12 +198,6 @@ def cluster_codes(clusters: ArrayLike, n: int) -> NDArray[np.int64]:
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
-def _members(clusters: ArrayLike, n: int) -> list[NDArray[np.int64]]:
-    group = cluster_codes(clusters, n)
-    order = np.argsort(group, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(group))[:-1])
-
-
 def _take(data: Arrays, rows: list[NDArray[np.int64]]) -> Arrays:
     shared = rows if len(rows) == len(data) else rows * len(data)
     return [array[index] for array, index in zip(data, shared, strict=True)]
@@ -229,11 +207,10 @@ def _resample(
     statistic: Callable[..., Any],
     data: Arrays,
     units: list[int],
-    members: list[NDArray[np.int64]] | None,
     times: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    if members is None and _takes_axis(statistic):
+    if _takes_axis(statistic):
         batch = max(1, min(times, _BATCH_VALUES // max(units)))
         parts = []
         for start in range(0, times, batch):
@@ -244,8 +221,6 @@ def _resample(
     values = np.empty(times)
     for i in range(times):
         rows = [rng.integers(0, n, n) for n in units]
-        if members is not None:
-            rows = [np.concatenate([members[j] for j in rows[0]])]
         values[i] = statistic(*_take(data, rows))
     return values
 
@@ -255,7 +230,6 @@ def _leave_out(
     data: Arrays,
     sample: int,
     units: list[int],
-    members: list[NDArray[np.int64]] | None,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     n = units[sample]
@@ -265,8 +239,6 @@ def _leave_out(
     for i in range(groups):
         rows = [np.arange(size) for size in units]
         rows[sample] = np.flatnonzero(part != i)
-        if members is not None:
-            rows = [np.concatenate([members[j] for j in rows[0]])]
         values[i] = statistic(*_take(data, rows))
     defined = np.isfinite(values)
     return values[defined], np.ones(int(defined.sum()))

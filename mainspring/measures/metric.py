@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mainspring.base.errors import NotFound, did_you_mean
 from mainspring.measures import classification, confusion, ranking, regression
@@ -58,117 +58,38 @@ def _share(share: confusion.Share) -> Callable[[ArrayLike, ArrayLike], Weighted]
 _BINARY: frozenset[Task] = frozenset({"binary"})
 _CLASSES: frozenset[Task] = frozenset({"binary", "multiclass"})
 _REGRESSION: frozenset[Task] = frozenset({"regression"})
+
+
+def _metric(
+    name: str, task: frozenset[Task], needs: Needs, better: Literal["more", "less"], estimate: Estimator, **how: Any
+) -> Metric:
+    return Metric(name=name, task=task, needs=needs, greater_is_better=better == "more", estimate=estimate, **how)
+
+
 _ALL = (
-    Metric(
-        name="accuracy",
-        task=_CLASSES,
-        needs="label",
-        greater_is_better=True,
-        estimate=classification.accuracy,
-        rows=classification.correct_rows,
+    _metric("accuracy", _CLASSES, "label", "more", classification.accuracy, rows=classification.correct_rows),
+    _metric("f1", _CLASSES, "label", "more", classification.f1, weighted=_share("f1")),
+    _metric("precision", _CLASSES, "label", "more", classification.precision, weighted=_share("precision")),
+    _metric("recall", _CLASSES, "label", "more", classification.recall, weighted=_share("recall")),
+    _metric("log_loss", _CLASSES, "score", "less", classification.log_loss, rows=classification.log_loss_rows),
+    _metric("brier", _BINARY, "score", "less", classification.brier, rows=classification.brier_rows),
+    _metric("roc_auc", _BINARY, "score", "more", classification.roc_auc),
+    _metric(
+        "average_precision", _BINARY, "score", "more", classification.average_precision, weighted=_average_precision
     ),
-    Metric(
-        name="f1",
-        task=_CLASSES,
-        needs="label",
-        greater_is_better=True,
-        estimate=classification.f1,
-        weighted=_share("f1"),
-    ),
-    Metric(
-        name="precision",
-        task=_CLASSES,
-        needs="label",
-        greater_is_better=True,
-        estimate=classification.precision,
-        weighted=_share("precision"),
-    ),
-    Metric(
-        name="recall",
-        task=_CLASSES,
-        needs="label",
-        greater_is_better=True,
-        estimate=classification.recall,
-        weighted=_share("recall"),
-    ),
-    Metric(
-        name="log_loss",
-        task=_CLASSES,
-        needs="score",
-        greater_is_better=False,
-        estimate=classification.log_loss,
-        rows=classification.log_loss_rows,
-    ),
-    Metric(
-        name="brier",
-        task=_BINARY,
-        needs="score",
-        greater_is_better=False,
-        estimate=classification.brier,
-        rows=classification.brier_rows,
-    ),
-    Metric(
-        name="roc_auc",
-        task=_BINARY,
-        needs="score",
-        greater_is_better=True,
-        estimate=classification.roc_auc,
-    ),
-    Metric(
-        name="average_precision",
-        task=_BINARY,
-        needs="score",
-        greater_is_better=True,
-        estimate=classification.average_precision,
-        weighted=_average_precision,
-    ),
-    Metric(
-        name="calibration_error",
-        task=_BINARY,
-        needs="score",
-        greater_is_better=False,
-        estimate=classification.calibration_error,
+    _metric(
+        "calibration_error",
+        _BINARY,
+        "score",
+        "less",
+        classification.calibration_error,
         weighted=classification.weighted_calibration_error,
     ),
-    Metric(
-        name="mae",
-        task=_REGRESSION,
-        needs="value",
-        greater_is_better=False,
-        estimate=regression.mae,
-        rows=regression.absolute_errors,
-    ),
-    Metric(
-        name="rmse",
-        task=_REGRESSION,
-        needs="value",
-        greater_is_better=False,
-        estimate=regression.rmse,
-        weighted=regression.weighted_rmse,
-    ),
-    Metric(
-        name="r2",
-        task=_REGRESSION,
-        needs="value",
-        greater_is_better=True,
-        estimate=regression.r2,
-        weighted=regression.weighted_r2,
-    ),
-    Metric(
-        name="mape",
-        task=_REGRESSION,
-        needs="value",
-        greater_is_better=False,
-        estimate=regression.mape,
-        rows=regression.relative_errors,
-    ),
-    Metric(
-        name="median_absolute_error",
-        task=_REGRESSION,
-        needs="value",
-        greater_is_better=False,
-        estimate=regression.median_absolute_error,
-    ),
+    _metric("mae", _REGRESSION, "value", "less", regression.mae, rows=regression.absolute_errors),
+    _metric("rmse", _REGRESSION, "value", "less", regression.rmse, weighted=regression.weighted_rmse),
+    _metric("r2", _REGRESSION, "value", "more", regression.r2, weighted=regression.weighted_r2),
+    _metric("mape", _REGRESSION, "value", "less", regression.mape, rows=regression.relative_errors),
+    _metric("median_absolute_error", _REGRESSION, "value", "less", regression.median_absolute_error),
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _ALL})

@@ -67,7 +67,6 @@ def weighted_bootstrap(
     statistic: Weighted,
     counts: NDArray[Any],
     *,
-    clusters: NDArray[np.int64] | None = None,
     n_resamples: int | None = None,
     confidence: float = 0.95,
     seed: int = 0,
@@ -75,10 +74,10 @@ def weighted_bootstrap(
 ) -> Estimate:
     """Bootstrap a statistic of weighted rows; row ``i`` stands for ``counts[i]`` identical observations.
 
-    The result is that of the ordinary bootstrap, since a resample of rows is a vector of integer weights. With
-    ``clusters`` (a code 0..G-1 for each row, all counts 1) whole clusters are drawn. Without ``n_resamples`` 1000 are
-    drawn, fewer (at least 400) beyond 40,000 observations. ``basic=True`` gives the basic (reflected) interval, which
-    suits statistics biased upwards such as the calibration error, rather than BCa.
+    The result is that of the ordinary bootstrap, since a resample of rows is a vector of integer weights. Without
+    ``n_resamples`` 1000 are drawn, fewer (at least 400) beyond 40,000 observations.
+    ``basic=True`` gives the basic (reflected) interval, which suits statistics biased upwards such as the calibration
+    error, rather than BCa.
 
     >>> values = np.array([1.0, 2.0, 3.0, 4.0])
     >>> mean = weighted_bootstrap(lambda w: w @ values / w.sum(axis=1), np.ones(4))
@@ -88,16 +87,8 @@ def weighted_bootstrap(
     counts = np.asarray(counts, dtype=np.float64)
     total = int(counts.sum())
     times = n_resamples or int(np.clip(_DRAWS // max(total, 1), 400, 1000))
-    if clusters is not None:
-        of_rows, codes = statistic, clusters
-        counts = np.ones(int(clusters.max()) + 1)
-
-        def statistic(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-            return of_rows(drawn[:, codes])
-
-    rows = len(counts) if clusters is None else len(clusters)
     rng = np.random.default_rng(seed)
-    batch = max(1, min(times, _BATCH_CELLS // max(rows, 1)))
+    batch = max(1, min(times, _BATCH_CELLS // max(len(counts), 1)))
     value = float(statistic(counts[None, :])[0])
     drawn = [statistic(_draw(rng, counts, min(batch, times - start))) for start in range(0, times, batch)]
     resampled = np.concatenate(drawn)
@@ -110,8 +101,7 @@ def weighted_bootstrap(
     else:
         low, high = bca_bounds(value, resampled, [_jackknife(statistic, counts, batch, rng)], confidence)
     kind = "basic" if basic else "BCa"
-    method = f"{'cluster ' if clusters is not None else ''}bootstrap {kind}, {times} resamples"
-    return Estimate(value, low, high, total, method, confidence)
+    return Estimate(value, low, high, total, f"bootstrap {kind}, {times} resamples", confidence)
 
 
 def _draw(rng: np.random.Generator, counts: NDArray[np.float64], batch: int) -> NDArray[np.float64]:

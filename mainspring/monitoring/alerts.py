@@ -14,13 +14,16 @@ import msgspec
 from mainspring.base import clock
 from mainspring.base.ids import new_id
 from mainspring.monitoring import records
-from mainspring.monitoring.channels.delivery import Delivery, planned
+from mainspring.monitoring.channels.delivery import Delivery, deliver, planned
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
 
 COOLDOWN = 600_000
 """Milliseconds after its resolution in which an alert is opened again instead of a new one made."""
+
+REHEARSAL = "channels"
+"""What alerts are called that are no alerts, but try the channels."""
 
 Kind = Literal["validation", "drift", "performance", "business", "service", "resources", "freshness"]
 OF_A_VERSION: frozenset[Kind] = frozenset({"drift", "performance"})
@@ -98,6 +101,32 @@ def resolve(
         )
         records.update_alert(connection, resolved.id, **_changes(resolved))
     return resolved
+
+
+def rehearse(workspace: Workspace) -> list[Delivery]:
+    """Send a notice through every channel that nothing is wrong, and return what became of it.
+
+    It is on record as an alert that is over: the evidence that somebody would be told.
+    """
+    now = clock.now()
+    alert = Alert(
+        id=new_id(),
+        monitor=REHEARSAL,
+        kind="service",
+        status="resolved",
+        at=now,
+        resolved_at=now,
+        summary="a test of the channels, nothing is wrong",
+        evidence={"resolution": {"reason": "it was a test", "final": True}},
+        deliveries=planned(workspace.settings.channels, None, "firing"),
+    )
+    with workspace.database.write() as connection:
+        records.insert_alert(connection, **msgspec.to_builtins(alert))
+    deliver(workspace)
+    with workspace.database.read() as connection:
+        row = records.alert(connection, alert.id)
+    assert row is not None
+    return msgspec.convert(row["deliveries"], list[Delivery])
 
 
 def list_alerts(workspace: Workspace, *, status: str | None = None, limit: int | None = None) -> list[Alert]:

@@ -208,15 +208,15 @@ def _kind(values: pl.Series) -> str:
     return "number" if dtype.is_numeric() else "text"
 
 
-def _arrays(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+def _arrays(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, NDArray[Any] | pl.Series]:
     return {name: _array(frame[name]) for name in names}
 
 
-def _array(values: pl.Series) -> NDArray[Any]:
+def _array(values: pl.Series) -> NDArray[Any] | pl.Series:
+    if values.dtype in (pl.String, pl.Categorical, pl.Enum):
+        return values
     if values.dtype == pl.Decimal:
         values = values.cast(pl.Float64)
-    if values.dtype in (pl.Categorical, pl.Enum):
-        values = values.cast(pl.String)
     if values.dtype.is_numeric() and values.null_count() == len(values):
         values = values.cast(pl.Float64)
     return values.to_numpy()

@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 
 
 def version_of_run(connection: Connection, run_id: str) -> Row[Any] | None:
-    """Return the newest model version that a run made."""
+    """Return the newest model version that a run made, or made once more."""
     made = select(model_versions).filter_by(run_id=run_id)
-    return connection.execute(made.order_by(desc(model_versions.c.created_at)).limit(1)).first()
+    found = connection.execute(made.order_by(desc(model_versions.c.created_at)).limit(1)).first()
+    if found is not None:
+        return found
+    told = select(tags.c.value).where(tags.c.run_id == run_id)
+    again = select(model_versions).where(
+        model_versions.c.model == told.where(tags.c.key == "model").scalar_subquery(),
+        model_versions.c.version == told.where(tags.c.key == "model_version").scalar_subquery(),
+    )
+    return connection.execute(again).first()
 
 
 def newest_run(connection: Connection, *, executed: bool) -> Row[Any] | None:

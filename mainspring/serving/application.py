@@ -13,7 +13,7 @@ import msgspec
 
 from mainspring.base.errors import MainspringError, StorageError
 from mainspring.base.ids import new_id
-from mainspring.serving import invocations, metrics, protocol
+from mainspring.serving import invocations, metrics, protocol, tensors
 from mainspring.serving import labels as truth
 from mainspring.serving.admission import Admission
 from mainspring.serving.endpoints import Endpoints, Live
@@ -31,6 +31,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 BODY_SECONDS = 30.0
 """How long a client may take to send a body."""
 _JSON = b"application/json"
+_CSV = b"text/csv"
+_BYTES = b"application/octet-stream"
 _TEXT = b"text/plain; charset=utf-8"
 _RETRY = ((b"retry-after", b"1"),)
 
@@ -77,6 +79,8 @@ class Application:
         self._admission = admission
         self._max_body = max_body
         self._max_rows = max_rows
+        self.leaving = False
+        """Set when the server is about to end: callers are told to come on another connection."""
         self._fixed = {
             "/v2": Routed(get=self._server),
             "/v2/health/live": Routed(get=self._alive),
@@ -114,7 +118,7 @@ class Application:
         except Problem as problem:
             response = _refusal(problem)
         except MainspringError as error:
-            log.exception("a request to %s failed", route)
+            log.error("a request to %s failed: %s", route, error.message)
             response = _refusal(_server_problem(error))
         except Exception:  # the client gets an id to ask about, the log gets the traceback
             identity = new_id()
@@ -122,6 +126,8 @@ class Application:
             response = _refusal(
                 Problem(500, "something broke inside the server", hint="its log tells why", id=identity)
             )
+        if self.leaving:
+            response = response._replace(headers=(*(pair for pair in response.headers if pair not in CLOSE), *CLOSE))
         await _send(send, response, head=method == "HEAD")
         shown = method if method in ("GET", "POST", "HEAD") else "_OTHER"
         metrics.request(shown, route, response.status, time.perf_counter() - start)
@@ -143,17 +149,20 @@ class Application:
                 return "/".join([pattern, *rest]), routed, arguments
         raise Problem(404, "there is nothing here", hint="GET /v2 tells what this server is", headers=CLOSE)
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, request: Request, also: bytes = _JSON) -> bytes:
         """Return the body of a request.
 
         Raises:
-            Problem: 413 it is too large; 415 it is not JSON; 408 it takes too long; 400 the client went away.
+            Problem: 413 it is too large; 415 it is not JSON, nor of the kind ``also``; 408 it takes too long; 400 the client
+                went away.
         """
-        kind = request.headers.get(b"content-type", _JSON).partition(b";")[0].strip().lower()
-        if kind != _JSON and not kind.endswith(b"+json"):
-            raise Problem(
-                415, f"the content type is {kind.decode('latin-1')[:60]}, only application/json is read", headers=CLOSE
-            )
+        kind = _kind(request)
+        if kind not in (_JSON, also) and not kind.endswith(b"+json"):
+            read = " and ".join(sorted({_JSON.decode(), also.decode()}))
+            said = f"the content type is {kind.decode('latin-1')[:60]}, only {read} is read"
+            raise Problem(415, said, headers=CLOSE)
+        if request.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+            raise Problem(415, "the body is compressed, and only plain ones are read", headers=CLOSE)
         length = request.headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:19]) > self._max_body:
             raise self._too_large()
@@ -208,7 +217,12 @@ class Application:
 
     def _server(self) -> Response:
         return _json(
-            {"name": "mainspring", "version": VERSION, "extensions": [], "models": sorted(self._endpoints.live)}
+            {
+                "name": "mainspring",
+                "version": VERSION,
+                "extensions": ["binary_tensor_data"],
+                "models": sorted(self._endpoints.live),
+            }
         )
 
     def _alive(self) -> Response:
@@ -242,7 +256,8 @@ class Application:
 
     async def _infer(self, request: Request, name: str, version: str | None = None) -> Response:
         live = self._live(name)
-        payload, asked = protocol.parse(await self._body(request))
+        said = request.headers.get(tensors.HEADER)
+        payload, asked = protocol.parse(await self._body(request, _JSON if said is None else _BYTES), said)
         protocol.check_outputs(asked.outputs)
         served = await self._inference.answer(live, payload, key=_key(request), version=version)
         classes = live.predictors["champion"].classes
@@ -258,11 +273,18 @@ class Application:
                 asked.outputs,
             ),
         }
+        if binary := protocol.binary_outputs(asked):
+            body, length = tensors.pack(answer, binary)
+            return Response(200, body, _BYTES, ((tensors.HEADER, str(length).encode()), *_who(served)))
         return _json(answer, headers=_who(served))
 
     async def _invocations(self, request: Request) -> Response:
         live = self._endpoint(request)
-        payload = invocations.parse(await self._body(request))
+        body = await self._body(request, _CSV)
+        if _kind(request) == _CSV:
+            payload = invocations.parse_csv(body, live.predictors["champion"].reader.kinds)
+        else:
+            payload = invocations.parse(body)
         served = await self._inference.answer(live, payload, key=_key(request))
         answer = {
             "predictions": served.labels,
@@ -286,6 +308,10 @@ def _not_allowed(method: str, routed: Routed) -> Problem:
     allowed = b"GET, HEAD" if routed.get is not None else b"POST"
     said = f"{method[:20]} is not allowed here, {allowed.decode()} is"
     return Problem(405, said, headers=((b"allow", allowed), *CLOSE))
+
+
+def _kind(request: Request) -> bytes:
+    return request.headers.get(b"content-type", _JSON).partition(b";")[0].strip().lower()
 
 
 def _key(request: Request) -> str | None:

@@ -10,17 +10,19 @@ requests. Three harms are compared, each as canary minus champion:
 
 Each has a confidence sequence: an interval that covers the true difference at all times at once, so that looking again
 and again does not raise the risk of a false alarm (a fixed-sample test looked at repeatedly is wrong in 14 to 29 % of
-equal pairs). Errors, which are rare, use the Beta-mixture sequence (Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon
-2021, "Time-uniform, nonparametric, nonasymptotic confidence sequences"); latency and losses the asymptotic
-normal-mixture one, which makes use of a small variance and says nothing below 20 requests an arm (Waudby-Smith, Arbour,
-Sinha, Kennedy and Ramdas 2024). Each holds with probability 1 - (1 - confidence) / 3, so together they hold with
-``confidence`` (union bound).
+equal pairs). Errors and losses within [0, 1] (accuracy, brier) use the betting sequence, which holds for any number of
+requests; latency and the other losses an asymptotic one, which says nothing below ``BURN_IN`` requests an arm
+(:func:`~mainspring.measures.sequential.difference_sequence` has the sources). Each holds with probability
+1 - (1 - confidence) / 3, so together they hold with ``confidence`` (union bound). That traffic changes in time does no
+harm as long as it changes for both arms alike.
 
-A harm whose interval lies wholly above its margin rolls the canary back, at once. When ``min_predictions`` (and
-``min_labels``) are reached and no harm is shown, it is promoted: that says it was not found worse, and the interval
-recorded says how much worse it could still be. The unit is what chance assigns, one caller in one request: it counts once
-however many rows it has (its loss is their mean). Several requests of one caller are treated as independent, a
-simplification when few ask often.
+A harm whose interval lies wholly above its margin rolls the canary back, at once. When ``min_predictions`` are reached and
+no harm is shown, it is promoted; with ``min_labels`` only once these are reached too and the interval of the loss lies
+wholly below its margin: it is shown to be no worse than that. What stays open longer than ``patience`` is said to be
+inconclusive, with the number of labels that would decide, and ``when_undecided`` is done.
+
+The unit is what chance assigns, one caller in one request: it counts once however many rows it has (its loss is their
+mean). Several requests of one caller are treated as independent, a simplification when few ask often.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from mainspring.base.clock import milliseconds, now
 from mainspring.base.errors import SettingsError
-from mainspring.measures.sequential import Moments, difference_sequence
+from mainspring.measures.sequential import Moments, difference_sequence, n_to_exclude
 from mainspring.serving.predictions import labelled, predictions
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
 Decision = Literal["wait", "promote", "roll back"]
 LOSSES = ("accuracy", "brier", "log_loss", "mae", "squared_error")
+_WITHIN_ONE = ("accuracy", "brier")
 _REQUEST_DIGITS = 27
 """Ids of one request share all digits but the last five."""
 _COLUMNS = ("prediction_id", "key", "version", "role", "status", "score", "label", "scores", "latency_ms")
@@ -50,7 +54,11 @@ _HARMS = 3
 
 
 class Harm(msgspec.Struct, frozen=True, kw_only=True):
-    """A difference canary minus champion with its interval, and the margin it may not exceed."""
+    """A difference canary minus champion with its interval, and the margin it may not exceed.
+
+    ``n_needed`` of the canary, with the champion's in proportion, would show it to be within the margin if both are equal;
+    told of the loss when it is neither beyond the margin nor within.
+    """
 
     name: str
     estimate: float | None
@@ -62,6 +70,7 @@ class Harm(msgspec.Struct, frozen=True, kw_only=True):
     n_champion: int
     method: str
     worse: bool
+    n_needed: int | None = None
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +81,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     predictions: int
     labels: int
     harms: list[Harm]
+    undecided: bool = False
 
 
 def judge_canary(
@@ -97,19 +107,22 @@ def judge_canary(
         canary,
         champion,
     )
-    alpha = (1 - settings.confidence) / _HARMS
-    harms = [
-        _errors(seen, settings.max_error_rate_increase, alpha),
-        _latency(seen, settings.max_latency_ratio, alpha),
-        _performance(known, settings.metric, settings.max_performance_loss, alpha),
-    ]
+    harms = [_errors(seen, settings), _latency(seen, settings), _performance(known, settings)]
     answered = _count(seen.filter(pl.col("status") == "ok"), "canary")
     with_label = _count(known, "canary")
     decision, reason = _decide(harms, answered, with_label, settings)
-    return Judgement(decision=decision, reason=reason, predictions=answered, labels=with_label, harms=harms)
+    undecided = (
+        decision == "wait" and answered >= settings.min_predictions and now() - since > milliseconds(settings.patience)
+    )
+    if undecided:
+        decision, reason = settings.when_undecided, f"inconclusive after {settings.patience}: {reason}"
+    return Judgement(
+        decision=decision, reason=reason, predictions=answered, labels=with_label, harms=harms, undecided=undecided
+    )
 
 
 def _decide(harms: list[Harm], answered: int, with_label: int, settings: CanarySettings) -> tuple[Decision, str]:
+    """Decide on the harms; patience aside."""
     worse = [_told(harm) for harm in harms if harm.worse]
     if worse:
         return "roll back", "the canary is worse: " + "; ".join(worse)
@@ -117,14 +130,25 @@ def _decide(harms: list[Harm], answered: int, with_label: int, settings: CanaryS
         return "wait", f"{answered} of {settings.min_predictions} predictions"
     if with_label < settings.min_labels:
         return "wait", f"{with_label} of {settings.min_labels} labels"
-    return "promote", f"not found worse in {answered} predictions, {with_label} of them with a label"
+    if settings.min_labels == 0:
+        return "promote", f"not found worse in {answered} predictions, {with_label} of them with a label"
+    loss = harms[-1]
+    if loss.interval is not None and loss.interval[1] < loss.margin:
+        return "promote", f"shown to be no worse in {answered} predictions: {_told(loss)}"
+    needed = f"about {loss.n_needed} labelled answers" if loss.n_needed else "more labelled answers"
+    shown = f": {_told(loss)}" if loss.interval is not None else ""
+    return (
+        "wait",
+        f"neither worse nor shown to be no worse, {needed} of the canary would show it if both are equal{shown}",
+    )
 
 
 def _told(harm: Harm) -> str:
     low, high = harm.interval or (math.nan, math.nan)
+    where = "beyond" if harm.worse else "below" if high < harm.margin else "around"
     return (
         f"{harm.name} {harm.canary:.4g} against {harm.champion:.4g}, difference {harm.estimate:.4g} "
-        f"[{low:.4g}, {high:.4g}] beyond {harm.margin:.4g} (n = {harm.n_canary} and {harm.n_champion})"
+        f"[{low:.4g}, {high:.4g}] {where} {harm.margin:.4g} (n = {harm.n_canary} and {harm.n_champion})"
     )
 
 
@@ -165,7 +189,7 @@ def _unit() -> pl.Expr:
 
 
 def _requests(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.unique(_unit(), keep="first", maintain_order=True)
+    return frame.with_columns(_unit()).unique("unit", keep="first", maintain_order=True).drop("unit")
 
 
 def _count(frame: pl.DataFrame, role: str) -> int:
@@ -177,11 +201,15 @@ def _arms(frame: pl.DataFrame, values: np.ndarray) -> tuple[Moments, Moments]:
     return Moments.of(values[roles == "canary"]), Moments.of(values[roles == "champion"])
 
 
-def _harm(name: str, frame: pl.DataFrame, values: np.ndarray, margin: float, alpha: float, *, bounded: bool) -> Harm:
+def _harm(
+    name: str, frame: pl.DataFrame, values: np.ndarray, margin: float, settings: CanarySettings, *, bounded: bool
+) -> Harm:
     canary, champion = _arms(frame, values)
+    alpha, ratio = (1 - settings.confidence) / _HARMS, _ratio(settings.share)
     known = canary.n > 0 and champion.n > 0
-    estimate = difference_sequence(canary, champion, alpha, bounded=bounded) if known else None
+    estimate = difference_sequence(canary, champion, alpha, bounded=bounded, ratio=ratio) if known else None
     sure = estimate is not None and math.isfinite(estimate.low) and math.isfinite(estimate.high)
+    is_open = name.startswith("loss") and estimate is not None and estimate.low <= margin <= estimate.high
     return Harm(
         name=name,
         estimate=estimate.value if estimate else None,
@@ -193,28 +221,37 @@ def _harm(name: str, frame: pl.DataFrame, values: np.ndarray, margin: float, alp
         n_champion=champion.n,
         method=estimate.method if estimate else "no observations",
         worse=bool(estimate and sure and estimate.low > margin),
+        n_needed=n_to_exclude(canary, champion, margin, alpha, bounded=bounded, ratio=ratio) if is_open else None,
     )
 
 
-def _errors(seen: pl.DataFrame, margin: float, alpha: float) -> Harm:
+def _ratio(share: float) -> float:
+    """Return how many answers of the canary are expected for one of the champion."""
+    return min(max(share, 0.001), 0.999) / (1 - min(max(share, 0.001), 0.999))
+
+
+def _errors(seen: pl.DataFrame, settings: CanarySettings) -> Harm:
     requests = _requests(seen)
     failed = (requests["status"] != "ok").cast(pl.Float64).to_numpy()
-    return _harm("error rate", requests, failed, margin, alpha, bounded=True)
+    return _harm("error rate", requests, failed, settings.max_error_rate_increase, settings, bounded=True)
 
 
-def _latency(seen: pl.DataFrame, ratio: float, alpha: float) -> Harm:
+def _latency(seen: pl.DataFrame, settings: CanarySettings) -> Harm:
     requests = _requests(seen.filter(pl.col("status") == "ok"))
     logarithm = np.log(np.maximum(requests["latency_ms"].to_numpy(), 1e-6))
-    return _harm("log latency", requests, logarithm, math.log(ratio), alpha, bounded=False)
+    return _harm("log latency", requests, logarithm, math.log(settings.max_latency_ratio), settings, bounded=False)
 
 
-def _performance(known: pl.DataFrame, metric: str, margin: float, alpha: float) -> Harm:
+def _performance(known: pl.DataFrame, settings: CanarySettings) -> Harm:
     usable = known.filter(pl.col("truth").is_finite(), pl.col("label").is_finite(), pl.col("score").is_finite())
-    by_unit = usable.with_columns(pl.Series("loss", losses(usable, metric))).group_by(
+    by_unit = usable.with_columns(pl.Series("loss", losses(usable, settings.metric))).group_by(
         _unit(), "role", maintain_order=True
     )
     means = by_unit.agg(pl.col("loss").mean())
-    return _harm(f"loss ({metric})", means, means["loss"].to_numpy(), margin, alpha, bounded=False)
+    values = means["loss"].to_numpy()
+    bounded = settings.metric in _WITHIN_ONE and bool(np.all(values <= 1))
+    name = f"loss ({settings.metric})"
+    return _harm(name, means, values, settings.max_performance_loss, settings, bounded=bounded)
 
 
 def losses(known: pl.DataFrame, metric: str) -> np.ndarray:

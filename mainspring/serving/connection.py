@@ -43,7 +43,9 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header; those that come after a body are nobody's, lest they pass for what was let in."""
+        if not self._in_head:
+            return
         super().on_header(name, value)
         self._head_bytes += len(name) + len(value)
 
@@ -53,6 +55,8 @@ class Connection(HttpToolsProtocol):
         self._head_arrived()
         if self._head_bytes + len(self.url) > HEAD_BYTES:
             raise ValueError("the head is too large")
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            raise ValueError("there is more than one Host")
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:

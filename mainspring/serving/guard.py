@@ -1,4 +1,4 @@
-"""The guard of a prediction server: moves releases on and rolls bad ones back, even if nothing else runs.
+"""The guard of a prediction server: moves releases on and rolls bad ones back, even if nothing else runs; and tidies up.
 
 ``python -m mainspring.serving.guard``, started by the supervisor; stops on SIGTERM or when its standard input ends.
 """
@@ -15,11 +15,13 @@ from pathlib import Path
 
 from mainspring.base import logs
 from mainspring.base.errors import MainspringError
+from mainspring.serving.compaction import Compaction
 from mainspring.serving.releases import advance
 from mainspring.serving.segments import DamagedSegment
 from mainspring.store.workspace import Workspace
 
 INTERVAL_SECONDS = 2.0
+TIDY_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
@@ -41,6 +43,18 @@ def watch(workspace: Workspace, stop: threading.Event) -> None:
             said = ""
 
 
+def tidy(workspace: Workspace, stop: threading.Event) -> None:
+    """Merge small segments every minute until ``stop`` is set."""
+    compaction = Compaction(workspace)
+    while not stop.wait(TIDY_SECONDS):
+        try:
+            compaction.run()
+        except MainspringError as error:
+            log.error("segments are not merged: %s", error.message)
+        except Exception:  # what was recorded can be read as it is; the guard has better to do than to end
+            log.exception("segments are not merged")
+
+
 def main() -> None:
     """Run the guard as its arguments say."""
     parser = argparse.ArgumentParser(prog="python -m mainspring.serving.guard")
@@ -53,6 +67,8 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=_follow_supervisor, args=(stop,), daemon=True).start()
     workspace = Workspace(arguments.workspace, environment=arguments.environment)
+    tidying = threading.Thread(target=tidy, args=(workspace, stop), daemon=True)
+    tidying.start()
     watch(workspace, stop)
     workspace.close()
 

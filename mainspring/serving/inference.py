@@ -5,33 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mainspring.base.clock import now
+from mainspring.base.clock import milliseconds, now
 from mainspring.base.ids import new_id
 from mainspring.serving import metrics
+from mainspring.serving.answered import Record
+from mainspring.serving.calls import Calls, Hung
 from mainspring.serving.payload import event_times
 from mainspring.serving.problem import Problem
-from mainspring.serving.recorder import Record
 from mainspring.serving.routing import choose, shadowed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mainspring.base.settings.schema import ServingSettings
+    from mainspring.serving.answered import Status
     from mainspring.serving.endpoints import Live
     from mainspring.serving.payload import Columns, Payload
     from mainspring.serving.predictor import Answer, Predictor
-    from mainspring.serving.recorder import Recorder, Status
+    from mainspring.serving.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
 INLINE_SECONDS = 0.002
 """A call expected to take longer leaves the event loop."""
-MAX_WAITING = 256
-"""Requests that may wait for a slow model; the next is told to come again."""
 SHADOW_QUEUE = 256
 _BLOCK = 1 << 20
 
@@ -68,14 +67,16 @@ class _Request:
 
 
 class Inference:
-    """Answers the rows of requests."""
+    """Answers the rows of requests; ``hung`` is called whenever a model did not come back in time."""
 
-    def __init__(self, settings: ServingSettings, recorder: Recorder) -> None:
+    def __init__(
+        self, settings: ServingSettings, recorder: Recorder, *, hung: Callable[[], None] = lambda: None
+    ) -> None:
         self._settings = settings
         self._recorder = recorder
-        self._slow = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._waiting = 0
-        self._shadow_thread = ThreadPoolExecutor(1, thread_name_prefix="shadow")
+        seconds = milliseconds(settings.timeout) / 1000
+        self._slow = Calls("model", seconds, hung)
+        self._beside = Calls("shadow", seconds, hung)
         self._shadow: asyncio.Queue[tuple[_Request, Predictor, Columns]] = asyncio.Queue(SHADOW_QUEUE)
         self._shadow_task: asyncio.Task[None] | None = None
 
@@ -89,8 +90,13 @@ class Inference:
             await self._shadow.join()
             self._shadow_task.cancel()
             await asyncio.gather(self._shadow_task, return_exceptions=True)
-        self._shadow_thread.shutdown()
-        self._slow.shutdown()
+        self._beside.close()
+        self._slow.close()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a call that was given up may still keep its thread."""
+        return bool(self._slow.hung or self._beside.hung)
 
     async def answer(self, live: Live, payload: Payload, *, key: str | None, version: str | None = None) -> Served:
         """Answer the rows of a request and record it; where a canary cannot, the champion does, in the role ``fallback``.
@@ -99,7 +105,7 @@ class Inference:
 
         Raises:
             Problem: 400 the rows are not what the model takes; 404 there is no such version; 413 too many rows;
-                500 the model raised; 503 too many wait for it.
+                500 the model raised; 503 too many wait for it; 504 it did not answer in time.
         """
         if payload.rows > self._settings.max_rows:
             limit = self._settings.max_rows
@@ -199,7 +205,11 @@ class Inference:
             if predictor.seconds * len(request.ids) ** 0.5 < INLINE_SECONDS:
                 answer = predictor.predict(values)
             else:
-                answer = await self._call_slow(predictor, values)
+                answer = await self._slow.call(predictor, values)
+        except Hung as hung:
+            self._record(request, predictor, role, "error", values=values, error=hung.message)
+            hung.details |= {"id": request.ids[0], "version": predictor.version}
+            raise
         except Problem:
             raise
         except (Exception, SystemExit) as error:
@@ -215,15 +225,6 @@ class Inference:
             ) from error
         self._record(request, predictor, role, "ok", values=values, answer=answer)
         return answer
-
-    async def _call_slow(self, predictor: Predictor, values: Columns) -> Answer:
-        if self._waiting >= MAX_WAITING:
-            raise Problem(503, "too many requests wait for this model", headers=((b"retry-after", b"1"),))
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._slow, predictor.predict, values)
-        finally:
-            self._waiting -= 1
 
     def _record(
         self,
@@ -266,14 +267,13 @@ class Inference:
             metrics.shadow_dropped(request.endpoint)
 
     async def _run_shadow(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             request, predictor, columns = await self._shadow.get()
             start = time.perf_counter()
             values: Columns | None = None
             try:
                 values = self._shadow_values(predictor, columns)
-                answer = await loop.run_in_executor(self._shadow_thread, predictor.predict, values)
+                answer = await self._beside.call(predictor, values)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a shadow may fail in any way; it is counted
                 said = f"{type(error).__name__}: {error}"[:500]
                 self._record(request, predictor, "shadow", "error", values=values, error=said, start=start)

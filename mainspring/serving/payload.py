@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from mainspring.versioning.signature import POLARS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mainspring.versioning.signature import ColumnType, Signature
+    from mainspring.versioning.signature import ColumnType, DType, Signature
 
 Columns = dict[str, list[Any]]
 
@@ -60,7 +61,7 @@ def positions(width: int) -> list[str]:
 
 
 def decode(body: bytes, kind: type) -> Any:
-    """Decode JSON.
+    """Decode JSON. A bare ``NaN``, which many clients write for a missing number, is null.
 
     Raises:
         Problem: 400, it is not JSON, not of that structure, or nested too deep.
@@ -70,9 +71,24 @@ def decode(body: bytes, kind: type) -> Any:
     except msgspec.ValidationError as error:
         raise Problem(400, f"the request has another structure than expected: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if b"NaN" in body or b"Infinity" in body:
+            return _with_constants(body, kind)
         raise Problem(400, f"the request is not JSON: {error}") from None
     except (RecursionError, ValueError) as error:
         raise Problem(400, f"the request cannot be read: {error}") from None
+
+
+def _with_constants(body: bytes, kind: type) -> Any:
+    def constant(name: str) -> None:
+        if name != "NaN":
+            raise Problem(400, f"the request is not JSON: {name} is no number there", hint="send a number, or null")
+
+    try:
+        return msgspec.convert(json.loads(body, parse_constant=constant), kind)
+    except msgspec.ValidationError as error:
+        raise Problem(400, f"the request has another structure than expected: {error}") from None
+    except (RecursionError, ValueError) as error:
+        raise Problem(400, f"the request is not JSON: {error}") from None
 
 
 def from_rows(rows: list[Any], names: Sequence[str] | None) -> tuple[Columns, bool]:
@@ -88,6 +104,8 @@ def from_rows(rows: list[Any], names: Sequence[str] | None) -> tuple[Columns, bo
         return _from_records(rows), False
     if kinds == {list}:
         width = len(names) if names is not None else len(rows[0])
+        if not width:
+            raise Problem(400, "the rows have no columns")
         for index, row in enumerate(rows):
             if len(row) != width:
                 raise Problem(400, f"row {index} has {len(row)} values instead of {width}", row=index)
@@ -101,6 +119,8 @@ def from_rows(rows: list[Any], names: Sequence[str] | None) -> tuple[Columns, bo
 
 def _from_records(rows: list[dict[str, Any]]) -> Columns:
     names = rows[0].keys()
+    if not names:
+        raise Problem(400, "the rows have no columns")
     for index, row in enumerate(rows):
         if row.keys() != names:
             odd = sorted(names ^ row.keys())[0]
@@ -144,7 +164,8 @@ class Reader:
         self.names = [column.name for column in signature.inputs]
         self._known = frozenset(self.names)
         self._checks = [(column, _READERS[column.dtype]) for column in signature.inputs]
-        self.schema = {column.name: POLARS[column.dtype] for column in signature.inputs}
+        self.schema: dict[str, pl.DataType] = {column.name: POLARS[column.dtype] for column in signature.inputs}
+        self.kinds: dict[str, DType] = {column.name: column.dtype for column in signature.inputs}
 
     def read(self, columns: Columns) -> Columns:
         """Return the inputs in order, as values of their types.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mainspring.serving import segments
+from mainspring.serving.answered import SCHEMA
 from mainspring.serving.labels import SCHEMA as LABEL_SCHEMA
-from mainspring.serving.recorder import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,8 @@ def predictions(
 def labels(
     workspace: Workspace, endpoint: str, *, arrived_since: int | None = None, strict: bool = False
 ) -> pl.DataFrame:
-    """Return the latest label of every prediction: ``prediction_id``, ``at`` (ms UTC), ``truth`` (class index or value).
+    """Return the latest label of every prediction: ``prediction_id``, ``at`` (ms UTC), ``truth`` (class index or value),
+    ``received_at`` (``at`` again where whoever sent the label did not say when it became known).
 
     Labels of unknown predictions are there as well: these may come later, out of another worker's buffer.
     """
@@ -77,7 +78,7 @@ def labels(
     if found is None:
         found = pl.DataFrame(schema=LABEL_SCHEMA)
     newest = found.sort("at", "received_at").unique("prediction_id", keep="last", maintain_order=True)
-    return newest.select("prediction_id", "at", "truth")
+    return newest.select("prediction_id", "at", "truth", "received_at")
 
 
 def labelled(
@@ -107,7 +108,8 @@ def labelled(
         columns=asked,
         strict=strict,
     )
-    truth = labels(workspace, endpoint, arrived_since=arrived_since, strict=strict).rename({"at": "labelled_at"})
+    known = labels(workspace, endpoint, arrived_since=arrived_since, strict=strict)
+    truth = known.drop("received_at").rename({"at": "labelled_at"})
     if known_at is not None:
         truth = truth.filter(pl.col("labelled_at") <= known_at)
     return answered.filter(pl.col("status") == "ok").join(truth, on="prediction_id", how="inner", maintain_order="left")

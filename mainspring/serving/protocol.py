@@ -1,4 +1,4 @@
-"""The Open Inference Protocol V2 over JSON: tensors in, tensors out."""
+"""The Open Inference Protocol V2: tensors in, tensors out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mainspring.serving import tensors
 from mainspring.serving.payload import Columns, Payload, decode, positions
 from mainspring.serving.problem import Problem
 
@@ -32,7 +33,7 @@ class Tensor(msgspec.Struct, frozen=True):
     name: str
     shape: list[int]
     datatype: str
-    data: list[Any]
+    data: list[Any] | msgspec.UnsetType = msgspec.UNSET
     parameters: dict[str, Any] | None = None
 
 
@@ -52,13 +53,16 @@ class InferRequest(msgspec.Struct, frozen=True):
     outputs: list[Wanted] | None = None
 
 
-def parse(body: bytes) -> tuple[Payload, InferRequest]:
+def parse(body: bytes, json_length: bytes | None = None) -> tuple[Payload, InferRequest]:
     """Return the rows of a request: one tensor a column, or one matrix with all columns in the signature's order.
+
+    ``json_length`` is the header that says that binary tensors follow the JSON.
 
     Raises:
         Problem: 400, naming the tensor and what is wrong with it.
     """
-    request: InferRequest = decode(body, InferRequest)
+    head, tail = tensors.divide(body, json_length)
+    request: InferRequest = _whole(decode(head, InferRequest), tail)
     if not request.inputs:
         raise Problem(400, "'inputs' holds no tensor")
     matrix = len(request.inputs) == 1 and len(request.inputs[0].shape) == 2 and request.inputs[0].shape[1] != 1
@@ -78,9 +82,35 @@ def parse(body: bytes) -> tuple[Payload, InferRequest]:
     return payload, request
 
 
-def _by_name(tensors: list[Tensor]) -> Columns:
+def _whole(request: InferRequest, tail: memoryview) -> InferRequest:
+    """Return a request with all values in their tensors."""
+    whole, start = [], 0
+    for tensor in request.inputs:
+        size = tensors.size(tensor.name, tensor.parameters)
+        if size is not None:
+            if tensor.data is not msgspec.UNSET or start + size > len(tail):
+                raise Problem(400, f"the tensor '{tensor.name}' has other data than it says", column=tensor.name)
+            data = tensors.unpack(tensor.name, tensor.datatype, tail[start : start + size])
+            tensor = msgspec.structs.replace(tensor, data=data)
+            start += size
+        elif tensor.data is msgspec.UNSET:
+            raise Problem(400, f"the tensor '{tensor.name}' has no data", column=tensor.name)
+        whole.append(tensor)
+    if start != len(tail):
+        raise Problem(400, f"{len(tail) - start} bytes after the JSON belong to no tensor")
+    return msgspec.structs.replace(request, inputs=whole)
+
+
+def binary_outputs(request: InferRequest) -> set[str]:
+    """Return the names of the outputs that the client wants as binary data."""
+    every = bool((request.parameters or {}).get("binary_data_output"))
+    wanted = request.outputs or [Wanted("label"), Wanted("score")]
+    return {output.name for output in wanted if (output.parameters or {}).get("binary_data", every)}
+
+
+def _by_name(given: list[Tensor]) -> Columns:
     columns: Columns = {}
-    for tensor in tensors:
+    for tensor in given:
         if tensor.name in columns:
             raise Problem(400, f"the tensor '{tensor.name}' occurs twice", column=tensor.name)
         if len(tensor.shape) > 2 or (len(tensor.shape) == 2 and tensor.shape[1] != 1) or not tensor.shape:
@@ -90,10 +120,10 @@ def _by_name(tensors: list[Tensor]) -> Columns:
                 column=tensor.name,
             )
         columns[tensor.name] = _values(tensor)
-        if len(columns[tensor.name]) != tensors[0].shape[0]:
+        if len(columns[tensor.name]) != given[0].shape[0]:
             raise Problem(
                 400,
-                f"the tensor '{tensor.name}' has {tensor.shape[0]} rows, '{tensors[0].name}' has {tensors[0].shape[0]}",
+                f"the tensor '{tensor.name}' has {tensor.shape[0]} rows, '{given[0].name}' has {given[0].shape[0]}",
                 column=tensor.name,
             )
     return columns
@@ -110,7 +140,7 @@ def _values(tensor: Tensor) -> list[Any]:
         raise Problem(
             400, f"the tensor '{tensor.name}' has the unknown datatype '{tensor.datatype}'", column=tensor.name
         )
-    values = tensor.data
+    values = list(tensor.data or ())
     for _ in tensor.shape[1:]:
         if not (values and isinstance(values[0], list)):
             break

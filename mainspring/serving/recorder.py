@@ -1,7 +1,8 @@
 """What was answered, kept: predictions buffered by each worker and written as Parquet segments.
 
-A worker that is killed outright (kill -9, power) loses at most what it answered since its last flush: the predictions of
-half a second, or 5000 rows. A worker that is stopped loses none. Labels are not buffered: see ``labels``.
+What was answered is in a journal before the answer leaves, so a worker that is killed outright (kill -9) loses none: who
+comes after it writes what it left. Only a machine that goes down whole loses, at most, what was answered since the last
+flush: half a second, or 5000 rows. Labels are not buffered: see ``labels``.
 """
 
 from __future__ import annotations
@@ -9,48 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-import polars as pl
+from typing import TYPE_CHECKING
 
 from mainspring.base.errors import StorageError
 from mainspring.serving import segments
+from mainspring.serving.answered import frame_of, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mainspring.serving.payload import Columns, Reader
-    from mainspring.serving.predictor import Answer
+    from mainspring.serving.answered import Record
+    from mainspring.serving.journal import Journal
     from mainspring.store.workspace import Workspace
 
-Status = Literal["ok", "error", "invalid"]
 log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.5
 FLUSH_ROWS = 5_000
 CAPACITY = 50_000
 """Rows kept in memory while the disk refuses them; beyond that the newest are dropped and counted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """The rows of one request and what was answered."""
-
-    endpoint: str
-    version: str
-    role: str
-    status: Status
-    ids: list[str]
-    at: int
-    event_times: list[int] | None
-    key: str | list[str]
-    latency_ms: float
-    answer: Answer | None = None
-    reader: Reader | None = None
-    columns: Columns | None = None
-    error: str | None = None
 
 
 class Recorder:
@@ -61,10 +39,12 @@ class Recorder:
         workspace: Workspace,
         writer: str,
         *,
+        journal: Journal | None = None,
         dropped: Callable[[str, int], None] = lambda endpoint, rows: None,  # noqa: ARG005 - names of the interface
     ) -> None:
         self._workspace = workspace
         self._writer = writer
+        self._journal = journal
         self._dropped = dropped
         self._waiting: list[Record] = []
         self._rows = 0
@@ -86,6 +66,8 @@ class Recorder:
             return
         self._waiting.append(record)
         self._rows += rows
+        if self._journal is not None:
+            self._journal.append(record)
         if self._rows >= FLUSH_ROWS and not self._failing:
             self._wake.set()
 
@@ -97,6 +79,8 @@ class Recorder:
         await self.flush()
         for record in self._waiting:
             self._dropped(record.endpoint, len(record.ids))
+        if self._journal is not None:
+            self._journal.close(keep=bool(self._waiting))
         self._thread.shutdown()
 
     async def _run(self) -> None:
@@ -118,11 +102,11 @@ class Recorder:
         taken, self._waiting = self._waiting, []
         if not taken:
             return
-        groups: dict[tuple[str, str, str], list[Record]] = {}
-        for record in taken:
-            groups.setdefault((record.endpoint, record.version, segments.hour(record.at)), []).append(record)
+        sealed = self._journal.seal() if self._journal is not None and not self._failing else []
         loop = asyncio.get_running_loop()
-        refused = await loop.run_in_executor(self._thread, self._write, list(groups.values()))
+        refused = await loop.run_in_executor(self._thread, self._write, grouped(taken))
+        if self._journal is not None and not refused:
+            self._journal.forget(sealed)
         self._rows -= sum(len(record.ids) for record in taken) - sum(len(record.ids) for record in refused)
         self._waiting[:0] = refused
 
@@ -145,56 +129,3 @@ class Recorder:
             log.warning("predictions are recorded again")
         self._failing = said is not None
         return refused
-
-
-def frame_of(records: list[Record]) -> pl.DataFrame:
-    """Return records of one endpoint and version as rows of a segment."""
-    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
-    for record in records:
-        rows = len(record.ids)
-        columns["prediction_id"] += record.ids
-        columns["event_time"] += record.event_times or [record.at] * rows
-        for name in ("at", "version", "role", "status", "latency_ms", "error"):
-            columns[name] += [getattr(record, name)] * rows
-        columns["key"] += record.key if isinstance(record.key, list) else [record.key] * rows
-        _add_answer(columns, record.answer, rows)
-    frame = pl.DataFrame(columns, schema=SCHEMA)
-    if frame["scores"].null_count() == len(frame):
-        frame = frame.drop("scores")
-    reader = next((record.reader for record in records if record.reader is not None), None)
-    return frame if reader is None else frame.hstack(_inputs(records, reader))
-
-
-SCHEMA: dict[str, pl.DataType] = {
-    "prediction_id": pl.String(),
-    "at": pl.Int64(),
-    "event_time": pl.Int64(),
-    "version": pl.String(),
-    "role": pl.String(),
-    "status": pl.String(),
-    "score": pl.Float64(),
-    "label": pl.Float64(),
-    "latency_ms": pl.Float64(),
-    "key": pl.String(),
-    "error": pl.String(),
-    "scores": pl.List(pl.Float64()),
-}
-
-
-def _add_answer(columns: dict[str, list[Any]], answer: Answer | None, rows: int) -> None:
-    if answer is None:
-        for name in ("score", "label", "scores"):
-            columns[name] += [None] * rows
-        return
-    multiclass = answer.score.ndim == 2
-    columns["score"] += (np.max(answer.score, axis=1) if multiclass else answer.score).tolist()
-    columns["label"] += answer.label.tolist()
-    columns["scores"] += answer.score.tolist() if multiclass else [None] * rows
-
-
-def _inputs(records: list[Record], reader: Reader) -> list[pl.Series]:
-    inputs: dict[str, list[Any]] = {name: [] for name in reader.names}
-    for record in records:
-        for name, values in inputs.items():
-            values += [None] * len(record.ids) if record.columns is None else record.columns[name]
-    return [pl.Series(f"input.{name}", values, dtype=reader.schema[name]) for name, values in inputs.items()]

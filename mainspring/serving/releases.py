@@ -143,7 +143,7 @@ def advance(workspace: Workspace) -> list[Release]:
 def _advance(workspace: Workspace, held: Release) -> Release | None:
     judgement = _judge(workspace, held)
     if judgement.decision == "wait":
-        return None
+        return _note_undecided(workspace, held, judgement) if judgement.undecided else None
     with workspace.database.write() as connection:
         records.lock(connection, held.endpoint)
         now_held = records.select_releases(connection, held.endpoint, version=held.version, states=(held.state,))
@@ -162,6 +162,24 @@ def _advance(workspace: Workspace, held: Release) -> Release | None:
     publish(workspace, held.endpoint)
     align(workspace, held.endpoint, evidence=changed.evidence)
     log.warning("%s@%s: %s (%s)", held.endpoint, held.version, changed.state, judgement.reason)
+    return changed
+
+
+def _note_undecided(workspace: Workspace, held: Release, judgement: Judgement) -> Release | None:
+    """Record, once a phase, that patience ran out without an answer; the release goes on."""
+    *before, phase = held.evidence["phases"]
+    if "undecided" in phase:
+        return None
+    phases = [*before, phase | {"undecided": msgspec.to_builtins(judgement)}]
+    changed = msgspec.structs.replace(held, updated_at=now(), evidence=held.evidence | {"phases": phases})
+    with workspace.database.write() as connection:
+        records.lock(connection, held.endpoint)
+        if not any(
+            row.id == held.id for row in records.select_releases(connection, held.endpoint, states=(held.state,))
+        ):
+            return None
+        records.update_release(connection, changed)
+    log.warning("%s@%s: %s (%s)", held.endpoint, held.version, held.state, judgement.reason)
     return changed
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 PREDICTIONS = "predictions"
 LABELS = "labels"
+MERGED = "merged-"
+"""How the names of segments begin that stand for others, and where their footers name these."""
+REPLACES = "mainspring.replaces"
 _HOUR = "%Y%m%d%H"
 
 
@@ -48,20 +55,46 @@ def write(root: Path, frame: pl.DataFrame, *, at: int, writer: str) -> Path:
         StorageError: the disk is full or cannot be written.
     """
     path = root / hour(at) / f"{writer}-{new_id()}.parquet"
+    content = BytesIO()  # written by us, so that what the disk says is not told in the words of polars
+    frame.write_parquet(content, compression="zstd", compression_level=1)
     with staged(path) as temporary, temporary.open("wb") as file:
-        frame.write_parquet(file, compression="zstd", compression_level=1)
+        file.write(content.getbuffer())
     return path
 
 
 def paths(root: Path, *, arrived_since: int | None = None) -> list[Path]:
-    """Return the finished segments, oldest hour first, leaving out hours wholly before ``arrived_since``."""
+    """Return the finished segments, oldest hour first, without those that a merged one stands for.
+
+    Hours wholly before ``arrived_since`` are left out.
+    """
     first = "" if arrived_since is None else hour(arrived_since)
-    return [
-        path
-        for inside in sorted(root.glob("[0-9]*"))
-        if inside.name >= first
-        for path in sorted(inside.glob("[!.]*.parquet"))
-    ]
+    found = []
+    for inside in sorted(root.glob("[0-9]*")):
+        if inside.name >= first:
+            held = names(inside)
+            gone = replaced(inside, held) if len(held) > 1 else set()
+            found += [inside / name for name in held if name not in gone]
+    return found
+
+
+def names(inside: Path) -> list[str]:
+    """Return the names of an hour's finished segments."""
+    return sorted(path.name for path in inside.glob("[!.]*.parquet"))
+
+
+def replaced(inside: Path, held: Iterable[str]) -> set[str]:
+    """Return the names of segments that the merged ones among ``held`` stand for. A damaged one stands for none."""
+    gone: set[str] = set()
+    for name in held:
+        if name.startswith(MERGED):
+            with suppress(pl.exceptions.PolarsError, OSError, ValueError):
+                gone |= _stands_for(inside / name)
+    return gone
+
+
+@lru_cache(maxsize=4096)
+def _stands_for(path: Path) -> frozenset[str]:
+    return frozenset(json.loads(pl.read_parquet_metadata(path).get(REPLACES, "[]")))
 
 
 def read(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -12,11 +15,15 @@ import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mainspring.store.workspace import Workspace
 
 _POLL_SECONDS = 0.02
+_STARTING_SECONDS = 300.0
+JOURNAL = ".journal"
+READY, BEAT, HUNG = "ready", "alive", "hung"
+"""What workers say to their supervisor: that they answer, every second that they live, and that a model hung."""
+BEAT_SECONDS = 1.0
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
 
 
@@ -48,6 +55,14 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
 def folder(workspace: Workspace) -> Path:
     """Return where servers leave word."""
     return workspace.state / "servers"
+
+
+def memory(id: str) -> Path:
+    """Return the folder of what a server's processes share: in memory where there is such a place, since the pages of a
+    mapped file kill whoever touches them when the disk is full."""
+    shared = Path("/dev/shm")  # noqa: S108 - the folder below it has an unguessable name and is ours alone
+    root = shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
+    return root / f"mainspring-{id}"
 
 
 def announce(home: Path, *, host: str, port: int, workers: int) -> Server:
@@ -101,11 +116,35 @@ def wait_for(workspace: Workspace, endpoint: str, generation: int, *, seconds: f
         time.sleep(_POLL_SECONDS)
 
 
-def sweep(workspace: Workspace) -> None:
-    """Remove what servers that are gone left behind."""
+def sweep(workspace: Workspace, heir: Path) -> None:
+    """Remove what servers that are gone left behind; journals of predictions go to the ``heir``, another server's folder."""
     for home, server in _known(workspace):
-        if server is None or not _alive(server):
-            shutil.rmtree(home, ignore_errors=True)
+        if home == heir or (_alive(server) if server is not None else _young(home)):
+            continue
+        for journal in home.glob(f"*{JOURNAL}"):
+            with contextlib.suppress(FileNotFoundError):
+                journal.rename(heir / journal.name)
+        leave(home)
+
+
+def leave(home: Path) -> None:
+    """Remove what a server left, but not the journals of predictions that are in no segment yet."""
+    forget(home)
+    if not any(home.glob(f"*{JOURNAL}")):
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def forget(home: Path) -> None:
+    """Remove what the processes of a server shared."""
+    shutil.rmtree(memory(home.name), ignore_errors=True)
+
+
+def _young(home: Path) -> bool:
+    """Say whether a server without a word of its own may be one that is just starting."""
+    try:
+        return time.time() - home.stat().st_mtime < _STARTING_SECONDS
+    except FileNotFoundError:
+        return True
 
 
 def _known(workspace: Workspace) -> Iterator[tuple[Path, Server | None]]:

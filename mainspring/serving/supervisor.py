@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -15,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from mainspring.base.clock import milliseconds
 from mainspring.base.errors import MainspringError, StorageError, UsageError
+from mainspring.base.files import disk_error
 from mainspring.base.ids import new_id
 from mainspring.serving import servers
 from mainspring.serving.admission import check_bind
+from mainspring.serving.journal import recover
 from mainspring.serving.publication import reconcile
 from mainspring.serving.worker import bind
 
@@ -34,6 +36,8 @@ _STOP_SECONDS = 25.0
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 10.0
 _SETTLED_SECONDS = 30.0
+_SILENT_SECONDS = 5.0
+"""How much longer than a model may take a worker may show no sign of life."""
 _ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -64,16 +68,17 @@ def serve(
     check_bind(host)
     with contextlib.closing(_reserve(host, port)) as reserved:
         _heal(workspace)
-        servers.sweep(workspace)
-        home = servers.folder(workspace) / new_id()
-        (home / "metrics").mkdir(parents=True, mode=0o700)
+        home = _home(workspace)
         try:
+            servers.sweep(workspace, home)
+            _recover(workspace, home)
             supervisor = Supervisor(
                 workspace, home, host, reserved.getsockname()[1], workers or _processors(), guard=guard
             )
             asyncio.run(supervisor.run())
         finally:
-            shutil.rmtree(home, ignore_errors=True)
+            _recover(workspace, home)
+            servers.leave(home)
 
 
 def _processors() -> int:
@@ -95,6 +100,27 @@ def _reserve(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _home(workspace: Workspace) -> Path:
+    home = servers.folder(workspace) / new_id()
+    try:
+        home.mkdir(parents=True, mode=0o700)
+        servers.memory(home.name).mkdir(mode=0o700)
+    except OSError as error:
+        raise disk_error(error, home) from error
+    return home
+
+
+def _recover(workspace: Workspace, home: Path) -> None:
+    """Write what workers that were killed had answered; the workers of this server do not run now."""
+    try:
+        rows = recover(workspace, home.glob(f"*{servers.JOURNAL}"), writer=home.name[-8:])
+    except (MainspringError, OSError) as error:
+        log.error("predictions of a server that was killed wait in %s: %s", home, error)
+        return
+    if rows:
+        log.warning("%d predictions of workers that were killed were written from their journals", rows)
+
+
 def _heal(workspace: Workspace) -> None:
     try:
         reconcile(workspace)
@@ -108,12 +134,16 @@ class Supervisor:
     def __init__(self, workspace: Workspace, home: Path, host: str, port: int, workers: int, *, guard: bool) -> None:
         self._workspace = workspace
         self._home = home
+        self._shared = servers.memory(home.name)
         self._host = host
         self._port = port
         self._workers = workers
         self._guard = guard
+        self._silence = milliseconds(workspace.settings.serving.timeout) / 1000 + _SILENT_SECONDS
         self._stopping = asyncio.Event()
         self._processes: set[asyncio.subprocess.Process] = set()
+        self._turn = asyncio.Lock()
+        self._renewals: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Start everything, tell that it listens, and wait for the end."""
@@ -144,6 +174,7 @@ class Supervisor:
         await asyncio.wait({stopping, everybody}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if self._stopping.is_set():
             everybody.cancel()
+            await asyncio.gather(everybody, return_exceptions=True)
             return False
         stopping.cancel()
         if everybody.done() and all(everybody.result()):
@@ -152,20 +183,18 @@ class Supervisor:
 
     async def _keep(self, command: list[str], ready: asyncio.Future[bool]) -> None:
         delay = _FIRST_DELAY
-        environment = os.environ | _ONE_THREAD | {"PROMETHEUS_MULTIPROC_DIR": str(self._home / "metrics")}
+        environment = os.environ | _ONE_THREAD | {"PROMETHEUS_MULTIPROC_DIR": str(self._shared)}
+        back = asyncio.Event()
         while not self._stopping.is_set():
             start = time.monotonic()
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment
             )
             self._processes.add(process)
-            if process.stdout is not None:
-                said = await process.stdout.readline()
-                if not ready.done():
-                    ready.set_result(said == b"ready\n")
+            await self._listen(process, ready, back)
             code = await process.wait()
             self._processes.discard(process)
-            mark_process_dead(process.pid, str(self._home / "metrics"))  # type: ignore[no-untyped-call] # has no types
+            mark_process_dead(process.pid, str(self._shared))  # type: ignore[no-untyped-call] # has no types
             if self._stopping.is_set():
                 return
             if time.monotonic() - start > _SETTLED_SECONDS:
@@ -176,8 +205,55 @@ class Supervisor:
                     await self._stopping.wait()
             delay = min(2 * delay, _LONGEST_DELAY)
 
+    async def _listen(
+        self, process: asyncio.subprocess.Process, ready: asyncio.Future[bool], back: asyncio.Event
+    ) -> None:
+        """Hear what a process says until it ends; a worker that falls silent hangs as a whole, and is killed."""
+        assert process.stdout is not None
+        silence: float | None = None
+        renewed = False
+        while True:
+            try:
+                async with asyncio.timeout(silence):
+                    word = (await process.stdout.readline()).decode(errors="replace").strip("\n")
+            except TimeoutError:
+                log.error("worker process %d showed no sign of life for %g s and is killed", process.pid, self._silence)
+                silence = None
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                continue
+            if not word:
+                break
+            if word == servers.READY:
+                silence = self._silence
+                back.set()
+                if not ready.done():
+                    ready.set_result(True)
+            elif word == servers.HUNG and not renewed:
+                renewed = True
+                renewal = asyncio.get_running_loop().create_task(self._renew(process, back))
+                self._renewals.add(renewal)
+                renewal.add_done_callback(self._renewals.discard)
+        if not ready.done():
+            ready.set_result(False)
+
+    async def _renew(self, process: asyncio.subprocess.Process, back: asyncio.Event) -> None:
+        """Replace a worker in which a model hangs: it finishes what it was asked. One at a time, so that others answer."""
+        async with self._turn:
+            if process.returncode is not None:
+                return
+            back.clear()
+            log.error("a model hangs in worker process %d, which is replaced", process.pid)
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(START_SECONDS):
+                    await back.wait()
+
     async def _stop(self, kept: list[asyncio.Task[None]]) -> None:
         """Ask all processes to stop, wait, and end those that do not."""
+        for renewal in self._renewals:
+            renewal.cancel()
         for process in self._processes:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()

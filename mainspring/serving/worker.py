@@ -1,7 +1,7 @@
 """A worker process of the prediction server: ``python -m mainspring.serving.worker``, started by the supervisor.
 
-It says ``ready`` on its standard output when it answers, stops cleanly on SIGTERM, and also when its standard input
-ends, that is, when the supervisor is gone.
+It says on its standard output when it answers, that it lives, and when a model hung in it. It stops cleanly on SIGTERM,
+and also when its standard input ends, that is, when the supervisor is gone.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
+import resource
 import signal
 import socket
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +23,14 @@ import uvicorn
 import uvloop
 
 from mainspring.base import logs
+from mainspring.base.errors import MainspringError
 from mainspring.serving import metrics, servers
 from mainspring.serving.admission import TOKEN_VARIABLE, Admission
 from mainspring.serving.application import Application
 from mainspring.serving.connection import Connection
 from mainspring.serving.endpoints import Endpoints
 from mainspring.serving.inference import Inference
+from mainspring.serving.journal import Journal, recover
 from mainspring.serving.labels import LabelWriter
 from mainspring.serving.recorder import Recorder
 from mainspring.store.workspace import Workspace
@@ -35,9 +38,15 @@ from mainspring.store.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+log = logging.getLogger("mainspring.serving.worker")
+
 GRACE_SECONDS = 10
+LEAVE_SECONDS = 0.5
+"""How long a caller who says nothing keeps the server from closing."""
 KEEP_ALIVE_SECONDS = 65
 _LAST_CALL_SECONDS = 20.0
+MOST_FILES = 65_536
+"""Open files, so callers at once, where the machine allows as many; a shell's usual 1024 are soon taken by slow ones."""
 _BACKLOG = 2048
 
 
@@ -60,8 +69,11 @@ class Worker:
         settings = workspace.settings.serving
         writer = f"{home.name[-8:]}.{index}"
         self.endpoints = Endpoints(workspace, name, changed=self._tell)
-        self.recorder = Recorder(workspace, writer, dropped=metrics.records_dropped)
-        self.inference = Inference(settings, self.recorder)
+        self._workspace = workspace
+        self._writer = writer
+        journal = Journal(home, f"{writer}-{os.getpid()}")
+        self.recorder = Recorder(workspace, writer, journal=journal, dropped=metrics.records_dropped)
+        self.inference = Inference(settings, self.recorder, hung=lambda: _say(servers.HUNG))
         self.labels = LabelWriter(workspace, writer)
         self.application = Application(
             self.endpoints,
@@ -88,10 +100,11 @@ class Worker:
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
-        loop = asyncio.get_running_loop()
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, setattr, server, "should_exit", True)
-        _follow_supervisor(loop, server)
+            loop.add_signal_handler(number, stopping.set)
+        _follow_supervisor(loop, stopping)
+        await asyncio.to_thread(self._recover)
         self.recorder.start()
         self.inference.start()
         await self.endpoints.settle()
@@ -101,8 +114,9 @@ class Worker:
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
         if server.started:
-            sys.stdout.write("ready\n")
-            sys.stdout.flush()
+            _say(servers.READY)
+        await self._until(stopping, serving)
+        await self._let_go(server)
         await serving
         for task in beside:
             task.cancel()
@@ -111,6 +125,33 @@ class Worker:
         await self.recorder.close()
         await self.labels.close()
         self.endpoints.close()
+
+    async def _until(self, stopping: asyncio.Event, serving: asyncio.Task[None]) -> None:
+        told = asyncio.ensure_future(stopping.wait())
+        await asyncio.wait({told, serving}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+
+    async def _let_go(self, server: HttpServer) -> None:
+        """Take no more callers; answer what is still asked on the connections there are, each of them for the last time."""
+        self.application.leaving = True
+        for listening in server.servers if server.started else ():
+            listening.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                while server.server_state.connections:
+                    await asyncio.sleep(0.01)
+        server.should_exit = True
+
+    def _recover(self) -> None:
+        """Write what the worker before this one had answered when it was killed."""
+        left = self._home.glob(f"{self._writer}-*{servers.JOURNAL}")
+        try:
+            rows = recover(self._workspace, left, writer=self._writer)
+        except (MainspringError, OSError) as error:
+            log.error("predictions of the worker before this one wait in %s: %s", self._home, error)
+        else:
+            if rows:
+                log.warning("%d predictions of the worker before this one were written from its journal", rows)
 
     def _tell(self) -> None:
         names = self.endpoints.live.keys() | self.endpoints.problems.keys()
@@ -128,7 +169,14 @@ class Worker:
         process = psutil.Process()
         while True:
             metrics.memory(str(self._index), process.memory_info().rss)
-            await asyncio.sleep(1)
+            await asyncio.sleep(servers.BEAT_SECONDS)
+            _say(servers.BEAT)
+
+
+def _say(word: str) -> None:
+    """Tell the supervisor; one that is gone has no need to know."""
+    with contextlib.suppress(OSError):
+        os.write(1, f"{word}\n".encode())
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -145,14 +193,14 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _follow_supervisor(loop: asyncio.AbstractEventLoop, server: uvicorn.Server) -> None:
+def _follow_supervisor(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
     """Stop when standard input ends; if the loop hangs, stop anyway."""
 
     def wait() -> None:
         while os.read(0, 1024):
             pass
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(setattr, server, "should_exit", True)
+            loop.call_soon_threadsafe(stopping.set)
         threading.Event().wait(_LAST_CALL_SECONDS)
         os._exit(1)
 
@@ -170,13 +218,24 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
     logs.configure(os.environ.get("MAINSPRING_LOG_LEVEL", "WARNING"))
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # what strangers send is counted, not told line by line
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most if 0 < most < MOST_FILES else MOST_FILES, most))
     workspace = Workspace(arguments.workspace, environment=arguments.environment)
     listener = bind(arguments.host, arguments.port)
 
-    async def run() -> None:
-        await Worker(workspace, arguments.home, arguments.index).run(listener)
+    async def run() -> bool:
+        worker = Worker(workspace, arguments.home, arguments.index)
+        await worker.run(listener)
+        return worker.inference.stuck
 
-    uvloop.run(run())
+    supervisor = os.getppid()
+    hanging = uvloop.run(run())
+    if os.getppid() != supervisor:
+        servers.forget(arguments.home)
+    if hanging:
+        logging.shutdown()
+        os._exit(0)  # all is written; the interpreter would wait for the thread that hangs
 
 
 if __name__ == "__main__":

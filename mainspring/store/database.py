@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import create_engine, event
@@ -18,9 +18,17 @@ from mainspring.store.migrate import ensure_current
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Dialect, Engine
+    from sqlalchemy.pool import PoolProxiedConnection
 
 _BUSY_SECONDS = 30
+
+
+class Direct(NamedTuple):
+    """The driver's own connection, within a transaction."""
+
+    dialect: Dialect
+    connection: PoolProxiedConnection
 
 
 class Database:
@@ -57,6 +65,24 @@ class Database:
         with _translated(self.url), self.engine.connect() as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def direct(self, *, write: bool = False) -> Iterator[Direct]:
+        """Open a transaction as ``read`` and ``write`` do, for statements that are compiled already, at a third of the price."""
+        driver = self.engine.dialect.loaded_dbapi
+        with _translated(self.url):
+            connection = self.engine.raw_connection()
+            try:
+                if self.engine.dialect.name == "sqlite":
+                    _begin(connection.dbapi_connection, writes=write)
+                yield Direct(self.engine.dialect, connection)
+                connection.commit()
+            except driver.DatabaseError as error:
+                if isinstance(error, driver.OperationalError) or _is_damage(error):
+                    raise _explain(str(error), self.url) from error
+                raise
+            finally:
+                connection.close()  # what was not committed is rolled back
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
@@ -77,9 +103,13 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("mainspring_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        _begin(connection.connection.dbapi_connection, writes=writes)
 
     return engine
+
+
+def _begin(connection: Any, *, writes: bool) -> None:
+    connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _to_json(value: object) -> str:
@@ -93,9 +123,13 @@ def _translated(url: str) -> Iterator[None]:
     except (OperationalError, sqlite3.OperationalError) as error:
         raise _explain(str(getattr(error, "orig", None) or error), url) from error
     except DBAPIError as error:
-        if "malformed" in str(error) or "not a database" in str(error):
+        if _is_damage(error):
             raise _explain(str(error.orig), url) from error
         raise
+
+
+def _is_damage(error: Exception) -> bool:
+    return "malformed" in str(error) or "not a database" in str(error)
 
 
 def _explain(said: str, url: str) -> StorageError:

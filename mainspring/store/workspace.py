@@ -60,6 +60,9 @@ class Workspace:
     def database(self) -> Database:
         """The records."""
         self.state.mkdir(parents=True, exist_ok=True)
+        ignored = self.state / ".gitignore"
+        if not ignored.exists():  # a project that `init` did not make may not know that git must not hold this
+            ignored.write_text("*\n", encoding="utf-8")
         return Database(self.settings.state.database or f"sqlite:///{self.state / 'mainspring.db'}")
 
     @cached_property

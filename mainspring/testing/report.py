@@ -99,6 +99,8 @@ def row(verdict: Verdict) -> tuple[str, str, str, str, str]:
     """Return a verdict as cells: check, status, estimate with interval, n, what decides."""
     status = f"{SIGNS[verdict.status]} {verdict.status.replace('_', ' ')}{'' if verdict.required else ' (optional)'}"
     n = "—" if verdict.n is None else str(verdict.n)
+    if "clusters" in verdict.evidence:
+        n += f" in {verdict.evidence['clusters']} clusters"
     if verdict.n_needed is not None:
         n += f", {verdict.n_needed} would decide"
     return verdict.check, status, numbers(verdict), n, verdict.reason

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from mainspring.base.errors import InvalidData, MainspringError
+from mainspring.measures.clustered import ENOUGH_CLUSTERS
 from mainspring.measures.paired import n_needed
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ Status = Literal["pass", "fail", "inconclusive", "not_applicable"]
 Outcome = Literal["pass", "fail", "inconclusive"]
 Interval = tuple[float | None, float | None]
 """Low and high; None is a side that the data do not bound."""
-
-_UNREACHABLE = 1_000_000_000
-_CLOSEST = 1e-6
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +78,12 @@ def against_bound(
         beyond = estimate.low >= high if strict else estimate.low > high
         answers.append("pass" if cleared else "fail" if beyond else "inconclusive")
     status = worst(answers)
+    few = _too_few_clusters(estimate)
+    if few:
+        return of_estimate(check, "inconclusive", estimate, required=required, evidence={**evidence, "reason": few})
     needed = None
     if status == "inconclusive":
-        needed = decisive_n(estimate, min(abs(estimate.value - bound) for bound in (low, high) if bound is not None))
+        needed = n_needed(estimate, min(abs(estimate.value - bound) for bound in (low, high) if bound is not None))
     bounds = {name: bound for name, bound in (("min", low), ("max", high)) if bound is not None}
     told = {"reason": _compared(bounds, status), **bounds, "method": estimate.method}
     return of_estimate(check, status, estimate, n_needed=needed, required=required, evidence={**told, **evidence})
@@ -105,8 +106,27 @@ def of_estimate(
         interval=(finite(estimate.low), finite(estimate.high)),
         n=estimate.n,
         n_needed=n_needed,
-        evidence={"confidence": estimate.confidence, **evidence},
+        evidence={"confidence": estimate.confidence, **_clusters(estimate), **evidence},
         required=required,
+    )
+
+
+def _clusters(estimate: Estimate) -> dict[str, Any]:
+    if estimate.clusters is None:
+        return {}
+    return {
+        "clusters": estimate.clusters,
+        "effective_clusters": round(estimate.effective_clusters or 0.0, 1),
+        "effective_n": round(estimate.effective_n or 0.0, 1),
+    }
+
+
+def _too_few_clusters(estimate: Estimate) -> str | None:
+    if estimate.clusters is None or (estimate.effective_clusters or 0.0) >= ENOUGH_CLUSTERS:
+        return None
+    return (
+        f"{estimate.clusters} clusters, worth {estimate.effective_clusters:.1f} of one size, tell too little of how much "
+        f"clusters differ: {ENOUGH_CLUSTERS} are needed"
     )
 
 
@@ -147,19 +167,6 @@ def worst(statuses: Iterable[Status]) -> Outcome:
     """
     held = set(statuses)
     return "fail" if "fail" in held else "inconclusive" if "inconclusive" in held else "pass"
-
-
-def decisive_n(estimate: Estimate, distance: float) -> int | None:
-    """Return how many rows would decide (90% power) were the truth that far from the bound; None when no number can say.
-
-    >>> from mainspring.measures.estimate import Estimate
-    >>> decisive_n(Estimate(0.5, 0.4, 0.6, 100, "t"), 0.0) is None
-    True
-    """
-    if not math.isfinite(distance) or distance <= estimate.half_width * _CLOSEST:
-        return None
-    needed = n_needed(estimate, distance)
-    return needed if needed is not None and needed <= _UNREACHABLE else None
 
 
 def finite(value: float) -> float | None:

@@ -26,12 +26,13 @@ _logger = logging.getLogger(__name__)
 class Buffer:
     """Points that wait for ``write``, which a background thread calls every second or every 10,000 points.
 
-    Thread-safe. What ``write`` refused keeps waiting and is tried again. A killed process loses what was waiting: at
-    most the points of the last second.
+    ``of`` says in warnings whose points they are. Thread-safe. What ``write`` refused keeps waiting and is tried again. A
+    killed process loses what was waiting: at most the points of the last second.
     """
 
-    def __init__(self, write: Callable[[Sequence[Point]], None]) -> None:
+    def __init__(self, write: Callable[[Sequence[Point]], None], of: str) -> None:
         self._write = write
+        self._of = of
         self.reset()
 
     def reset(self) -> None:
@@ -105,7 +106,7 @@ class Buffer:
                 self.flush()
             except MainspringError as error:
                 if not self._warned:
-                    _logger.warning("metrics wait, because they cannot be written: %s", error.message)
+                    _logger.warning("metrics of %s wait, because they cannot be written: %s", self._of, error.message)
                 self._warned = True
             else:
                 self._warned = False

@@ -73,7 +73,7 @@ class Run:
         self.ended = False
         self._closes_workspace = closes_workspace
         self._params: dict[str, str] = {}
-        self._buffer = Buffer(self._write_points)
+        self._buffer = Buffer(self._write_points, of=f"run {id}")
         OPEN[id] = self
 
     def __repr__(self) -> str:

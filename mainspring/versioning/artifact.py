@@ -14,8 +14,10 @@ import polars as pl
 
 from mainspring.base.errors import Corrupted, InvalidData, Refused
 from mainspring.base.hashing import sha256_file
+from mainspring.versioning.formats.native import Native
 from mainspring.versioning.formats.policy import Policy
 from mainspring.versioning.formats.registry import FORMATS, adapt, format_named, native_format
+from mainspring.versioning.frames import to_container
 from mainspring.versioning.modules import copy_modules, imported_from, pickle_names, project_files
 from mainspring.versioning.probe import read_probe_rows, select_rows, write_probe
 from mainspring.versioning.scoring import Scores, model_task, score_rows
@@ -164,6 +166,7 @@ def pack_model(
     adapted = adapt(model)
     probe = select_rows(rows, signature, lambda frame: _answers(adapted, signature, frame))
     original = _answers(adapted, signature, probe)
+    _check_labels(adapted, signature, probe, original)
     write_probe(folder / "probe.parquet", probe, original)
     _write_manifest(folder, file, signature)
     artifact = load_artifact(folder, trust_pickle=policy.trust_pickle, trusted_types=policy.trusted_types)
@@ -189,6 +192,28 @@ def _answers(model: Any, signature: Signature, frame: pl.DataFrame) -> Scores:
             hint=f"it was called with a {signature.container} table; say Candidate(container=…) as it was fitted with, "
             "and name the features in the order of the fit",
         ) from error
+
+
+def _check_labels(model: Any, signature: Signature, probe: pl.DataFrame, answered: Scores) -> None:
+    """Compare the classes that the likeliest columns stand for with what the model itself decides."""
+    classes = signature.target.classes
+    if not isinstance(model, Native) or model.labels is None or classes is None:
+        return
+    table = to_container(signature.conform(probe), signature.container, signature.categories)
+    names = [classes[int(index)] for index in answered.label]
+    wrong = [(name, said) for name, said in zip(names, model.labels(table), strict=True) if name != said]
+    known = set(classes)
+    odd = [pair for pair in wrong if pair[1] not in known]
+    if odd and not all(type(said) is int and 0 <= said < len(classes) for _, said in odd):
+        raise InvalidData(
+            f"the model decides for {odd[0][1]!r} where its signature says {odd[0][0]!r}: the classes are not the model's",
+            hint="export it with the names of its classes (skl2onnx: options={'zipmap': True})",
+        )
+    if not odd and len(wrong) > 0.05 * len(names):
+        raise InvalidData(
+            f"the model decides for {wrong[0][1]!r} where the likeliest of its classes is {wrong[0][0]!r}",
+            hint="its classes are in another order than those of the target: export it with their names",
+        )
 
 
 def _save(model: Any, folder: Path, policy: Policy) -> str:

@@ -17,8 +17,8 @@ from mainspring.versioning.signature import Task
 class Candidate:
     """A fitted model with the rows it was trained on and rows it has never seen.
 
-    ``container`` says with what kind of table ``model.predict`` is called: the kind it was fitted with. ``train`` and
-    ``holdout`` may be pandas frames; they are kept as polars ones. ``metrics`` are numbers of your own.
+    ``container`` says with what kind of table ``model.predict`` is called: the kind it was fitted with. Unless said, it is
+    the kind of ``train``. Both tables may be pandas frames; they are kept as polars ones. ``metrics`` are numbers of your own.
 
     Raises:
         InvalidData: columns that are not there, an empty table, a model that cannot predict.
@@ -30,11 +30,14 @@ class Candidate:
     features: Sequence[str]
     target: str
     task: Task | None = None
-    container: Container = "polars"
+    container: Container = None  # type: ignore[assignment] # never None once it is made
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what can be checked without calling the model."""
+        if vars(self)["container"] is None:
+            pandas = type(self.train).__module__.partition(".")[0] == "pandas"
+            object.__setattr__(self, "container", "pandas" if pandas else "polars")
         for table in ("train", "holdout"):
             object.__setattr__(self, table, to_polars(getattr(self, table)))
         features = [self.features] if isinstance(self.features, str) else list(self.features)

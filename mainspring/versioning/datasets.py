@@ -153,12 +153,10 @@ def locate(workspace: Workspace, target: str | Path) -> tuple[str, Path]:
     """
     known = known_datasets(workspace)
     if isinstance(target, str) and target in known:
+        _check_inside(workspace, known[target])
         return target, known[target]
     path = _find(workspace, target, known)
-    if not path.is_relative_to(workspace.root) or path == workspace.root or path.is_relative_to(workspace.state):
-        raise UsageError(
-            f"{path} is not inside the workspace {workspace.root}", hint="move it there, or link to it", path=str(path)
-        )
+    _check_inside(workspace, path)
     for name, place in known.items():
         if place == path:
             return name, path
@@ -169,6 +167,13 @@ def locate(workspace: Workspace, target: str | Path) -> tuple[str, Path]:
             dataset=path.stem,
         )
     return path.stem, path
+
+
+def _check_inside(workspace: Workspace, path: Path) -> None:
+    if not path.is_relative_to(workspace.root) or path == workspace.root or path.is_relative_to(workspace.state):
+        raise UsageError(
+            f"{path} is not inside the workspace {workspace.root}", hint="move it there, or link to it", path=str(path)
+        )
 
 
 def _find(workspace: Workspace, target: str | Path, known: dict[str, Path]) -> Path:

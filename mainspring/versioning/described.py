@@ -12,6 +12,7 @@ from mainspring.versioning import snapshot
 from mainspring.versioning.artifact import MANIFEST, Manifest
 from mainspring.versioning.catalogue import get_version
 from mainspring.versioning.materials import is_packed
+from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.records.search import VERSION_TAG
 from mainspring.versioning.registration import stored_signature
 from mainspring.versioning.registry import resolve, versions
@@ -37,6 +38,7 @@ def describe(workspace: Workspace, reference: str) -> dict[str, Any]:
     found = resolve(workspace, reference)
     entry = get_version(workspace, found.model, found.version)
     taken = _snapshot(workspace, found.run_id)
+    makers = version_rows.select_makers(workspace.database, found.model, found.version)
     about = {
         "model": found.model,
         "version": found.version,
@@ -51,6 +53,7 @@ def describe(workspace: Workspace, reference: str) -> dict[str, Any]:
         "run_id": found.run_id,
         "logged_model_id": found.logged_model_id,
         "parent": _parent(workspace, found),
+        "also_made_by": [run for run in makers if run != found.run_id],
         "snapshot_id": taken.id if taken else None,
         "commit": taken.code["commit"] if taken else None,
         "dirty": taken.code["dirty"] if taken else None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import polars as pl
 
 from mainspring.base.errors import InvalidData, did_you_mean
@@ -17,9 +18,9 @@ from mainspring.versioning.evidence import write_evidence
 from mainspring.versioning.formats.native import Native
 from mainspring.versioning.formats.policy import Policy
 from mainspring.versioning.formats.registry import format_of_file
-from mainspring.versioning.frames import Container, to_polars
+from mainspring.versioning.frames import Container, to_container, to_polars
 from mainspring.versioning.materials import policy, trust
-from mainspring.versioning.registration import Prepared, record
+from mainspring.versioning.registration import Prepared, Registered, record
 from mainspring.versioning.scoring import model_task
 from mainspring.versioning.scratch import scratch
 from mainspring.versioning.semver import Bump, check_name, parse_version
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mainspring.store.workspace import Workspace
-    from mainspring.versioning.registry import ModelVersion
 
 
 def register_external(
@@ -46,12 +46,13 @@ def register_external(
     version: str | None = None,
     bump: Bump | None = None,
     actor: str | None = None,
-) -> ModelVersion:
+) -> Registered:
     """Record a model file (skops, LightGBM, XGBoost, ONNX; a pickle only if it is trusted) as a version.
 
     ``sample`` shows what the model takes: its columns but the target are the inputs, in the model's order where the model
     knows it. With ``target`` and ``holdout`` the version gets evidence and metrics; with a target in the sample alone, the
-    sample is the holdout; without, it can be served but not judged.
+    sample is the holdout; without, it can be served but not judged. A file that a version stands for already is that version,
+    as in ``register``; the answer says so.
 
     Raises:
         NotFound, InvalidData: no such file, or no such model in it; rows that do not fit the model.
@@ -74,8 +75,10 @@ def register_external(
             hint=did_you_mean(target, columns) or f"there are {', '.join(columns[:20])}",
         )
     features = _features(model, sample, target)
-    kind = container or _container(model)
     rows = to_polars(holdout) if holdout is not None else sample
+    if isinstance(model, Native) and model.categories:
+        sample, rows = (_categorical(model.categories, table, features) for table in (sample, rows))
+    kind = container or _container(model, sample.select(features).head(2000))
     with scratch(workspace) as folder, _importable(workspace.root):
         prepared = _prepare(workspace, folder, model, features, target, sample, rows, kind, rules)
     return record(
@@ -177,8 +180,49 @@ def _features(model: Any, sample: pl.DataFrame, target: str | None) -> list[str]
     )
 
 
-def _container(model: Any) -> Container:
-    """Names seen at the fit tell a table, none an array; which kind of table, nobody wrote down."""
-    if isinstance(model, Native) or getattr(model, "feature_names_in_", None) is not None:
+def _categorical(categories: list[list[Any]], table: pl.DataFrame, features: list[str]) -> pl.DataFrame:
+    """Return a table whose text columns have the categories that the model knows."""
+    texts = [name for name in features if name in table.columns and not table.schema[name].is_numeric()]
+    texts = [name for name in texts if table.schema[name] != pl.Boolean]
+    named = [known for known in categories if all(isinstance(value, str) for value in known)]
+    if len(named) != len(categories) or len(texts) != len(categories):
+        raise InvalidData(
+            f"the model knows the categories of {len(categories)} columns, and of the sample's columns are text: "
+            f"{', '.join(texts) or 'none'}",
+            hint="give these columns as text in the sample; categories that are no text cannot be matched",
+        )
+    return table.with_columns(
+        pl.col(name).cast(pl.String).cast(pl.Enum(known), strict=False)
+        for name, known in zip(texts, named, strict=True)
+    )
+
+
+def _container(model: Any, rows: pl.DataFrame) -> Container:
+    """Names seen at the fit tell a table, none an array. Which kind of table nobody wrote down: what answers both alike is
+    called with polars."""
+    if isinstance(model, Native):
+        return "pandas" if model.categories else "polars"
+    if not hasattr(model, "n_features_in_"):
         return "polars"
-    return "numpy" if hasattr(model, "n_features_in_") else "polars"
+    if getattr(model, "feature_names_in_", None) is None:
+        return "numpy"
+    answers = {kind: _tried(model, rows, kind) for kind in ("polars", "pandas")}
+    if answers["polars"] is None or answers["pandas"] is None:
+        return "polars" if answers["pandas"] is None else "pandas"
+    if not np.array_equal(answers["polars"], answers["pandas"]):
+        raise InvalidData(
+            "the model answers the same rows otherwise as a polars table than as a pandas one: they hold missing values "
+            "differently",
+            hint="say what it was fitted with: --container pandas, or --container polars",
+        )
+    return "polars"
+
+
+def _tried(model: Any, rows: pl.DataFrame, kind: Literal["polars", "pandas"]) -> np.ndarray | None:
+    """Return what the model says to rows of a kind of table, or None where it cannot."""
+    ask = getattr(model, "predict_proba", None) or getattr(model, "predict", None)
+    try:
+        answer = np.asarray(ask(to_container(rows, kind, {}))) if ask is not None else None
+    except Exception:  # noqa: BLE001 - a model may fail in any way with what it was not fitted with
+        return None
+    return answer if answer is None or answer.dtype == object else np.nan_to_num(answer)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from mainspring.base.clock import now
+from mainspring.base.errors import Conflict
 from mainspring.base.ids import new_id
 from mainspring.store.objects import walk
 from mainspring.versioning import webhooks
@@ -41,6 +42,13 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Any]
 
 
+class Registered(NamedTuple):
+    """A version that stands for what was registered; ``existing`` says that it did before."""
+
+    version: ModelVersion
+    existing: bool
+
+
 def register(
     workspace: Workspace,
     name: str,
@@ -56,8 +64,10 @@ def register(
     """Store a candidate and record it as a model's next version, in development.
 
     The first is 1.0.0; then the minor number grows, the major one when inputs or target changed; or as ``bump`` or
-    ``version`` say. Registering the same candidate of the same run again returns the version that is there. When it
-    returns, everything is durable; on failure no row was written.
+    ``version`` say. A candidate whose bytes (model, signature, profile, training and holdout rows) a version has already is
+    that version, whichever run made it: the version is returned and nothing is written. Archived versions do not count, for
+    their way has ended, and ``bump`` or another ``version`` ask for a new number. When it returns, everything is durable; on
+    failure no row was written.
 
     Raises:
         Refused: storing the model needs trust that the settings do not give.
@@ -94,7 +104,7 @@ def register(
         bump=bump,
         actor=actor or workspace.actor,
         reason=reason,
-    )
+    ).version
 
 
 def record(
@@ -107,23 +117,53 @@ def record(
     bump: Bump | None,
     actor: str,
     reason: str,
-) -> ModelVersion:
-    """Write the row of a version whose objects are stored; whoever races, every version gets a number of its own."""
-    contents = {"run_id": run_id, "artifact": prepared.artifact, "evidence": prepared.evidence}
+) -> Registered:
+    """Write the row of a version whose objects are stored, unless there is one that it equals.
+
+    Whoever races, every version gets a number of its own, and the same bytes get one.
+    """
     while True:
-        same = version_rows.select_version(workspace.database, name, **contents) if run_id is not None else None
-        if same is not None:
-            return as_struct(same, ModelVersion)
         newest, removed = version_rows.highest(workspace.database, name)
+        alike = twins(workspace, name, prepared.artifact, prepared.evidence)
+        same = next((held for held in alike if _stands_for(held, run_id, version, bump)), None)
+        if same is not None:
+            return Registered(same, existing=True)
         chosen = bump or _bump(workspace, newest, prepared.signature)
         number = parse_version(version) if version else _next(newest, removed, chosen)
+        contents = {"run_id": run_id, "artifact": prepared.artifact, "evidence": prepared.evidence}
         row = new_row(name, number, actor) | contents | {"metrics": prepared.metrics}
-        seen = None if newest is None else newest.id
-        with workspace.database.write() as connection:
-            if version_rows.add(connection, row, newest=seen, reason=reason) is not None:
-                webhooks.announce_version(connection, row["id"])
-                break
-    return resolve(workspace, f"{name}@{number}")
+        told = f"{reason}; the bytes are those of {alike[0].version} ({alike[0].stage})" if alike else reason
+        try:
+            written = _write(workspace, row, newest=None if newest is None else newest.id, reason=told)
+        except Conflict:
+            if any(held.version == str(number) for held in twins(workspace, name, row["artifact"], row["evidence"])):
+                continue  # who was quicker registered the same
+            raise
+        if written:
+            return Registered(resolve(workspace, f"{name}@{number}"), existing=False)
+
+
+def _write(workspace: Workspace, row: dict[str, Any], *, newest: str | None, reason: str) -> bool:
+    with workspace.database.write() as connection:
+        if version_rows.add(connection, row, newest=newest, reason=reason) is None:
+            return False
+        webhooks.announce_version(connection, row["id"])
+        return True
+
+
+def twins(workspace: Workspace, name: str, artifact: str, evidence: str | None) -> list[ModelVersion]:
+    """Return the versions of a model with these bytes, the newest first."""
+    rows = version_rows.select_versions(workspace.database, name, artifact=artifact, evidence=evidence)
+    return [as_struct(row, ModelVersion) for row in reversed(rows)]
+
+
+def _stands_for(held: ModelVersion, run_id: str | None, version: str | None, bump: Bump | None) -> bool:
+    """Say whether a version of the same bytes is the one that registering them again means."""
+    if version is not None:
+        return held.version == str(parse_version(version))
+    if run_id is not None and held.run_id == run_id:
+        return True
+    return bump is None and held.stage != "archived"
 
 
 def record_files(

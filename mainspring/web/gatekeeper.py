@@ -23,6 +23,8 @@ _HEADERS = [
     (b"cache-control", b"no-store"),
 ]
 OPEN_PATHS = ("/health",)
+LONGEST_PATH = 255
+"""In bytes; no page has a longer one, and no file system a longer name."""
 
 
 class Gatekeeper:
@@ -64,6 +66,8 @@ class Gatekeeper:
             return 403, "this server does not answer to that Host\n"
         if (origin := headers.get(b"origin")) is not None and _name(origin) not in self.hosts:
             return 403, "requests from that Origin are not taken\n"
+        if not path.isprintable() or len(path.encode()) > LONGEST_PATH:
+            return 404, "there is nothing here\n"
         if self.token_hash is None or path in OPEN_PATHS:
             return None
         scheme, _, token = headers.get(b"authorization", "").partition(" ")
@@ -73,7 +77,10 @@ class Gatekeeper:
 
 
 def _name(address: str) -> str | None:
+    """Return the host that an address names, if it is a plain one: no user, no path, a port that is a number."""
     try:
-        return urlsplit(address).hostname
+        parts = urlsplit(address)
+        plain = address.isprintable() and not parts.path and "@" not in parts.netloc and "\\" not in parts.netloc
+        return parts.hostname if plain and (parts.port is None or parts.port) else None
     except ValueError:
         return None

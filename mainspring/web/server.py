@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from mainspring.base.errors import StorageError
+from mainspring.serving.connection import Connection
 from mainspring.web.app import build
 from mainspring.web.token import establish
 
@@ -30,8 +31,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; ``work`` runs beside it in a thread and stops when its event is set.
 
-    Says ``listening on http://HOST:PORT`` when it answers. On stop, requests in flight are answered and ``work`` comes
-    to the end of what it is doing.
+    Says ``listening on http://HOST:PORT`` when it answers. On stop, requests in flight are answered and ``work`` is
+    waited for.
 
     Raises:
         StorageError: the address cannot be had.
@@ -61,7 +62,9 @@ def serve(
     worker = threading.Thread(target=work, args=(stop,), name="worker")
     config = uvicorn.Config(
         build(workspace, token_hash=token_hash),
-        log_level="warning",
+        http=Connection,
+        ws="none",
+        log_level="error",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,

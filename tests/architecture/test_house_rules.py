@@ -95,8 +95,9 @@ def test_there_are_no_import_exceptions() -> None:
     assert "ignore_imports" not in text
 
 
-def test_the_lock_names_no_host() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements.lowest.lock"])
+def test_the_locks_name_no_host(lock: str) -> None:
+    text = (ROOT / lock).read_text()
     assert "://" not in text
     assert "--hash=sha256:" in text
 

@@ -18,10 +18,11 @@ from mainspring.automation.delivery.ci import write_workflow
 from mainspring.automation.execute import execute
 from mainspring.base.clock import now
 from mainspring.base.ids import new_id
+from mainspring.monitoring import alerts
 from mainspring.reproducibility import records as reproductions
 from mainspring.serving import releases, segments
+from mainspring.serving.answered import SCHEMA as PREDICTIONS
 from mainspring.serving.labels import SCHEMA as LABELS
-from mainspring.serving.recorder import SCHEMA as PREDICTIONS
 from mainspring.store.schema.automation import executions, leases
 from mainspring.store.schema.monitoring import observations
 from mainspring.store.workspace import Workspace
@@ -66,6 +67,11 @@ PROSE = (
 )
 PROSE += "who look again at everything that it is not sure about.\n"
 
+CARD = (
+    "The people it was trained on sort rows themselves; the rows of other places look otherwise, and their answers are "
+    "worth less there. It must not decide anything alone.\n"
+)
+
 RUNBOOK = """\
 # Runbook
 
@@ -88,7 +94,7 @@ FILES = {
     "tests/test_flow.py": "import flow\n",
     "rows.json": '{"name": "rows", "expectations": [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "y"}}]}',
     "README.md": f"# small\n\n{PROSE}",
-    "MODEL_CARD.md": f"# Model card\n\n{PROSE}",
+    "MODEL_CARD.md": f"# Model card\n\n{CARD}",
     "RUNBOOK.md": RUNBOOK,
     "requirements.txt": "mainspring==0.1.0\n",
     ".gitignore": ".mainspring/\n__pycache__/\n",
@@ -162,6 +168,7 @@ def _live(workspace: Workspace) -> None:
     events.conclude(workspace, event, "done", "released", execution_id=done.id, **told)
     _rows(workspace, event.id, done.id, version.version, done.run_id or "")
     answers(workspace, version)
+    alerts.rehearse(workspace)
 
 
 def _rows(workspace: Workspace, event: str, execution: str, version: str, run: str) -> None:

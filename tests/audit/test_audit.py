@@ -20,10 +20,12 @@ from mainspring.audit.sarif import to_sarif
 from mainspring.audit.score import Audit, audit
 from mainspring.base.clock import now
 from mainspring.base.ids import new_id
+from mainspring.base.settings.schema import Channel
 from mainspring.cli import main
+from mainspring.monitoring.channels.delivery import key_of
 from mainspring.store.schema import automation, monitoring, reproducibility, serving, testing, tracking, versioning
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import models
+from mainspring.versioning import data, models
 
 DAY = 86_400_000
 
@@ -144,8 +146,85 @@ TAKEN_AWAY = [
 ]
 
 
+def empty(name: str) -> Callable[[Workspace], None]:
+    return lambda workspace: (workspace.root / name).write_text("", encoding="utf-8")
+
+
+def text(name: str, content: str) -> Callable[[Workspace], None]:
+    return lambda workspace: (workspace.root / name).write_text(content, encoding="utf-8")
+
+
+def copy(source: str, name: str) -> Callable[[Workspace], None]:
+    return lambda workspace: text(name, (workspace.root / source).read_text(encoding="utf-8"))(workspace)
+
+
+def lose_data(workspace: Workspace) -> None:
+    [version] = data.log(workspace, "rows")
+    workspace.objects.path(version.md5).unlink()
+
+
+def forget_the_suite(workspace: Workspace) -> None:
+    """Leave the settings of the run as if the suite had been added after it."""
+    snapshots = versioning.snapshots
+    with workspace.database.read() as connection:
+        config = connection.execute(snapshots.select()).first().config
+    config["settings"]["datasets"]["rows"].pop("suite")
+    write(workspace, update(snapshots).values(config=config))
+
+
+WORKFLOW = ".github/workflows/mainspring.yml"
+LOOKS = monitoring.observations
+SAME = "Look at it, ask around, and decide."
+DRESSED_UP = [
+    ("data-versioned", "missing", lose_data),
+    ("experiments-tracked", "missing", sql(update(tracking.runs).values(status="failed"))),
+    ("tests-pass", "missing", replace("tests/test_flow.py", "import flow", "def test_nothing():\n    assert True")),
+    ("tests-pass", "missing", replace("mainspring.yaml", "{type: metric, metric: roc_auc, min: 0.6}", "{type: latency}")),
+    ("documentation-complete", "missing", empty("README.md")),
+    ("documentation-complete", "missing", text("README.md", "# small\n\n" + "words " * 60)),
+    ("documentation-complete", "missing", copy("README.md", "MODEL_CARD.md")),
+    ("documentation-complete", "missing", replace("MODEL_CARD.md", "# Model card\n", "# Model card\n\n## Limits\n\n## Use\n")),
+    ("ci-cd-configured", "missing", replace(WORKFLOW, "mainspring run", "mainspring run || true")),
+    ("dashboards-live", "missing", sql(delete(LOOKS).where(LOOKS.c.monitor == "performance"))),
+    ("dashboards-live", "stale", sql(update(LOOKS).values(at=now() - 9 * DAY))),
+    ("alerts-configured", "missing", sql(delete(monitoring.alerts))),
+    ("rollback-documented", "missing", text("RUNBOOK.md", "# Runbook\n\n## Roll back\n\n## input-drift\n")),
+    ("rollback-documented", "missing", replace("RUNBOOK.md", "mainspring rollback small", "roll small back")),
+    ("rollback-documented", "missing", replace("RUNBOOK.md", "rollback small", "rollback smaller")),
+    ("ab-or-shadow-ready", "missing", forget("predictions")),
+    ("ab-or-shadow-ready", "missing", sql(update(versioning.model_versions).values(stage="staging"))),
+    ("data-validation", "missing", replace("rows.json", '"kwargs"', '"severity": "warning", "kwargs"')),
+    ("data-validation", "missing", forget_the_suite),
+    ("retraining-triggers", "missing", sql(update(automation.events).values(execution_id=None))),
+    ("feedback-loop", "missing", sql(update(LOOKS).where(LOOKS.c.monitor == "performance").values(status="insufficient_data"))),
+    ("incident-runbooks", "missing", empty("RUNBOOK.md")),
+    ("incident-runbooks", "missing", text("RUNBOOK.md", f"## input-drift\n{SAME}\n## performance\n{SAME}\n")),
+    ("incident-runbooks", "missing", replace("RUNBOOK.md", "## performance", "## underperformance")),
+]  # fmt: skip
+"""What looks as if it were there."""
+
+
+def test_a_drift_monitor_that_decided_long_ago_is_stale(whole: Workspace) -> None:
+    write(whole, update(LOOKS).where(LOOKS.c.monitor == "input-drift").values(at=now() - 9 * DAY))
+    replace("mainspring.yaml", "  performance:", "  scores: {type: prediction_drift}\n  performance:")(whole)
+    row = {"id": new_id(), "monitor": "scores", "at": now(), "status": "insufficient_data", "n": 3, "evidence": {}}
+    write(whole, insert(LOOKS).values(row))
+    assert status(audit(whole, record=False), "drift-monitoring") == "stale"
+
+
+def test_documents_are_dated_by_their_commits(whole: Workspace) -> None:
+    def said() -> str:
+        return next(
+            item.evidence for item in audit(whole, record=False).checklist if item.id == "documentation-complete"
+        )
+
+    assert "commit " in said()
+    (whole.root / "README.md").write_text((whole.root / "README.md").read_text() + "\nOne line more.\n")
+    assert "not committed" in said()
+
+
 @pytest.mark.parametrize(
-    ("item", "becomes", "take"), TAKEN_AWAY, ids=lambda value: value if isinstance(value, str) else ""
+    ("item", "becomes", "take"), [*TAKEN_AWAY, *DRESSED_UP], ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_an_item_without_evidence_is_not_present(
     whole: Workspace, item: str, becomes: str, take: Callable[[Workspace], None]
@@ -161,10 +240,21 @@ def test_a_webhook_counts_when_something_arrived(whole: Workspace) -> None:
     row = {
         "id": new_id(), "monitor": "performance", "kind": "performance", "status": "resolved", "at": now(),
         "resolved_at": now(), "summary": "it fell", "evidence": {},
-        "deliveries": [{"channel": "webhook:12", "event": "firing", "attempts": 1, "delivered_at": now(), "error": None}],
     }  # fmt: skip
-    write(whole, insert(monitoring.alerts).values(row))
+
+    def tried(delivered_at: int | None, url: str = "http://127.0.0.1:9") -> dict[str, object]:
+        key = key_of(Channel(type="webhook", url=url))
+        error = None if delivered_at else "it answered 500"
+        return {"channel": key, "event": "firing", "attempts": 1, "delivered_at": delivered_at, "error": error}
+
+    write(whole, insert(monitoring.alerts).values(**row, deliveries=[tried(now(), "http://127.0.0.1:10")]))
+    assert status(audit(whole, record=False), "alerts-configured") == "missing"
+    write(whole, insert(monitoring.alerts).values(**row | {"id": new_id(), "at": now()}, deliveries=[tried(now())]))
     assert status(audit(whole, record=False), "alerts-configured") == "present"
+    write(whole, insert(monitoring.alerts).values(**row | {"id": new_id(), "at": now()}, deliveries=[tried(None)]))
+    found = audit(whole, record=False)
+    assert status(found, "alerts-configured") == "missing"
+    assert "it answered 500" in next(item.evidence for item in found.checklist if item.id == "alerts-configured")
 
 
 def test_maturity_falls_with_what_is_missing(whole: Workspace) -> None:

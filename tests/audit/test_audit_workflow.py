@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mainspring.audit.workflow import read_workflows
 
 GITHUB = """
@@ -69,3 +71,25 @@ def test_broken_files_say_so(tmp_path: Path) -> None:
         assert not found.runs
     path.write_text("on: push\njobs: {a: {steps: [run, {run: 3}]}, b: none}", encoding="utf-8")
     assert read_workflows(tmp_path)[0].runs == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{run: pytest, continue-on-error: true}",
+        "{run: pytest, if: false}",
+        "{run: 'pytest || true'}",
+        "{run: 'pytest || echo failed'}",
+    ],
+)
+def test_what_may_fail_does_not_count(tmp_path: Path, step: str) -> None:
+    path = github(tmp_path, "mainspring run")
+    path.write_text(path.read_text() + f"      - {step}\n")
+    assert read_workflows(tmp_path)[0].runs == ["the pipeline"]
+    path.write_text(path.read_text().replace("    steps:", "    continue-on-error: true\n    steps:"))
+    assert read_workflows(tmp_path)[0].runs == []
+
+
+def test_what_stops_otherwise_counts(tmp_path: Path) -> None:
+    github(tmp_path, "'pytest || exit 1'")
+    assert read_workflows(tmp_path)[0].runs == ["the tests"]

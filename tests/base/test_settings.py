@@ -119,3 +119,59 @@ def test_the_reference_says_something_of_every_section() -> None:
     text = markdown()
     for heading in ("## checks", "### type: no_regression", "### type: data_drift", "### type: schedule", "## serving"):
         assert heading in text
+
+
+def refused(tmp_path: Path, text: str, **overlays: str) -> SettingsError:
+    (tmp_path / "environments").mkdir(exist_ok=True)
+    (tmp_path / "mainspring.yaml").write_text(text)
+    for name, laid in overlays.items():
+        (tmp_path / "environments" / f"{name}.yaml").write_text(laid)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path / "mainspring.yaml", environment=next(iter(overlays), None))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        ("project: a\nproject: b\n", "mainspring.yaml:2:1: the key 'project' stands here twice", "keep one"),
+        (
+            "project: a\nmodel: {name: m, task: binry}\n",
+            "model.task: 'binry' is not known here",
+            "did you mean 'binary'",
+        ),
+        ("project: a\nmodel: {name: 'm/n'}\n", "mainspring.yaml:2: model.name: 'm/n' is no name", "letters"),
+        (
+            "project: a\nchecks: [{type: metric, metric: auc}]\n",
+            "there is no metric 'auc' here",
+            "did you mean 'roc_auc'",
+        ),
+        ("project: a\nrelease: {canary: {metric: roc_auc}}\n", "there is no metric 'roc_auc' here", "brier"),
+        (
+            "project: a\nmonitors:\n  p: {type: performance, metric: acc}\n",
+            "mainspring.yaml:3: monitors.p.metric",
+            "f1",
+        ),
+        ("project: a\nserving: {timeout: soon}\n", "serving.timeout: 'soon' is not a duration", "30s"),
+    ],
+)
+def test_what_used_to_be_found_out_late_is_said_at_once(tmp_path: Path, text: str, said: str, hint: str) -> None:
+    error = refused(tmp_path, text)
+    assert said in error.message
+    assert hint in str(error.hint)
+
+
+def test_a_variable_that_is_not_set_is_found_where_it_stands(tmp_path: Path) -> None:
+    error = refused(
+        tmp_path, "project: a\n", live='seed: 1\nchannels:\n  - {type: webhook, url: "${NO_SUCH_VARIABLE}"}\n'
+    )
+    assert "live.yaml:3: ${NO_SUCH_VARIABLE} is used" in error.message
+
+
+def test_names_of_metrics_are_those_that_can_be_computed() -> None:
+    from mainspring.base.settings import metrics
+    from mainspring.measures.metric import METRICS
+    from mainspring.serving.canary import LOSSES
+
+    assert tuple(METRICS) == metrics.METRICS
+    assert metrics.LOSSES == LOSSES

@@ -177,6 +177,7 @@ def test_interrupted_and_killed_runs_go_on_where_they_were(folder: Path) -> None
     first.send_signal(signal.SIGINT)
     _, errors = first.communicate(timeout=60)
     assert first.returncode == 130
+    assert "interrupted: " in errors
     assert "Traceback" not in errors
     second = begin(folder)
     second.kill()

@@ -42,19 +42,6 @@ def test_mean_interval_agrees_with_scipy() -> None:
     assert mean_interval([1.0]).half_width == math.inf
 
 
-def test_clusters_widen_the_interval_of_a_mean() -> None:
-    rng = np.random.default_rng(1)
-    group = np.repeat(np.arange(40), 25)
-    values = rng.normal(size=40)[group] + rng.normal(size=1000)
-    alone = mean_interval(values)
-    clustered = mean_interval(values, clusters=group)
-    assert clustered.half_width > 3 * alone.half_width
-    resampled = bootstrap(np.mean, values, clusters=group, method="percentile", n_resamples=2000)
-    assert resampled.half_width == pytest.approx(clustered.half_width, rel=0.15)
-    each_alone = mean_interval(values, clusters=np.arange(1000))
-    assert each_alone.half_width == pytest.approx(alone.half_width, rel=1e-9)
-
-
 def test_tango_agrees_with_published_numbers() -> None:
     found = tango(1, 7, 21)  # Fagerland, Lydersen & Laake 2014, airway hyper-responsiveness
     assert (round(found.low, 3), round(found.high, 3)) == (-0.517, -0.026)
@@ -133,11 +120,9 @@ def test_bootstrap_refuses_what_it_cannot_do() -> None:
     with pytest.raises(ValueError, match="one length"):
         bootstrap(np.corrcoef, [1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="at least two"):
-        bootstrap(np.mean, [1.0, 2.0], clusters=["a", "a"])
+        bootstrap(np.mean, [1.0])
     with pytest.raises(ValueError, match="undefined"):
         bootstrap(lambda x: float("nan"), [1.0, 2.0])
-    with pytest.raises(ValueError, match="paired"):
-        bootstrap(lambda x, y: 0.0, [1.0], [1.0], paired=False, clusters=[0])
 
 
 @settings(max_examples=20, deadline=None)

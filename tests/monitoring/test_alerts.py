@@ -182,3 +182,14 @@ def test_what_cannot_be_posted_to(url: str) -> None:
     with pytest.raises(webhook.NotDelivered) as refused:
         webhook.post(url, {"text": "x"}, timeout=1)
     assert "secret" not in refused.value.message
+
+
+def test_the_channels_can_be_tried(scene: Scene, receiver: Receiver) -> None:
+    channels = [{"type": "log", "monitors": ["drift"]}, {"type": "webhook", "url": receiver.url}]
+    workspace = scene.open(monitors={"drift": {"type": "data_drift"}}, channels=channels)
+    receiver.answers = [200, 500]
+    assert [each.delivered_at is not None for each in alerts.rehearse(workspace)] == [True, True]
+    assert receiver.received[0]["text"] == "[trial] channels firing: a test of the channels, nothing is wrong"
+    assert [each.error for each in alerts.rehearse(workspace)] == [None, "it answered 500"]
+    assert {alert.status for alert in alerts.list_alerts(workspace)} == {"resolved"}
+    assert alerts.list_alerts(workspace, status="firing") == []

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mainspring.base.errors import InvalidData, NotFound
+from mainspring.base.errors import InvalidData, NotFound, SettingsError
 from mainspring.monitoring import alerts
 from mainspring.monitoring.data_gate import check_dataset
 
@@ -110,6 +110,43 @@ def test_the_declared_monitor_gives_its_name(scene: Scene) -> None:
     month(7).with_columns(pl.col("distance") * 1000).write_parquet(scene.root / "flights" / "07.parquet")
     check_dataset(workspace, "flights")
     assert [alert.monitor for alert in alerts.list_alerts(workspace)] == ["flights-valid"]
+
+
+def test_a_channel_can_be_for_the_validation_of_a_dataset(scene: Scene) -> None:
+    channels = [{"type": "log", "monitors": ["validation:flights"]}]
+    workspace = opened(scene, channels=channels)
+    month(13).with_columns(delay=None).write_parquet(workspace.root / "flights" / "13.parquet")
+    check_dataset(workspace, "flights")
+    [alert] = alerts.list_alerts(workspace)
+    assert (alert.monitor, [each.channel for each in alert.deliveries]) == ("validation:flights", ["log"])
+    assert "validation:flights firing" in (workspace.state / "alerts.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("validation:flihgts", "did you mean 'validation:flights'?"),
+        ("validation:plain", "the dataset 'plain' has no suite, so nothing validates it: name one with `suite:`"),
+        ("inptus", "did you mean 'inputs'?"),
+        ("x", "known monitors: inputs, validation:flights"),
+    ],
+)
+def test_a_channel_for_a_validation_that_is_none_is_refused(scene: Scene, name: str, hint: str) -> None:
+    workspace = opened(
+        scene, monitors={"inputs": {"type": "data_drift"}}, channels=[{"type": "log", "monitors": [name]}]
+    )
+    with pytest.raises(SettingsError, match=f"there is no monitor '{name}'") as caught:
+        assert workspace.settings
+    assert caught.value.hint == hint
+    assert "channels.0.monitors.0" in caught.value.message
+
+
+def test_a_declared_monitor_goes_by_its_own_name_in_channels(scene: Scene) -> None:
+    monitors = {"rows": {"type": "validation", "dataset": "flights"}}
+    workspace = opened(scene, monitors=monitors, channels=[{"type": "log", "monitors": ["validation:flights"]}])
+    with pytest.raises(SettingsError) as caught:
+        assert workspace.settings
+    assert caught.value.hint == "the validation of 'flights' is the monitor 'rows': write that"
 
 
 def test_a_wrong_suite_is_an_error_and_no_failure_of_the_data(scene: Scene) -> None:

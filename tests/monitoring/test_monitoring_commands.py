@@ -148,3 +148,16 @@ def test_watch_and_alerts(scene: Scene, capsys: pytest.CaptureFixture[str]) -> N
     assert run(["watch", "--once", *map(str, place)]) == 0
     assert "inputs" in capsys.readouterr().out
     assert len(watch(workspace)) == 2
+
+
+def test_trying_the_channels(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--workspace", str(scene.root)]
+    scene.open()
+    assert run(["alerts", "test", *place]) == 2
+    assert "no channel is declared" in capsys.readouterr().err
+    scene.open(channels=[{"type": "log"}])
+    code, sent = ask(capsys, "alerts", "test", *place)
+    assert (code, [each["channel"] for each in sent]) == (0, ["log"])
+    scene.open(channels=[{"type": "webhook", "url": "http://127.0.0.1:9/"}])
+    assert run(["alerts", "test", *place]) == 1
+    assert "no" in capsys.readouterr().out

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 
+from mainspring.base import clock
 from mainspring.base.settings import monitors as declared
 from mainspring.monitoring import alerts
 from mainspring.monitoring.watch import EVALUATORS, Observation, latest, watch
+from mainspring.serving import segments
+from mainspring.serving.labels import SCHEMA as LABEL_SCHEMA
 from mainspring.versioning import models
-from tests.monitoring.conftest import DAY, START, champion, rows, serve
+from mainspring.versioning.candidate import Candidate
+from tests.monitoring.conftest import DAY, FEATURES, START, champion, rows, serve
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mainspring.store.workspace import Workspace
+    from mainspring.versioning.models import ModelVersion
     from tests.monitoring.conftest import Scene
 
 EVERYTHING: dict[str, Any] = {
@@ -81,6 +88,83 @@ def test_shifted_inputs_fire_and_recover(scene: Scene) -> None:
     serve(workspace, version, rows(4000, 10), start=START + 60 * DAY)
     assert statuses(workspace) == {"inputs": "ok", "scores": "ok", "labels": "ok"}
     assert {alert.status for alert in alerts.list_alerts(workspace)} == {"resolved"}
+
+
+def dependent(days: int, seed: int, *, shift: float = 0.0, a_day: int = 200) -> pl.DataFrame:
+    """Rows of days that are alike within and differ between: a day is worth little more than one row."""
+    weather = np.repeat(np.random.default_rng(seed).normal(shift, 1.2, days), a_day)
+    return rows(days * a_day, seed).with_columns(distance=pl.col("distance") + weather)
+
+
+def judged_on_a_week(workspace: Workspace) -> ModelVersion:
+    train, holdout = rows(3000), dependent(7, 1)
+    model = LogisticRegression(max_iter=500).fit(train.select(FEATURES).to_numpy(), train["late"].to_numpy())
+    candidate = Candidate(
+        model=model, train=train, holdout=holdout, features=FEATURES, target="late", container="numpy"
+    )
+    version = models.register(workspace, "delay", candidate)
+    models.transition(workspace, "delay", version.version, "production", reason="a test")
+    return version
+
+
+def test_where_the_holdout_is_worth_too_little_its_own_first_weeks_are_the_reference(scene: Scene) -> None:
+    settings = {"type": "prediction_drift", "window": "90d", "ks": 0.2}
+    workspace = scene.open(monitors={"own": settings, "held": settings | {"reference": "holdout"}})
+    version = judged_on_a_week(workspace)
+    serve(workspace, version, dependent(80, 2), days=80)
+    seen = look(workspace)
+    assert {each.evidence["reference"] for each in seen.values()} == {"its holdout"}
+    assert {each.status for each in seen.values()} == {"insufficient_data"}
+    serve(workspace, version, dependent(120, 3), start=START + 80 * DAY, days=120)
+    seen = look(workspace)
+    assert (seen["held"].status, seen["own"].status) == ("insufficient_data", "ok")
+    own = seen["own"].evidence
+    assert own["reference"] == "its own first 90 days"
+    assert seen["own"].summary.endswith("against its own first 90 days")
+    assert own["reference_start"] == START
+    assert own["reference_end"] <= seen["own"].window_start + 1
+    assert own["effective_n_reference"] > seen["held"].evidence["effective_n_reference"]
+    assert own["effective_n_reference"] < own["n_reference"] / 10
+    serve(workspace, version, dependent(90, 4, shift=1.5), start=START + 200 * DAY, days=90)
+    assert look(workspace)["own"].status == "firing"
+
+
+def test_first_weeks_that_had_drifted_already_are_no_reference(scene: Scene) -> None:
+    workspace = scene.open(monitors={"scores": {"type": "prediction_drift", "window": "10d"}})
+    version = champion(workspace)
+    serve(workspace, version, rows(9000, 9, shift=1.0), days=30)
+    [seen] = watch(workspace)
+    assert seen.status == "firing"
+    assert seen.evidence["reference"] == "its holdout, which its first predictions had drifted from"
+    assert "1 of 1 columns drifted" in seen.evidence["first"]
+
+
+def test_the_age_of_a_label_is_in_event_time_whenever_it_is_replayed(scene: Scene) -> None:
+    workspace = scene.open(monitors={"arrival": {"type": "freshness"}, "accuracy": EVERYTHING["accuracy"]})
+    version = champion(workspace)
+    answered = clock.now()
+    for day in range(20):  # a replay of a long time ago, a day a second; labels come three days later and do not say so
+        asked = answered + day * 1000
+        segment = serve(workspace, version, rows(100, day), start=START + day * DAY, days=1, labels=0, at=asked)
+        late = {"prediction_id": segment["prediction_id"], "at": asked + 3000, "received_at": asked + 3000}
+        truth = pl.DataFrame(late | {"truth": segment["label"].cast(pl.Float64)}).select(*LABEL_SCHEMA)
+        segments.write(segments.folder(workspace, segments.LABELS, "delay"), truth, at=asked, writer="test")
+    for seen in watch(workspace):
+        assert seen.evidence["label_age_hours"] == pytest.approx(3.5 * 24, abs=24)
+
+
+def test_a_label_that_comes_after_the_traffic_is_as_old_as_its_receipt(scene: Scene) -> None:
+    workspace = scene.open(monitors={"arrival": {"type": "freshness", "label_delay": "0s"}})
+    version = champion(workspace)
+    ahead = START + 5 * DAY  # predicted five days ahead; the truth is received two hours after the event
+    segment = serve(workspace, version, rows(100, 9), start=ahead, days=0.001, labels=0, at=START)
+    received = segment["event_time"] + 7_200_000
+    truth = pl.DataFrame({"prediction_id": segment["prediction_id"], "at": received, "received_at": received})
+    truth = truth.with_columns(truth=segment["label"].cast(pl.Float64)).select(*LABEL_SCHEMA)
+    later = serve(workspace, version, rows(100, 10), start=ahead + DAY, days=0.001, labels=0, at=START + DAY)
+    segments.write(segments.folder(workspace, segments.LABELS, "delay"), truth, at=START, writer="test")
+    assert later.height
+    assert watch(workspace)[0].evidence["label_age_hours"] == pytest.approx(2, abs=0.01)
 
 
 def test_concept_drift_is_seen_in_performance_alone(scene: Scene) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DEADLINE = 30.0
 ODD_MODULE = '''
+import re
 import time
 
 import numpy as np
@@ -37,7 +38,7 @@ from sklearn.linear_model import LogisticRegression
 
 
 class Odd(LogisticRegression):
-    """Raises when the first input is 13, takes its time when it is 14."""
+    """Raises when the first input is 13, takes its time at 14, hangs at 15, and at 16 with the interpreter's lock."""
 
     def predict_proba(self, X):
         first = np.asarray(X)[:, 0]
@@ -45,6 +46,18 @@ class Odd(LogisticRegression):
             raise RuntimeError("thirteen")
         if (first == 14).any():
             time.sleep(0.3)
+        if (first == 15).any():
+            time.sleep(3600)
+        if (first == 16).any():
+            re.match("(a+)+$", "a" * 60 + "b")
+        return super().predict_proba(X)
+
+
+class Slow(Odd):
+    """Takes longer than a call on the event loop may."""
+
+    def predict_proba(self, X):
+        time.sleep(0.005)
         return super().predict_proba(X)
 
 
@@ -150,7 +163,7 @@ def server(workspace: Workspace, *arguments: str, workers: int = 1, **environmen
 def make_workspace(root: Path, extra: str = "") -> Workspace:
     root.mkdir(parents=True, exist_ok=True)
     (root / "odd.py").write_text(ODD_MODULE)
-    settings = "project: x\nmodel: {name: m, trusted_types: [odd.Odd, odd.Broken, odd.Inverted]}\n"
+    settings = "project: x\nmodel: {name: m, trusted_types: [odd.Odd, odd.Broken, odd.Inverted, odd.Slow]}\n"
     (root / "mainspring.yaml").write_text(settings + extra)
     return Workspace(root)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,9 @@ from mainspring.base.clock import now
 from mainspring.base.errors import SettingsError
 from mainspring.base.ids import new_id
 from mainspring.base.settings.schema import CanarySettings, ShadowSettings
-from mainspring.serving import canary, labels, recorder, releases, segments
+from mainspring.serving import canary, labels, releases, segments
+from mainspring.serving.answered import Record, frame_of
 from mainspring.serving.predictor import Answer
-from mainspring.serving.recorder import Record
 from mainspring.versioning import models
 from serving.scene import make_workspace
 from serving.test_releases import champion_and_next, served, stages
@@ -56,16 +57,16 @@ def traffic(
         if correct is not None and not failed:
             right = float(score > 0.5)
             truths.append((record.ids[0], at, right if random.random() < correct else 1 - right, at))
-    frame = recorder.frame_of(made)
+    frame = frame_of(made)
     segments.write(segments.folder(workspace, "predictions", "m"), frame, at=at, writer="test")
     if truths:
         frame = pl.DataFrame(truths, schema=labels.SCHEMA, orient="row")
         segments.write(segments.folder(workspace, "labels", "m"), frame, at=at, writer="test")
 
 
-def judged(workspace: Workspace, **settings: object) -> canary.Judgement:
+def judged(workspace: Workspace, *, began: int = 60_000, **settings: object) -> canary.Judgement:
     wanted = CanarySettings(**settings)  # type: ignore[arg-type]
-    return canary.judge_canary(workspace, "m", wanted, canary="1.1.0", champion="1.0.0", since=0)
+    return canary.judge_canary(workspace, "m", wanted, canary="1.1.0", champion="1.0.0", since=now() - began)
 
 
 def test_waits_promotes_and_never_before_enough(workspace: Workspace) -> None:
@@ -77,6 +78,49 @@ def test_waits_promotes_and_never_before_enough(workspace: Workspace) -> None:
     assert judged(workspace, min_predictions=100).decision == "promote"
     waiting = judged(workspace, min_predictions=100, min_labels=1)
     assert (waiting.decision, waiting.reason) == ("wait", "0 of 1 labels")
+
+
+def test_labels_have_to_show_that_it_is_no_worse(workspace: Workspace) -> None:
+    wanted = {"metric": "brier", "min_predictions": 100, "min_labels": 50, "max_performance_loss": 0.08, "share": 0.2}
+    traffic(workspace, "champion", "1.0.0", 400, correct=0.9)
+    traffic(workspace, "canary", "1.1.0", 100, correct=0.9, seed=1)
+    open_still = judged(workspace, **wanted)
+    assert (open_still.decision, open_still.undecided) == ("wait", False)
+    loss = open_still.harms[-1]
+    assert loss.interval is not None
+    assert loss.interval[0] < 0.08 < loss.interval[1]
+    assert loss.n_needed is not None
+    assert 100 < loss.n_needed < 3000
+    assert f"about {loss.n_needed} labelled answers of the canary would show it" in open_still.reason
+    day = 86_400_000
+    for after, decision in (("wait", "wait"), ("promote", "promote"), ("roll back", "roll back")):
+        late = judged(workspace, **wanted, began=2 * day, patience="1d", when_undecided=after)
+        assert (late.decision, late.undecided) == (decision, True)
+        assert late.reason.startswith("inconclusive after 1d: neither worse nor")
+    traffic(workspace, "champion", "1.0.0", 6 * loss.n_needed, correct=0.9, seed=2)
+    traffic(workspace, "canary", "1.1.0", 2 * loss.n_needed, correct=0.9, seed=3)
+    shown = judged(workspace, **wanted)
+    assert shown.decision == "promote", shown
+    assert "shown to be no worse" in shown.reason
+    assert judged(workspace, **{**wanted, "min_labels": 0, "max_performance_loss": 0.001}).decision == "promote"
+
+
+def test_an_undecided_canary_stays_and_says_so_once(tmp_path: Path) -> None:
+    setting = "{min_predictions: 50, min_labels: 5000, patience: 1s}"
+    workspace = make_workspace(tmp_path, f"release: {{canary: {setting}}}\n")
+    first, second = champion_and_next(workspace)
+    releases.release(workspace, "m", second, reason="better")
+    traffic(workspace, "champion", first, 400, correct=0.9)
+    traffic(workspace, "canary", second, 100, correct=0.9, seed=1)
+    deadline = time.monotonic() + 30
+    while not (moved := releases.advance(workspace)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    [held] = moved
+    assert held.state == "canary"
+    assert held.evidence["phases"][-1]["undecided"]["reason"] == "inconclusive after 1s: 100 of 5000 labels"
+    assert releases.advance(workspace) == []
+    assert served(workspace) == {"champion": first, "canary": second}
+    workspace.close()
 
 
 def test_errors_roll_back(workspace: Workspace) -> None:

@@ -132,7 +132,7 @@ def test_all_forms_of_invocations_mean_the_same(body: str) -> None:
         '{"dataframe_split": {"columns": ["a"], "data": []}}',
         '{"instances": [[1]], "inputs": [[1]]}',
         '{"instances": ' + "[" * 100_000 + "]" * 100_000 + "}",
-        '{"instances": [[NaN]]}',
+        '{"instances": [[Infinity]]}',
         "\xff",
     ],
 )

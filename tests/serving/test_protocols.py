@@ -6,6 +6,7 @@ import json
 import socket
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,6 +17,7 @@ from serving.scene import Client, Running, add, make_workspace, server, wait_unt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.xdist_group("protocols")  # one server for all of them
 SPLIT = {"dataframe_split": {"columns": ["x", "z"], "data": [[0.1, 1], [2.0, 2]]}}
 SETTINGS = """
 serving: {max_body_bytes: 20000, max_rows: 50, routing_key: customer, event_time: when, allowed_hosts: [models.test]}
@@ -48,6 +50,65 @@ def tensors(x: list[Any], z: list[Any], **more: Any) -> dict[str, Any]:
     columns = [("x", "FP64", x), ("z", "INT64", z)]
     made = [{"name": name, "shape": [len(data)], "datatype": kind, "data": data} for name, kind, data in columns]
     return {"inputs": made, **more}
+
+
+def test_binary_tensors_are_read_and_written(client: Client) -> None:
+    _, plain, _ = client.post("/v2/models/k/infer", tensors([0.5, -2.0], [1, 2]))
+    values = {"x": np.array([0.5, -2.0], "<f4").tobytes(), "z": np.array([1, 2], "<i8").tobytes()}
+    head: dict[str, Any] = {
+        "inputs": [
+            {"name": name, "shape": [2, 1], "datatype": kind, "parameters": {"binary_data_size": len(values[name])}}
+            for name, kind in (("x", "FP32"), ("z", "INT64"))
+        ],
+        "parameters": {"binary_data_output": True},
+    }
+    text = json.dumps(head).encode()
+    sent = {"inference-header-content-length": str(len(text)), "content-type": "application/octet-stream"}
+    body = text + values["x"] + values["z"]
+    status, raw, headers = client.ask("POST", "/v2/models/k/infer", body, sent)
+    length = int(headers["inference-header-content-length"])
+    answer = json.loads(raw[:length])
+    assert status == 200
+    assert [output["parameters"]["binary_data_size"] for output in answer["outputs"]] == [10, 48]
+    assert raw[length : length + 10] == b"".join(b"\x01\x00\x00\x00" + label.encode() for label in "ba")
+    assert np.frombuffer(raw[length + 10 :], "<f8").tolist() == plain["outputs"][1]["data"]
+    wrong = [
+        (body[:-1], sent),
+        (body + b"?", sent),
+        (body, sent | {"inference-header-content-length": "99999"}),
+        (json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": "FP32"}]}).encode(), {}),
+    ]
+    for what, how in wrong:
+        status, said, _ = client.ask("POST", "/v2/models/k/infer", what, how)
+        assert status == 400, said
+        assert said["error"]
+
+
+def test_csv(client: Client) -> None:
+    def post(body: str, kind: str = "text/csv; charset=utf-8") -> tuple[int, Any, dict[str, str]]:
+        return client.post("/invocations", body.encode(), content_type=kind, x_mainspring_endpoint="m")
+
+    assert post("z,x\n1,0.1\n2,2.0\n")[1]["scores"] == ask(client, SPLIT)[1]["scores"]
+    for body, said in (
+        ("x,z\n", "there are no rows"),
+        ("x,x\n1,2\n", "a name occurs twice"),
+        ("x,z\n1\n", "row 0 has 1 values instead of 2"),
+        ("x,z\nold,1\n", "the column 'x' expects a number, found the text"),
+        ("x,z\n,1\n", "found null"),
+        ("x\n1\n", "the column 'z' is missing"),
+    ):
+        status, answer, _ = post(body)
+        assert status == 400
+        assert said in answer["detail"]
+    assert post("x,z\n1,1\n", "text/plain")[0] == 415
+
+
+def test_a_bare_nan_is_null_and_what_is_compressed_is_refused(client: Client) -> None:
+    for number, said in (("NaN", "found null in row 0"), ("Infinity", "Infinity is no number")):
+        status, answer, _ = ask(client, f'{{"instances": [[{number}, 1]]}}'.encode())
+        assert (status, said in answer["detail"]) == (400, True)
+    status, answer, _ = ask(client, b"\x1f\x8b", content_encoding="gzip")
+    assert (status, "compressed" in answer["detail"]) == (415, True)
 
 
 def test_what_the_server_says_of_itself(client: Client) -> None:
@@ -287,7 +348,7 @@ def test_labels_are_checked_kept_and_replaced(client: Client, running: Running) 
     corrected = [{"prediction_id": ids[0], "label": False, "at": "1970-01-01T00:00:02Z"}]
     assert client.post("/labels", {"endpoint": "m", "labels": corrected})[0] == 200
     kept = {row[0]: row[1:] for row in predictions.labels(running.workspace, "m").rows()}
-    assert kept[ids[0]] == (2000, 0.0)
+    assert kept[ids[0]][:2] == (2000, 0.0)
     assert kept[ids[1]][1] == 0.0
     assert kept[unknown][1] == 1.0
 

@@ -12,9 +12,10 @@ import pytest
 
 from mainspring.base.errors import InvalidData, StorageError
 from mainspring.serving import predictions, recorder, segments
+from mainspring.serving.answered import Record, frame_of
 from mainspring.serving.labels import LabelWriter, Truth
 from mainspring.serving.predictor import Answer
-from mainspring.serving.recorder import Record, Recorder
+from mainspring.serving.recorder import Recorder
 from mainspring.serving.segments import DamagedSegment
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def test_a_damaged_segment_is_named_and_the_rest_is_read(workspace: Workspace) -
 def test_columns_whose_type_changed_are_still_read(workspace: Workspace) -> None:
     root = segments.folder(workspace, "predictions", "m")
     for value in (1, 2.5, "three"):
-        frame = recorder.frame_of([record(1)]).with_columns(pl.lit(value).alias("input.x"))
+        frame = frame_of([record(1)]).with_columns(pl.lit(value).alias("input.x"))
         segments.write(root, frame, at=0, writer="w")
     assert sorted(predictions.predictions(workspace, "m")["input.x"].to_list()) == ["1", "2.5", "three"]
 
@@ -152,7 +153,7 @@ def test_the_latest_label_wins_in_any_order_of_arrival(workspace: Workspace) -> 
         await made.close()
 
     asyncio.run(run())
-    assert predictions.labels(workspace, "m").rows() == [("0" * 32, 3000, 0.0)]
+    assert predictions.labels(workspace, "m").rows() == [("0" * 32, 3000, 0.0, 1)]
     write(workspace, record(0))
     assert predictions.labelled(workspace, "m")["truth"].to_list() == [0.0]
     assert predictions.labelled(workspace, "m", known_at=2999).is_empty()

@@ -315,7 +315,16 @@ def test_nothing_is_left_when_the_supervisor_is_killed(workspace: Workspace) -> 
         running.process.wait()
         _, alive = psutil.wait_procs(children, timeout=30)
         assert alive == []
+        [home] = servers.folder(workspace).iterdir()
+        assert not servers.memory(home.name).exists()
     assert servers.running(workspace) == []
+    starting = servers.folder(workspace) / "starting"
+    starting.mkdir()
+    with server(workspace, "--no-guard"):
+        assert (
+            len(list(servers.folder(workspace).iterdir())) == 2
+        )  # its own, and that of one which has not said a word yet
+    os.utime(starting, (0, 0))
     with server(workspace, "--no-guard"):
         assert len(list(servers.folder(workspace).iterdir())) == 1
 

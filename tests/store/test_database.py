@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -49,6 +50,22 @@ def test_a_transaction_happens_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
         raise RuntimeError
     with database.read() as connection:
         assert connection.execute(select(leases)).all() == []
+
+
+def test_a_direct_transaction_happens_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    database = Database(url(tmp_path))
+    insertion = "INSERT INTO leases VALUES (?, 'o', 1, 0)"
+    with database.direct(write=True) as connection:
+        connection.connection.cursor().execute(insertion, ("kept",))
+    with pytest.raises(RuntimeError), database.direct(write=True) as connection:
+        connection.connection.cursor().execute(insertion, ("lost",))
+        raise RuntimeError
+    with database.read() as read:
+        assert [name for (name,) in read.execute(select(leases.c.name))] == ["kept"]
+    with pytest.raises(StorageError, match="no such table"), database.direct() as connection:
+        connection.connection.cursor().execute("SELECT * FROM nowhere")
+    with pytest.raises(sqlite3.IntegrityError), database.direct(write=True) as connection:
+        connection.connection.cursor().execute(insertion, ("kept",))
 
 
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

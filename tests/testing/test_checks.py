@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
 import numpy as np
 import polars as pl
 import pytest
@@ -55,6 +58,49 @@ def test_a_metric_that_should_be_small_has_an_upper_bound(lab) -> None:
     context = lab.context(lab.candidate(task="regression", model=HistGradientBoostingRegressor(max_iter=20)))
     assert answer(MetricThreshold(metric="mae", max=5.0), context)[0].status == "pass"
     assert answer(MetricThreshold(metric="mae", max=0.1), context)[0].status == "fail"
+
+
+def test_rows_of_a_cluster_are_not_taken_as_independent(lab) -> None:
+    context = lab.context(lab.candidate(n_holdout=600), champion=lab.candidate(n_holdout=600))
+    for make in (
+        partial(MetricThreshold, metric="roc_auc", min=0.6),
+        partial(NoRegression, metric="brier", margin=0.01),
+        partial(Baseline, metric="roc_auc"),
+        partial(Calibration, max_error=0.2),
+        partial(Fairness, group="group", metric="accuracy", max_gap=0.5, min_group=50),
+    ):
+        alone, by_day = answer(make(), context), answer(make(cluster="day"), context)
+        assert [one.estimate for one in alone] == pytest.approx([one.estimate for one in by_day])
+        for one, other in zip(alone, by_day, strict=True):
+            assert "clusters" not in one.evidence
+            assert other.evidence["clusters"] == 60
+            assert other.evidence["effective_n"] <= other.n
+            assert other.interval[0] <= one.interval[0] + 1e-9
+    [wrong] = answer(MetricThreshold(metric="roc_auc", min=0.6, cluster="dya"), context)
+    assert (wrong.status, "'dya'" in wrong.reason, wrong.evidence["hint"]) == (
+        "inconclusive",
+        True,
+        "did you mean 'day'?",
+    )
+    [wrong] = answer(MetricThreshold(metric="roc_auc", min=0.6, cluster="day", cluster_by="week"), context)
+    assert "needs a time column" in wrong.reason
+    [wrong] = answer(MetricThreshold(metric="roc_auc", min=0.6, cluster_by="week"), context)
+    assert "cluster_by needs cluster" in wrong.reason
+
+
+def test_times_are_clustered_by_day_or_as_told(lab) -> None:
+    train, holdout = lab.rows(1000), lab.rows(960, start=1000)
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    at = [started + timedelta(hours=hour) if hour else None for hour in range(960)]
+    candidate = lab.fit(train, holdout.with_columns(pl.Series("at", at)))
+    context = lab.context(candidate)
+    counted = {}
+    for length in (None, "hour", "day", "week", "month"):
+        settings = MetricThreshold(metric="accuracy", min=0.5, cluster="at", cluster_by=length)
+        [verdict] = answer(settings, context)
+        counted[length] = verdict.evidence["clusters"]
+        assert verdict.status == ("inconclusive" if length in ("week", "month") else "pass")
+    assert counted == {None: 41, "hour": 960, "day": 41, "week": 8, "month": 3}
 
 
 def test_a_metric_of_another_task_is_inconclusive_and_says_so(lab) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,12 +13,12 @@ from mainspring.base.errors import InvalidData, NotFound
 from mainspring.measures.estimate import Estimate
 from mainspring.measures.intervals import wilson
 from mainspring.measures.metric import get_metric
-from mainspring.measures.paired import difference
+from mainspring.measures.paired import difference, n_needed
 from mainspring.testing.checks.no_regression import _needed, gain
+from mainspring.testing.report import row
 from mainspring.testing.verdict import (
     Verdict,
     against_bound,
-    decisive_n,
     measuring,
     of_error,
     worst,
@@ -55,22 +57,34 @@ def test_open_intervals_are_told_without_infinity() -> None:
 
 def test_the_n_that_is_said_to_decide_does() -> None:
     rng = np.random.default_rng(0)
-    n_needed = against_bound("accuracy", wilson(455, 500), low=0.90).n_needed
-    assert n_needed is not None
-    drawn = rng.binomial(n_needed, 0.91, 400)
-    decided = [against_bound("accuracy", wilson(float(k), n_needed), low=0.90).status == "pass" for k in drawn]
+    needed = against_bound("accuracy", wilson(455, 500), low=0.90).n_needed
+    assert needed is not None
+    drawn = rng.binomial(needed, 0.91, 400)
+    decided = [against_bound("accuracy", wilson(float(k), needed), low=0.90).status == "pass" for k in drawn]
     assert np.mean(decided) > 0.85
 
 
 def test_no_n_can_be_told_on_the_bound_itself() -> None:
-    assert decisive_n(Estimate(0.9, 0.8, 1.0, 50, "t"), 0.0) is None
-    assert decisive_n(Estimate(0.9, 0.8, 1.0, 50, "t"), 1e-9) is None
+    assert n_needed(Estimate(0.9, 0.8, 1.0, 50, "t"), 0.0) is None
+    assert n_needed(Estimate(0.9, 0.8, 1.0, 50, "t"), 1e-9) is None
+    assert n_needed(Estimate(0.9, -1e200, 1e200, 50, "t"), 5e-324) is None
 
 
 def test_the_n_of_a_comparison_is_never_what_there_was_already() -> None:
     near_the_margin = Estimate(-0.019, -0.025, -0.013, 5000, "tango")
     assert _needed(near_the_margin, 0.02) > 5000
     assert _needed(Estimate(0.0, -0.03, 0.03, 1000, "tango"), 0.02) == 6155
+
+
+def test_few_clusters_decide_nothing() -> None:
+    found = Estimate(0.95, 0.93, 0.97, 4000, "t", clusters=8, effective_clusters=7.6, effective_n=300.0)
+    verdict = against_bound("accuracy", found, low=0.9)
+    assert (verdict.status, verdict.n_needed) == ("inconclusive", None)
+    assert "8 clusters, worth 7.6" in verdict.reason
+    enough = against_bound("accuracy", replace(found, clusters=14, effective_clusters=13.5), low=0.9)
+    assert enough.status == "pass"
+    assert enough.evidence["effective_n"] == 300.0
+    assert row(enough)[3] == "4000 in 14 clusters"
 
 
 def test_errors_become_open_questions() -> None:

@@ -1,4 +1,4 @@
-"""Started by a test: register a model again and again, each time killed at a later write, and say what is left.
+"""Started by a test: register a model again and again, each time killed one write later, and say what is left.
 
 Prints one line of JSON a moment: the moment, whether the process was killed, and the versions whose objects are missing.
 """
@@ -52,7 +52,7 @@ def run(work: Any) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(root: Path, step: int) -> None:
+def main(root: Path) -> None:
     assert skops.io.dumps is not None
     Workspace(root).database.close()
     moment = 1
@@ -77,8 +77,8 @@ def main(root: Path, step: int) -> None:
         print(json.dumps(found), flush=True)
         if code == 0:
             return
-        moment += step
+        moment += 1
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]))

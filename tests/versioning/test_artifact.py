@@ -88,6 +88,30 @@ def test_the_same_model_has_the_same_bytes_in_every_process(tmp_path: Path) -> N
     assert set(first) == {"manifest.json", "model.skops", "probe.parquet", "signature.json"}
 
 
+def test_padding_and_addresses_do_not_reach_the_file() -> None:
+    import io
+    import zipfile
+
+    import skops.io
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from mainspring.versioning.formats.skops import _unpadded, normalised
+
+    kind = np.dtype({"names": ["a", "b"], "formats": ["u1", "f8"], "offsets": [0, 8], "itemsize": 16})
+    files = []
+    for junk in (b"\x00", b"\xff"):
+        records = np.frombuffer(junk * 32, kind).copy()
+        records["a"], records["b"] = [1, 2], [0.5, 1.5]
+        file = io.BytesIO()
+        np.save(file, records)
+        files.append(_unpadded(file.getvalue()))
+    assert files[0] == files[1]
+    assert np.load(io.BytesIO(files[0]))["b"].tolist() == [0.5, 1.5]
+    stored = normalised(skops.io.dumps(TfidfVectorizer(stop_words=["the"]).fit(["one two", "the one"])))
+    schema = zipfile.ZipFile(io.BytesIO(stored)).read("schema.json").decode()
+    assert '"content":"0"' in schema.partition('"_stop_words_id"')[2][:100]
+
+
 def test_the_probe_covers_the_edges(tmp_path: Path) -> None:
     given = make_candidate()
     artifact = pack(given, tmp_path / "a")

@@ -85,3 +85,13 @@ def test_numpy_gets_floats_or_objects() -> None:
     rows = pl.DataFrame({"a": [1, None], "b": [True, False]})
     assert to_container(rows, "numpy", {}).dtype == "float64"
     assert to_container(rows.with_columns(c=pl.lit("x")), "numpy", {}).tolist()[1] == [None, False, "x"]
+
+
+def test_the_container_is_that_of_the_training_table() -> None:
+    import pandas as pd
+
+    rows = {"x": [0.0, 1.0], "y": [0, 1]}
+    named: dict[str, Any] = {"model": object(), "holdout": pl.DataFrame(rows), "features": ["x"], "target": "y"}
+    assert Candidate(train=pd.DataFrame(rows), **named).container == "pandas"
+    assert Candidate(train=pl.DataFrame(rows), **named).container == "polars"
+    assert Candidate(train=pd.DataFrame(rows), container="numpy", **named).container == "numpy"

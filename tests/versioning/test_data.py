@@ -232,6 +232,10 @@ def test_what_cannot_be_added(flights: Workspace, tmp_path: Path) -> None:
     write(flights, {"other/months/x.csv": "1", "flights.csv": "1"})
     with pytest.raises(UsageError, match="not inside the workspace"):
         data.add(flights, tmp_path / "outside.csv")
+    with flights.settings_file.open("a") as settings:
+        settings.write("  away: {path: ../outside.csv}\n")
+    with pytest.raises(UsageError, match="not inside the workspace"):
+        data.add(Workspace(flights.root), "away")
     with pytest.raises(UsageError):
         data.add(flights, flights.root)
     with pytest.raises(UsageError):

@@ -29,7 +29,7 @@ Y = ROWS["late"].to_numpy()
 
 
 def registered(workspace: Workspace, path: Path, **named: Any) -> Any:
-    version = models.register_external(workspace, "m", path, **{"sample": SAMPLE, "target": "late"} | named)
+    version, _ = models.register_external(workspace, "m", path, **{"sample": SAMPLE, "target": "late"} | named)
     return version, models.load(workspace, version)
 
 
@@ -128,7 +128,7 @@ def test_pickles_need_trust(workspace: Workspace, tmp_path: Path) -> None:
     joblib.dump(RandomForestClassifier(3, random_state=0).fit(X, Y), tmp_path / "m.joblib")
     with pytest.raises(Refused, match="is a pickle, and reading one runs code"):
         registered(workspace, tmp_path / "m.joblib")
-    version = models.register_external(
+    version, _ = models.register_external(
         workspace, "m", tmp_path / "m.joblib", sample=SAMPLE, target="late", trust_pickle=True
     )
     artifact = models.load(workspace, version)
@@ -144,7 +144,7 @@ def test_a_trusted_pickle_is_trusted_in_this_workspace_alone(workspace: Workspac
     path = tmp_path / "m.joblib"
     subprocess.run([sys.executable, "-c", code, str(path)], cwd=workspace.root, check=True)
     sample = SAMPLE.drop("late")
-    version = models.register_external(workspace, "m", path, sample=sample, trust_pickle=True)
+    version, _ = models.register_external(workspace, "m", path, sample=sample, trust_pickle=True)
     artifact = models.load(workspace, version)
     assert artifact.manifest.format == "joblib"
     assert (artifact.folder / "code" / "own_pickled.py").is_file()
@@ -227,3 +227,51 @@ def test_pandas_categories_reach_lightgbm(workspace: Workspace) -> None:
     assert artifact.signature.categories == {"carrier": ["AA", "B6", "UA"]}
     expected = model.predict_proba(frame[["carrier", "delay"]])[:, 1]
     assert np.array_equal(artifact.predict(ROWS.select("carrier", "delay")).score, expected)
+
+
+def test_categories_of_a_lightgbm_file_are_found_again(workspace: Workspace, tmp_path: Path) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"carrier": pd.Categorical(ROWS["carrier"].to_list()), "delay": ROWS["delay"].to_numpy()})
+    model = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(frame, Y)
+    model.booster_.save_model(tmp_path / "m.txt")
+    sample = ROWS.select("carrier", "delay")
+    _, artifact = registered(workspace, tmp_path / "m.txt", sample=sample.head(50), target=None)
+    assert artifact.signature.container == "pandas"
+    assert np.array_equal(artifact.predict(sample).score, model.predict_proba(frame)[:, 1])
+    with pytest.raises(InvalidData, match="categories of 1 columns"):
+        registered(workspace, tmp_path / "m.txt", sample=sample.with_columns(carrier=1), target=None)
+
+
+def test_classes_of_an_onnx_file_are_its_own(workspace: Workspace, tmp_path: Path) -> None:
+    from skl2onnx import to_onnx
+
+    names = np.array(["zebra", "ant", "mole"])[np.digitize(X[:, 0], np.quantile(X[:, 0], [0.4, 0.7]))]
+    for number, model in enumerate((LogisticRegression(max_iter=500), RandomForestClassifier(5, random_state=0))):
+        model.fit(X, names)
+        path = tmp_path / f"m{number}.onnx"
+        path.write_bytes(to_onnx(model, X[:1], options={"zipmap": False}).SerializeToString())
+        _, artifact = registered(workspace, path, sample=ROWS.select(NUMBERS), target=None)
+        assert artifact.signature.target.classes == ["ant", "mole", "zebra"]
+        label = artifact.predict(ROWS.select(NUMBERS)).label
+        assert [artifact.signature.target.classes[int(index)] for index in label] == model.predict(X).tolist()
+
+
+def test_a_table_of_the_wrong_kind_is_not_guessed(workspace: Workspace, tmp_path: Path) -> None:
+    import pandas as pd
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    carriers = [None if number % 5 == 0 else value for number, value in enumerate(ROWS["carrier"].to_list())]
+    frame = pd.DataFrame({"carrier": carriers, "delay": ROWS["delay"].to_numpy()})
+    encode = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["carrier"]), remainder="passthrough")
+    model = make_pipeline(encode, LogisticRegression()).fit(frame, Y)
+    joblib.dump(model, tmp_path / "m.joblib")
+    given: dict[str, Any] = {"sample": frame, "target": None, "trust_pickle": True}
+    with pytest.raises(InvalidData, match="otherwise as a polars table") as caught:
+        registered(workspace, tmp_path / "m.joblib", **given)
+    assert "--container pandas" in str(caught.value.hint)
+    _, artifact = registered(workspace, tmp_path / "m.joblib", container="pandas", **given)
+    rows = pl.DataFrame({"carrier": carriers, "delay": ROWS["delay"]})
+    assert np.array_equal(artifact.predict(rows).score, model.predict_proba(frame)[:, 1])

@@ -51,8 +51,8 @@ def test_data(workspace: Workspace, command: Any) -> None:
 
 def test_models_as_a_tree_and_as_json(workspace: Workspace, command: Any) -> None:
     assert "no models yet" in command("models", "list")
-    for name in ("fraud-detector", "fraud-detector", "late"):
-        models.register(workspace, name, make_candidate(), run_id=None)
+    for name, seed in (("fraud-detector", 0), ("fraud-detector", 1), ("late", 0)):
+        models.register(workspace, name, make_candidate(seed=seed), run_id=None)
     models.transition(workspace, "fraud-detector", "1.0.0", "production", reason="first")
     assert command("models", "list").splitlines() == [
         "fraud-detector/",
@@ -92,8 +92,14 @@ def test_models_register(workspace: Workspace, command: Any, tmp_path: Path) -> 
     assert "--trust-pickle" in command(*arguments, "--target", "late", code=1)
     told = command(*arguments, "--target", "late", "--trust-pickle", "--version", "2.0.0", "--json")
     assert json.loads(told)["version"] == "2.0.0"
-    assert "exists already" in command(*arguments, "--target", "late", "--trust-pickle", "--version", "2.0.0", code=3)
-    assert "is no version" in command(*arguments, "--trust-pickle", "--version", "two", code=2)
+    arguments = (*arguments, "--trust-pickle", "--target", "late")
+    assert "m@2.0.0 (development) is the same, to the byte: nothing new" in command(*arguments)
+    assert "m@2.0.0 (development) is the same" in command(*arguments, "--version", "2.0.0")
+    assert json.loads(command(*arguments, "--json"))["existing"] is True
+    assert json.loads(command(*arguments, "--version", "3.0.0", "--json"))["existing"] is False
+    rows.head(300).write_parquet(tmp_path / "rows.parquet")
+    assert "exists already" in command(*arguments, "--version", "2.0.0", code=3)
+    assert "is no version" in command(*arguments, "--version", "two", code=2)
     assert "is no container" in command(*arguments, "--container", "spark", code=2)
 
 

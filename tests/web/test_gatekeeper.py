@@ -46,7 +46,22 @@ def test_every_route_asks_for_the_token(workspace: Workspace, monkeypatch: pytes
         assert visitor.get("/", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.", "[::2]"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "",
+        "localhost.",
+        "[::2]",
+        "evil.example@localhost",
+        "evil.example:80@localhost",
+        "localhost:80:80",
+        "localhost/x",
+        "[localhost]",
+        "[::1",
+    ],
+)
 def test_other_hosts_are_refused(workspace: Workspace, host: str) -> None:
     with client(workspace) as visitor:
         assert visitor.get("/", headers={"Host": host}).status_code == 403
@@ -56,6 +71,7 @@ def test_other_origins_are_refused(workspace: Workspace) -> None:
     with client(workspace) as visitor:
         assert visitor.get("/", headers={"Origin": "https://evil.example"}).status_code == 403
         assert visitor.get("/", headers={"Origin": "null"}).status_code == 403
+        assert visitor.get("/", headers={"Origin": "http://evil.example\\@localhost"}).status_code == 403
         assert visitor.get("/", headers={"Origin": "http://localhost:7203"}).status_code == 200
 
 
@@ -68,7 +84,17 @@ def test_every_answer_is_locked_down(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../app.py", "/static/..%2fapp.py", "/static/%2e%2e/app.py", "/static//etc/passwd"]
+    "path",
+    [
+        "/static/../app.py",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e/app.py",
+        "/static//etc/passwd",
+        "/static/style.css%00",
+        "/static/%0astyle.css",
+        f"/static/{'a' * 300}",
+        f"/{'%F0%9F%98%80' * 100}",
+    ],
 )
 def test_static_files_do_not_lead_elsewhere(workspace: Workspace, path: str) -> None:
     with client(workspace) as visitor:

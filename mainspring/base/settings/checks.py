@@ -20,7 +20,16 @@ class CheckSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Off: it is reported and never blocks a release."""
 
 
-class MetricThreshold(CheckSettings, tag="metric", frozen=True, kw_only=True):
+class ClusteredSettings(CheckSettings, frozen=True, kw_only=True):
+    """What a check may say about rows that depend on each other."""
+
+    cluster: str | None = None
+    """Column of the holdout whose rows of one value resemble each other (a caller, a site, a time): intervals heed it."""
+    cluster_by: Literal["hour", "day", "week", "month"] | None = None
+    """How long the clusters of a time column are; by default a day."""
+
+
+class MetricThreshold(ClusteredSettings, tag="metric", frozen=True, kw_only=True):
     """A metric on the holdout clears a bound with its whole confidence interval."""
 
     metric: str
@@ -29,7 +38,7 @@ class MetricThreshold(CheckSettings, tag="metric", frozen=True, kw_only=True):
     confidence: Share = 0.95
 
 
-class NoRegression(CheckSettings, tag="no_regression", frozen=True, kw_only=True):
+class NoRegression(ClusteredSettings, tag="no_regression", frozen=True, kw_only=True):
     """Not worse than the champion on the identical frozen holdout, by more than a margin (paired)."""
 
     metric: str
@@ -48,7 +57,7 @@ class Leakage(CheckSettings, tag="leakage", frozen=True, kw_only=True):
     """Largest AUC (or, in regression, R²) that one feature alone may reach."""
 
 
-class Fairness(CheckSettings, tag="fairness", frozen=True, kw_only=True):
+class Fairness(ClusteredSettings, tag="fairness", frozen=True, kw_only=True):
     """The gap of a rate across groups stays within a bound."""
 
     group: str
@@ -71,7 +80,7 @@ class Memory(CheckSettings, tag="memory", frozen=True, kw_only=True):
     max_mb: Positive = 1024.0
 
 
-class Baseline(CheckSettings, tag="baseline", frozen=True, kw_only=True):
+class Baseline(ClusteredSettings, tag="baseline", frozen=True, kw_only=True):
     """A dummy and a linear model must not do as well."""
 
     metric: str
@@ -84,7 +93,7 @@ class Skew(CheckSettings, tag="skew", frozen=True, kw_only=True):
     tolerance: Positive = 1e-6
 
 
-class Calibration(CheckSettings, tag="calibration", frozen=True, kw_only=True):
+class Calibration(ClusteredSettings, tag="calibration", frozen=True, kw_only=True):
     """The expected calibration error stays within a bound."""
 
     max_error: Share = 0.05

@@ -27,6 +27,7 @@ def explain(message: str, sources: list[Path], tree: dict[str, Any]) -> Settings
     unknown = re.search(r"unknown field `([^`]*)`", said)
     missing = re.search(r"missing required field `([^`]*)`", said)
     tag = re.search(r"Invalid value '([^']*)'", said)
+    choice = re.search(r"Invalid enum value '([^']*)'", said)
     hint: str | None = None
     if unknown:
         known = fields_at(steps, tree)
@@ -39,6 +40,10 @@ def explain(message: str, sources: list[Path], tree: dict[str, Any]) -> Settings
     elif tag:
         known = known_types(steps)
         hint = (did_you_mean(tag[1], known) or "") + (f" known types: {', '.join(known)}" if known else "")
+    elif choice:
+        known = fields_at(steps, tree, choices=True)
+        hint = (did_you_mean(choice[1], known) or "") + (f" known values: {', '.join(known)}" if known else "")
+        said = f"'{choice[1]}' is not known here"
     else:
         said = said.replace("`", "")
     where, shown = locate(steps, sources)
@@ -84,11 +89,13 @@ def _descend(tree: Any, steps: list[Step]) -> Any:
     return tree
 
 
-def fields_at(steps: list[Step], tree: Any) -> list[str]:
-    """Return the keys that the schema knows at a place of the tree."""
+def fields_at(steps: list[Step], tree: Any, *, choices: bool = False) -> list[str]:
+    """Return the keys, or with ``choices`` the words, that the schema knows at a place of the tree."""
     kind: Any = Settings
     for depth, step in enumerate(steps):
         kind = _inner(kind, step, _descend(tree, steps[: depth + 1]))
+    if choices:
+        return [word for word in get_args(kind) if isinstance(word, str)]
     kinds = [kind] if isinstance(kind, type) else [option for option in get_args(kind) if isinstance(option, type)]
     return [
         item.encode_name

@@ -19,6 +19,20 @@ FILE_NAME = "mainspring.yaml"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML; a key that stands twice is an error, not a surprise."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' stands here twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
 def load_settings(path: Path, *, environment: str | None = None, resolve: bool = True) -> Settings:
     """Read settings, lay the overlay of ``environment`` over them, and validate.
 
@@ -58,12 +72,14 @@ def read_tree(path: Path) -> dict[str, Any]:
         SettingsError: unreadable, not YAML, or not a mapping; names the line.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe one
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        doubled = isinstance(error, yaml.constructor.ConstructorError) and "stands here twice" in str(error.problem)
         raise SettingsError(
-            f"{where}: this is not YAML: {error.problem}", hint="check indentation and colons"
+            f"{where}: {'' if doubled else 'this is not YAML: '}{error.problem}",
+            hint="keep one of them" if doubled else "check indentation and colons",
         ) from None
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: this is not YAML: {error}", hint="check the file's encoding") from None
@@ -99,13 +115,22 @@ def _fill(value: Any, sources: list[Path]) -> Any:
         found = os.environ.get(match[1], match[2])
         if found is None:
             raise SettingsError(
-                f"{sources[-1]}: ${{{match[1]}}} is used, and the variable {match[1]} is not set",
+                f"{_place(match[0], sources)}: ${{{match[1]}}} is used, and the variable {match[1]} is not set",
                 hint=f"export {match[1]}=…, or write ${{{match[1]}:-default}}",
                 variable=match[1],
             )
         return found
 
     return _VARIABLE.sub(lookup, value)
+
+
+def _place(text: str, sources: list[Path]) -> Path | str:
+    """Return the file and line of a text in the files that settings were read from."""
+    for source in sources:
+        for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), start=1):
+            if text in line.partition(" #")[0]:
+                return f"{source}:{number}"
+    return sources[-1]
 
 
 def _kind(value: object) -> str:

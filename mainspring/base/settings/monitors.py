@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -30,8 +30,11 @@ class DataDrift(MonitorSettings, tag="data_drift", frozen=True, kw_only=True):
 
 
 class PredictionDrift(MonitorSettings, tag="prediction_drift", frozen=True, kw_only=True):
-    """Scores of the endpoint against the champion's scores on its holdout."""
+    """Scores of the endpoint against the champion's own first scores in production, or those on its holdout."""
 
+    reference: Literal["first_window", "holdout"] = "first_window"
+    """``first_window``: the champion's first ``window`` in production, as soon as it is worth more independent rows than the
+    holdout, and unless it had drifted from the holdout by then; before, the holdout. ``holdout``: always the holdout."""
     ks: Share = 0.1
     alpha: Share = 0.01
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mainspring.base.clock import milliseconds
 from mainspring.base.errors import SettingsError, UsageError, did_you_mean
 from mainspring.base.settings.explain import Step, locate
+from mainspring.base.settings.metrics import named_metrics
 from mainspring.base.settings.monitors import Freshness, Validation
 from mainspring.base.settings.triggers import AlertTrigger, DataTrigger, ScheduleTrigger
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from mainspring.base.settings.schema import Settings
 
 
+_VALIDATION = "validation:"
+_MODEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
 def check_references(settings: Settings, sources: list[Path]) -> None:
     """Check names that point elsewhere in the file, durations and cron expressions.
 
@@ -25,8 +31,16 @@ def check_references(settings: Settings, sources: list[Path]) -> None:
     """
     for steps, what, name, known in _names(settings):
         if name not in known:
-            hint = did_you_mean(name, known) or f"known {what}s: {', '.join(sorted(known)) or 'none'}"
+            hint = _instead(settings, name) if steps[0] == "channels" else None
+            hint = hint or did_you_mean(name, known) or f"known {what}s: {', '.join(sorted(known)) or 'none'}"
             raise _error(steps, f"there is no {what} '{name}'", sources, hint)
+    for steps, name, known in named_metrics(settings):
+        if name not in known:
+            hint = f"{did_you_mean(name, known) or ''} known metrics: {', '.join(known)}".strip()
+            raise _error(steps, f"there is no metric '{name}' here", sources, hint)
+    if settings.model is not None and _MODEL.fullmatch(settings.model.name) is None:
+        hint = "use letters, digits, dots, dashes and underscores, beginning and ending with a letter or digit"
+        raise _error(["model", "name"], f"'{settings.model.name}' is no name for a model", sources, hint)
     for steps, duration in _durations(settings):
         try:
             milliseconds(duration)
@@ -53,12 +67,36 @@ def _names(settings: Settings) -> Iterable[tuple[list[Step], str, str, Iterable[
         elif isinstance(trigger, AlertTrigger):
             for index, watched in enumerate(trigger.monitors):
                 yield ["triggers", name, "monitors", index], "monitor", watched, settings.monitors
+    validated = _validated(settings)
+    told = [*settings.monitors, *(f"{_VALIDATION}{name}" for name, monitor in validated.items() if monitor is None)]
     for position, channel in enumerate(settings.channels):
         for index, watched in enumerate(channel.monitors):
-            yield ["channels", position, "monitors", index], "monitor", watched, settings.monitors
+            yield ["channels", position, "monitors", index], "monitor", watched, told
+
+
+def _validated(settings: Settings) -> dict[str, str | None]:
+    """Return the datasets that have a suite, each with the monitor that is declared for it; without one, the alert of its
+    failures is called ``validation:NAME``."""
+    monitors = reversed(settings.monitors.items())  # of several the first gives the name
+    declared = {each.dataset: name for name, each in monitors if isinstance(each, Validation)}
+    return {name: declared.get(name) for name, dataset in settings.datasets.items() if dataset.suite is not None}
+
+
+def _instead(settings: Settings, name: str) -> str | None:
+    """Say what to write instead of a validation that no alert is called after."""
+    dataset = name.removeprefix(_VALIDATION)
+    if dataset == name or dataset not in settings.datasets:
+        return None
+    monitor = _validated(settings).get(dataset)
+    if monitor is None:
+        return f"the dataset '{dataset}' has no suite, so nothing validates it: name one with `suite:`"
+    return f"the validation of '{dataset}' is the monitor '{monitor}': write that"
 
 
 def _durations(settings: Settings) -> Iterable[tuple[list[Step], str]]:
+    if settings.release.canary is not None:
+        yield ["release", "canary", "patience"], settings.release.canary.patience
+    yield ["serving", "timeout"], settings.serving.timeout
     for name, monitor in settings.monitors.items():
         yield ["monitors", name, "window"], monitor.window
         if isinstance(monitor, Freshness):

@@ -65,13 +65,19 @@ class CanarySettings(Section, frozen=True, kw_only=True):
     min_predictions: int = 500
     """Answers of the canary needed before it can be promoted."""
     min_labels: int = 0
-    """Labelled answers of the canary needed before it can be promoted; 0 promotes without waiting for labels."""
+    """Labelled answers of the canary needed before it can be promoted; it must then be shown not to be worse by
+    ``max_performance_loss`` or more. 0 promotes without waiting for labels, when no harm was found."""
     metric: str = "accuracy"
     """Per-prediction performance that is compared: accuracy, brier, log_loss, mae or squared_error."""
     max_error_rate_increase: Share = 0.01
     max_latency_ratio: Annotated[float, Meta(gt=1)] = 3.0
-    max_performance_loss: Annotated[float, Meta(ge=0)] = 0.02
+    max_performance_loss: Annotated[float, Meta(gt=0)] = 0.02
+    """How much larger the canary's mean loss may be. Half the margin takes four times the labels."""
     confidence: Share = 0.95
+    patience: str = "14d"
+    """How long labels may leave it open whether the canary is worse, as ``12h`` or ``14d``."""
+    when_undecided: Literal["wait", "promote", "roll back"] = "wait"
+    """What becomes of a canary that is still open then. ``wait``: it goes on, and says how many labels would decide."""
 
 
 class ReleaseSettings(Section, frozen=True, kw_only=True):
@@ -94,6 +100,8 @@ class ServingSettings(Section, frozen=True, kw_only=True):
     """Keep the input rows with the predictions; drift of inputs cannot be watched without them."""
     max_body_bytes: int = 16_000_000
     max_rows: int = 10_000
+    timeout: str = "30s"
+    """How long a model may take to answer a request; after that the caller gets 504, and the worker is replaced."""
     allowed_hosts: list[str] = []
     """Names beside localhost that a request's Host header may carry."""
 
@@ -105,7 +113,8 @@ class Channel(Section, frozen=True, kw_only=True):
     url: str | None = None
     """Address that a webhook posts to; keep its secrets in ``${VAR}``."""
     monitors: list[str] = []
-    """Names of the monitors whose alerts go here; empty means all."""
+    """Names of the monitors whose alerts go here, and ``validation:DATASET`` for a dataset with a suite and no monitor of its
+    own; empty means all."""
 
 
 class TrackingSettings(Section, frozen=True, kw_only=True):

@@ -45,9 +45,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         return self.delivered_at is None and self.attempts < ATTEMPTS
 
 
-def planned(channels: Sequence[Channel], monitor: str, event: Event) -> list[Delivery]:
-    """Return the notices that are due when an alert of this monitor fires or is over."""
-    return [Delivery(channel=_key(c), event=event) for c in channels if not c.monitors or monitor in c.monitors]
+def planned(channels: Sequence[Channel], monitor: str | None, event: Event) -> list[Delivery]:
+    """Return the notices that are due when an alert of this monitor fires or is over; None is for every channel."""
+    told = [c for c in channels if monitor is None or not c.monitors or monitor in c.monitors]
+    return [Delivery(channel=key_of(channel), event=event) for channel in told]
 
 
 def deliver(workspace: Workspace) -> int:
@@ -55,7 +56,7 @@ def deliver(workspace: Workspace) -> int:
 
     A channel that fails is left alone until the next time, so one that is down costs one timeout.
     """
-    channels = {_key(channel): channel for channel in workspace.settings.channels}
+    channels = {key_of(channel): channel for channel in workspace.settings.channels}
     since = clock.now() - _LOOK_BACK
     with workspace.database.read() as connection:
         rows = records.list_alerts(connection, since=since)
@@ -121,5 +122,6 @@ def _notice(project: str, row: records.Row, event: Event) -> dict[str, Any]:
     }
 
 
-def _key(channel: Channel) -> str:
+def key_of(channel: Channel) -> str:
+    """Return what records call a channel."""
     return f"{channel.type}:{digest(channel.url)[:12]}" if channel.type == "webhook" else channel.type

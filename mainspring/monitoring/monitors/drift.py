@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
+from mainspring.base.clock import milliseconds
 from mainspring.base.errors import InvalidData, did_you_mean
+from mainspring.measures.distribution import effective_n
 from mainspring.monitoring.drift import ColumnFinding, DriftReport, compare, floors_of
 from mainspring.monitoring.monitors.finding import Finding, Insufficient, Status
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mainspring.base.settings.monitors import DataDrift, PredictionDrift
+    from mainspring.measures.drift import DriftFloors
     from mainspring.monitoring.monitors.watched import Watched, Window
 
 _PSI = 0.1
@@ -34,22 +38,58 @@ def data_drift(monitor: DataDrift, watched: Watched) -> Finding:
 
 
 def prediction_drift(monitor: PredictionDrift, watched: Watched) -> Finding:
-    """Compare the present version's scores in the window with its scores on its holdout; of several classes their shares too."""
+    """Compare the present version's scores in the window with those on its holdout, or with its own first in production.
+
+    Of several classes their shares too. The holdout is what the version was judged on, and there from the first day; but a
+    fortnight of dependent rows is worth few independent ones. The version's own first weeks are worth more once there are
+    enough of them. They are no reference where they had drifted from the holdout themselves.
+    """
     window = watched.answered(monitor.window, this_version=True)
     if window.rows.is_empty():
         raise Insufficient(f"{watched.champion.reference} has answered nothing in the window")
-    held = watched.evidence.scores
-    score = held.score if held.score.ndim == 1 else np.max(held.score, axis=1)
-    reference = pl.DataFrame({"score": score})
-    names = ["score"]
-    if watched.signature.target.task == "multiclass":
-        reference = reference.with_columns(label=pl.Series(held.label).cast(pl.Int64).cast(pl.String))
-        names.append("label")
-    current = window.rows.select(names)
-    if "label" in names:
-        current = current.with_columns(pl.col("label").cast(pl.Int64).cast(pl.String))
-    report = compare(reference, current, floors_of(ks=monitor.ks, psi=_PSI, alpha=monitor.alpha))
-    return _finding(report, _status(report, report.drifted), watched, window)
+    floors = floors_of(ks=monitor.ks, psi=_PSI, alpha=monitor.alpha)
+    reference, told = _reference(monitor, watched, floors)
+    current = _answers(window.rows, watched)
+    report = compare(reference, current, floors)
+    found = _finding(report, _status(report, report.drifted), watched, window)
+    worth = {"effective_n": _worth(current), "effective_n_reference": _worth(reference)}
+    return msgspec.structs.replace(
+        found, summary=f"{found.summary}, against {told['reference']}", evidence=found.evidence | told | worth
+    )
+
+
+def _reference(monitor: PredictionDrift, watched: Watched, floors: DriftFloors) -> tuple[pl.DataFrame, dict[str, Any]]:
+    scores = watched.evidence.scores
+    score = scores.score if scores.score.ndim == 1 else np.max(scores.score, axis=1)
+    held = _answers(pl.DataFrame({"score": score, "label": scores.label}), watched)
+    if monitor.reference == "holdout":
+        return held, {"reference": "its holdout"}
+    early = watched.first(monitor.window)
+    own = _answers(early.rows, watched)
+    if own.is_empty() or _worth(own) <= _worth(held):
+        return held, {"reference": "its holdout"}
+    before = compare(held, own, floors)
+    if before.drifted:
+        return held, {
+            "reference": "its holdout, which its first predictions had drifted from",
+            "first": before.summary(),
+        }
+    days = (early.end - early.start) / milliseconds("1d")
+    told = {"reference": f"its own first {days:.3g} days", "reference_start": early.start, "reference_end": early.end}
+    return own, told
+
+
+def _answers(rows: pl.DataFrame, watched: Watched) -> pl.DataFrame:
+    """Return what is compared of answers: the score, and of several classes the class."""
+    if watched.signature.target.task != "multiclass":
+        return rows.select("score")
+    return rows.select("score", pl.col("label").cast(pl.Int64).cast(pl.String))
+
+
+def _worth(answers: pl.DataFrame) -> float:
+    """Return how many independent rows answers in order of time are worth."""
+    known = answers["score"].drop_nulls().drop_nans()
+    return float(effective_n(known.to_numpy())) if len(known) else 0.0
 
 
 def _watched_columns(wanted: Sequence[str], inputs: Sequence[str]) -> list[str]:

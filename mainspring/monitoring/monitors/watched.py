@@ -71,12 +71,17 @@ class Watched:
     @cached_property
     def newest(self) -> int:
         """The event time of the champion's newest prediction; ``Insufficient`` when there is none."""
-        moments = recorded.predictions(self.workspace, self.endpoint, roles=_ROLES, columns=["event_time"])
-        newest = moments["event_time"].max()
+        newest = self._moments["event_time"].max()
         if newest is None:
             raise Insufficient(f"'{self.endpoint}' has made no predictions yet")
         assert isinstance(newest, int)
         return newest
+
+    @cached_property
+    def _moments(self) -> pl.DataFrame:
+        """When every prediction was asked, and about which moment."""
+        columns = ["at", "event_time", "version", "status"]
+        return recorded.predictions(self.workspace, self.endpoint, roles=_ROLES, columns=columns)
 
     def window(self, duration: str) -> Window:
         """Return the champion's predictions of the last ``duration`` before the newest one, whatever came of them."""
@@ -96,10 +101,31 @@ class Watched:
             rows = rows.filter(pl.col("version") == self.champion.version)
         return window._replace(rows=rows)
 
+    def first(self, duration: str) -> Window:
+        """Return the present version's first answered predictions: at most ``duration`` of them, all before the window of
+        that duration begins."""
+        mine = self._moments.filter((pl.col("version") == self.champion.version) & (pl.col("status") == "ok"))
+        first, begins = mine["event_time"].min(), self.newest - milliseconds(duration)
+        start = first if isinstance(first, int) else begins + 1
+        end = min(start + milliseconds(duration), begins + 1)
+        rows = recorded.predictions(self.workspace, self.endpoint, roles=_ROLES, since=start, until=max(start, end))
+        own = (pl.col("version") == self.champion.version) & (pl.col("status") == "ok")
+        return Window(rows.filter(own), start, end)
+
     @cached_property
     def labels(self) -> pl.DataFrame:
-        """The labels that arrived: ``prediction_id``, ``truth``, ``label_at``."""
-        return recorded.labels(self.workspace, self.endpoint).select("prediction_id", "truth", label_at="at")
+        """The labels that arrived: ``prediction_id``, ``truth``, ``label_at``, which is in event time.
+
+        That is when the label became known, if whoever sent it said so; else when it was received, but not after the newest
+        event that had been predicted by then: in a replay of last year, time is where the replay is.
+        """
+        clock = self._moments.sort("at").select("at", passed=pl.col("event_time").cum_max())
+        known = recorded.labels(self.workspace, self.endpoint).sort("received_at")
+        known = known.rename({"at": "said_at"}).join_asof(clock, left_on="received_at", right_on="at")
+        guessed = pl.min_horizontal("received_at", "passed")
+        said = pl.col("said_at") != pl.col("received_at")
+        label_at = pl.when(said).then("said_at").otherwise(guessed)
+        return known.select("prediction_id", "truth", label_at=label_at)
 
     def with_labels(self, window: Window) -> Window:
         """Add ``truth`` and ``label_at`` to predictions; null where no label arrived."""

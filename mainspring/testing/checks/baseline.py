@@ -17,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mainspring.base.errors import InvalidData
 from mainspring.measures.paired import difference
-from mainspring.testing.checks.context import metric_for, predictions_for, truth_for
+from mainspring.testing.checks.context import clusters_for, metric_for, predictions_for, truth_for
 from mainspring.testing.checks.no_regression import gain
 from mainspring.testing.verdict import Verdict, against_bound, measuring, not_applicable
 from mainspring.versioning.scoring import Scores
@@ -59,7 +59,14 @@ def _compared(
     truth = truth_for(context.truth, context.task)
     candidate, simple = (predictions_for(metric, scores, context.task) for scores in (context.scores, answers))
     with measuring(f"the difference in {metric.name}"):
-        found = difference(metric.name, truth, candidate, simple, seed=context.workspace.settings.seed)
+        found = difference(
+            metric.name,
+            truth,
+            candidate,
+            simple,
+            seed=context.workspace.settings.seed,
+            clusters=clusters_for(settings, context),
+        )
         value, baseline = (metric.estimate(truth, part).value for part in (candidate, simple))
     return against_bound(
         name,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mainspring.measures.classification import calibration_error
-from mainspring.testing.checks.context import truth_for
+from mainspring.measures.clustered import clustered
+from mainspring.testing.checks.context import clusters_for, truth_for
 from mainspring.testing.verdict import Verdict, against_bound, measuring, not_applicable
 
 if TYPE_CHECKING:
@@ -19,8 +20,12 @@ def check(settings: Calibration, context: Context) -> list[Verdict]:
     if context.task != "binary":
         reason = f"a {context.task} model answers no single probability"
         return [not_applicable(name, reason, required=settings.required)]
+    truth, clusters = truth_for(context.truth, context.task), clusters_for(settings, context)
     with measuring("the calibration error"):
-        found = calibration_error(truth_for(context.truth, context.task), context.scores.score)
+        if clusters is None:
+            found = calibration_error(truth, context.scores.score)
+        else:
+            found = clustered("calibration_error", truth, context.scores.score, clusters)
     said = float(context.scores.score.mean())
     happened = float(context.truth.mean())
     evidence = {"mean_score": said, "base_rate": happened}

@@ -7,20 +7,24 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
-from mainspring.base.errors import InvalidData, UsageError
+from mainspring.base.errors import InvalidData, UsageError, did_you_mean
 from mainspring.measures.metric import METRICS, Metric, get_metric
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
+    from mainspring.base.settings.checks import ClusteredSettings
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.artifact import Artifact
     from mainspring.versioning.evidence import Evidence
     from mainspring.versioning.models import ModelVersion
     from mainspring.versioning.scoring import Scores
     from mainspring.versioning.signature import Signature
+
+
+_EVERY = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,34 @@ class Context:
     def truth(self) -> NDArray[np.float64]:
         """The holdout's target: the class's index in the candidate's order, or the value."""
         return np.asarray(self.signature.encode(self.holdout.get_column(self.signature.target.name)))
+
+
+def clusters_for(settings: ClusteredSettings, context: Context) -> NDArray[np.int64] | None:
+    """Return the number of each holdout row's cluster; None where the check names none. Missing values are one cluster.
+
+    A time column is cut into days (of UTC, where it has a time zone), or what ``cluster_by`` says.
+
+    Raises:
+        InvalidData: the holdout has no such column.
+        UsageError: ``cluster_by`` without a column, or of one that holds no times.
+    """
+    name, length = settings.cluster, settings.cluster_by
+    if name is None:
+        if length is not None:
+            raise UsageError("cluster_by needs cluster", hint="say which column: `cluster: <column>`")
+        return None
+    if name not in context.holdout.columns:
+        raise InvalidData(
+            f"the holdout has no column '{name}' to cluster by",
+            hint=did_you_mean(name, context.holdout.columns) or "keep it in the holdout; it need be no feature",
+            column=name,
+        )
+    column = context.holdout.get_column(name)
+    if isinstance(column.dtype, pl.Date | pl.Datetime):
+        column = column.dt.truncate(_EVERY[length or "day"])
+    elif length is not None:
+        raise UsageError(f"cluster_by needs a time column, but '{name}' is {column.dtype}", hint="leave cluster_by out")
+    return column.rank("dense").fill_null(0).to_numpy().astype(np.int64)
 
 
 def metric_for(name: str, task: str) -> Metric:

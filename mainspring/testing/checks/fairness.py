@@ -9,7 +9,7 @@ import polars as pl
 
 from mainspring.base.errors import InvalidData, did_you_mean
 from mainspring.measures.fairness import gap
-from mainspring.testing.checks.context import truth_for
+from mainspring.testing.checks.context import clusters_for, truth_for
 from mainspring.testing.verdict import Verdict, against_bound, measuring, not_applicable, undecided
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ def _gap(settings: Fairness, context: Context) -> FairnessGap:
     truth = truth_for(context.truth, context.task)
     label = truth_for(np.asarray(context.scores.label), context.task)
     groups = np.array(context.holdout.get_column(settings.group).cast(pl.String).to_list(), dtype=object)
+    dependent = clusters_for(settings, context)
     with measuring(f"the gap of {settings.metric} over '{settings.group}'"):
         if settings.metric == "accuracy":
             right = (truth == label).astype(np.int64)
-            return gap(np.ones_like(right), right, groups, "accuracy", min_n=settings.min_group)
-        return gap(truth, label, groups, settings.metric, min_n=settings.min_group)
+            return gap(np.ones_like(right), right, groups, "accuracy", min_n=settings.min_group, clusters=dependent)
+        return gap(truth, label, groups, settings.metric, min_n=settings.min_group, clusters=dependent)
 
 
 def _told(found: FairnessGap) -> dict[str, Any]:

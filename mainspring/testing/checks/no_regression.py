@@ -9,13 +9,12 @@ import msgspec
 import numpy as np
 
 from mainspring.base.errors import InvalidData
-from mainspring.measures.paired import difference
-from mainspring.testing.checks.context import metric_for, predictions_for, truth_for
+from mainspring.measures.paired import difference, n_needed
+from mainspring.testing.checks.context import clusters_for, metric_for, predictions_for, truth_for
 from mainspring.testing.rows import overlap
 from mainspring.testing.verdict import (
     Verdict,
     against_bound,
-    decisive_n,
     measuring,
     not_applicable,
     undecided,
@@ -71,6 +70,7 @@ def _compared(
     evidence: dict[str, Any],
 ) -> Verdict:
     truth = truth_for(context.truth, context.task)[kept]
+    clusters = clusters_for(settings, context)
     candidate, champion = (predictions_for(metric, scores, context.task)[kept] for scores in (context.scores, answers))
     with measuring(f"the difference in {metric.name}"):
         found = difference(
@@ -78,6 +78,7 @@ def _compared(
             truth,
             candidate,
             champion,
+            clusters=None if clusters is None else clusters[kept],
             confidence=settings.confidence,
             seed=context.workspace.settings.seed,
         )
@@ -102,8 +103,8 @@ def _compared(
 
 def _needed(gained: Estimate, margin: float) -> int | None:
     """Rows that would decide if both were equally good; where that is no more than there are, if the gain is as seen."""
-    equal = decisive_n(gained, margin)
-    return equal if equal is not None and equal > gained.n else decisive_n(gained, abs(gained.value + margin))
+    equal = n_needed(gained, margin)
+    return equal if equal is not None and equal > gained.n else n_needed(gained, abs(gained.value + margin))
 
 
 def gain(found: Estimate, metric: Metric) -> Estimate:

@@ -55,7 +55,14 @@ def wrap(model: Any) -> Native:
         return np.asarray(model.predict(table, num_threads=1), dtype=np.float64)
 
     classes = {"binary": 2, "multiclass": width}.get(task, 0)
-    return Native(raw=model, task=task, compute=compute, width=classes, features=list(model.feature_name()))
+    return Native(
+        raw=model,
+        task=task,
+        compute=compute,
+        width=classes,
+        features=list(model.feature_name()),
+        categories=model.pandas_categorical or None,
+    )
 
 
 def _library() -> Any:
@@ -65,4 +72,9 @@ def _library() -> Any:
         raise InvalidData(
             "this model needs LightGBM, which is not installed", hint="pip install 'mainspring[trees]'"
         ) from None
+    except OSError as error:
+        raise InvalidData(
+            f"this model needs LightGBM, which cannot be loaded: {error}",
+            hint="install OpenMP, for example: apt-get install libgomp1",
+        ) from error
     return lightgbm

@@ -29,6 +29,10 @@ class Native:
     """Number of classes of a classification."""
     features: list[str] | None = None
     """Names of the inputs in order, where the model knows them."""
+    categories: list[list[Any]] | None = None
+    """Of the columns that were categorical in the pandas frame it was fitted with, in their order, the categories."""
+    labels: Callable[[Any], list[Label]] | None = None
+    """What the model itself decides for each of n rows, where it says so."""
 
 
 def matrix(rows: Any) -> np.ndarray:

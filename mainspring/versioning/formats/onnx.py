@@ -66,8 +66,34 @@ def wrap(model: Any) -> Native:
         values = _values(session.run(None, _feed(feeds, rows)))
         return values[:, 1] if task == "binary" else values if task == "multiclass" else values.reshape(len(values))
 
+    def labels(rows: Any) -> list[Any]:
+        return list(np.asarray(session.run(None, _feed(feeds, rows))[0]).reshape(-1).tolist())
+
     features = [feed.name for feed in feeds] if len(feeds) > 1 else None
-    return Native(raw=raw, task=task, compute=compute, classes=classes, width=width, features=features)
+    decides = labels if task != "regression" and len(session.get_outputs()) > 1 else None
+    named = classes or _named(raw, width)
+    return Native(raw=raw, task=task, compute=compute, classes=named, width=width, features=features, labels=decides)
+
+
+def _named(raw: bytes, width: int) -> list[Label] | None:
+    """Return the classes that the graph names; those that are only numbered from 0 have no names."""
+    try:
+        import onnx
+    except ImportError:
+        return None
+    graph = onnx.load_model_from_string(raw).graph
+    tables = {tensor.name: tensor for tensor in graph.initializer}
+    for node in reversed(graph.node):
+        found: list[Any] = []
+        for attribute in node.attribute:
+            if attribute.name.startswith("classlabels_"):
+                found = list(attribute.strings or attribute.ints)
+        if node.op_type == "ArrayFeatureExtractor" and node.input[0] in tables:
+            found = onnx.numpy_helper.to_array(tables[node.input[0]]).reshape(-1).tolist()
+        classes: list[Label] = [name.decode() if isinstance(name, bytes) else name for name in found]
+        if len(classes) == width and classes != list(range(width)):
+            return classes
+    return None
 
 
 def _task(session: Any, feeds: list[Any]) -> tuple[Task, list[Label] | None, int]:

@@ -1,7 +1,7 @@
 """scikit-learn's models as skops files, made the same byte for byte whenever the model is the same.
 
 skops itself writes memory addresses and the time into its files; here ids are numbered in order of appearance, members are
-sorted, times are fixed and sets have an order.
+sorted, times are fixed, sets have an order, and what lies between the fields of an array's records is zero.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mainspring.base.errors import InvalidData, Refused
 from mainspring.versioning.formats.trees import check_trees
@@ -49,6 +51,8 @@ TRUSTED = (
     "xgboost.sklearn.XGBRegressor",
 )
 """Types of well-known libraries that hold no code, beyond those that skops itself trusts. Trees are checked after loading."""
+_ADDRESS = "_stop_words_id"
+"""Where scikit-learn's text vectorizers keep a memory address, by which they save themselves a check."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -122,7 +126,7 @@ def normalised(data: bytes) -> bytes:
     _sort_sets(schema)
     names: dict[str, str] = {}
     _renumber(schema, {}, names)
-    renamed = {names[name]: content for name, content in members.items() if name in names}
+    renamed = {names[name]: _unpadded(content) for name, content in members.items() if name in names}
     renamed["schema.json"] = json.dumps(schema, separators=(",", ":")).encode()
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
@@ -134,6 +138,24 @@ def normalised(data: bytes) -> bytes:
     return written.getvalue()
 
 
+def _unpadded(content: bytes) -> bytes:
+    """Return a stored array with zeros between the fields of its records, where otherwise anything may stand."""
+    if not content.startswith(b"\x93NUMPY"):
+        return content
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except ValueError:
+        return content
+    if array.dtype.names is None:
+        return content
+    clean = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    written = io.BytesIO()
+    np.save(written, clean, allow_pickle=False)
+    return written.getvalue()
+
+
 def _renumber(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
     if isinstance(node, list):
         for item in node:
@@ -142,6 +164,8 @@ def _renumber(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
         return
     if node.get("__loader__") == "JsonNode" and isinstance(node.get("__id__"), int):
         del node["__id__"]  # whether two equal numbers are one object is an accident
+    if isinstance(address := node.get(_ADDRESS), dict) and address.get("__loader__") == "JsonNode":
+        address["content"] = "0"
     if isinstance(identity := node.get("__id__"), int):
         node["__id__"] = ids.setdefault(identity, len(ids) + 1)
     if isinstance(file := node.get("file"), str):

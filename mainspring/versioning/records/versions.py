@@ -12,6 +12,7 @@ from mainspring.base.ids import new_id
 from mainspring.store.prepared import upsert
 from mainspring.store.schema.serving import route_tables
 from mainspring.store.schema.testing import gates
+from mainspring.store.schema.tracking import runs, tags
 from mainspring.store.schema.versioning import (
     model_aliases,
     model_version_tags,
@@ -32,9 +33,10 @@ DELETED = "deleted"
 _NEWEST = (model_versions.c.major.desc(), model_versions.c.minor.desc(), model_versions.c.patch.desc())
 
 
-def select_versions(database: Database, model: str | None = None) -> Sequence[Row[Any]]:
-    """Return model versions by name, oldest first."""
-    query = select(model_versions).order_by(model_versions.c.model, *(column.element for column in _NEWEST))
+def select_versions(database: Database, model: str | None = None, **conditions: object) -> Sequence[Row[Any]]:
+    """Return model versions that meet the conditions by name, oldest first."""
+    query = select(model_versions).filter_by(**conditions)
+    query = query.order_by(model_versions.c.model, *(column.element for column in _NEWEST))
     if model is not None:
         query = query.where(model_versions.c.model == model)
     with database.read() as connection:
@@ -51,6 +53,15 @@ def find(connection: Connection, model: str, **conditions: object) -> Row[Any] |
     """Return the newest version of a model that meets the conditions, inside the caller's transaction."""
     query = select(model_versions).filter_by(model=model, **conditions).order_by(*_NEWEST).limit(1)
     return connection.execute(query).first()
+
+
+def select_makers(database: Database, model: str, version: str) -> list[str]:
+    """Return the runs whose candidate became, or was already, a version, oldest first."""
+    named = select(tags.c.run_id).where(tags.c.key == "model", tags.c.value == model)
+    made = select(tags.c.run_id).where(tags.c.key == "model_version", tags.c.value == version)
+    query = select(runs.c.id).where(runs.c.id.in_(named), runs.c.id.in_(made)).order_by(runs.c.started_at, runs.c.id)
+    with database.read() as connection:
+        return list(connection.execute(query).scalars())
 
 
 def highest(database: Database, model: str) -> tuple[Row[Any] | None, list[str]]:
