@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def admit(workspace: Workspace, name: str, trigger: TriggerSettings) -> tuple[str, str]:
-    """Return the status that a new event of a trigger gets, and why if it has to wait."""
+    """Return the status that a new event of a trigger gets, and why if it has to wait.
+
+    A clock that was wrong and was put right holds nothing up: what seems to lie further ahead than the time to wait is past.
+    """
     broken = broken_data(workspace)
     if broken:
         return "blocked", f"data failed validation: goes to a person ({'; '.join(broken)})"
@@ -24,8 +27,9 @@ def admit(workspace: Workspace, name: str, trigger: TriggerSettings) -> tuple[st
     with workspace.database.read() as connection:
         counted = records.find_events(connection, trigger=name, since=at - period)
         last = records.last_execution_of(connection, name)
-    started = [event for event in counted if event.execution_id or event.status in ("pending", "running")]
-    if last is not None and at < last + milliseconds(trigger.cooldown):
+    begun = [event for event in counted if event.execution_id or event.status in ("pending", "running")]
+    started = [event for event in begun if event.at < at + period]
+    if last is not None and abs(at - last) < milliseconds(trigger.cooldown):
         until = iso(last + milliseconds(trigger.cooldown))
         return "suppressed", f"cooldown of {trigger.cooldown} since the last execution, until {until}"
     if len(started) >= trigger.budget:

@@ -150,6 +150,12 @@ def test_cooldown_suppresses_and_then_lets_go(triggered, at, monkeypatch):
     assert collect(workspace) == []
     from mainspring.automation import admission
 
+    monkeypatch.setattr(admission, "now", lambda: done.ended_at - milliseconds("1h"))
+    assert collect(workspace) == []  # a clock that is a little behind changes nothing
+    year_behind = milliseconds("52w")  # one that was put right by a year does not hold things up for one
+    assert admission.admit(workspace, "decay", workspace.settings.triggers["decay"])[0] == "suppressed"
+    monkeypatch.setattr(admission, "now", lambda: done.ended_at - year_behind)
+    assert admission.admit(workspace, "decay", workspace.settings.triggers["decay"])[0] == "pending"
     monkeypatch.setattr(admission, "now", lambda: done.ended_at + milliseconds("2h") + 1)
     [again] = collect(workspace)
     assert (again.id, again.status) == (suppressed.id, "pending")
