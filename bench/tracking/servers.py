@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MLFLOW = "mlflow==3.17.2"
 _READY_SECONDS = 120
+_KEPT_SECONDS = 1.0
+"""A connection that was idle for longer may have been closed by its server."""
 
 
 class Server:
@@ -32,6 +34,7 @@ class Server:
         self.name = name
         self.port = port
         self._process = psutil.Process(pid)
+        self._used = 0.0
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
 
     def another(self) -> Server:
@@ -50,6 +53,9 @@ class Server:
             target += f"?{urlencode(fields, doseq=True)}"
         elif fields is not None:
             body = json.dumps(fields)
+        if time.monotonic() - self._used > _KEPT_SECONDS:
+            self._connection.close()  # it opens again by itself
+        self._used = time.monotonic()
         self._connection.request(method, target, body, {"Content-Type": "application/json"})
         answer = self._connection.getresponse()
         data = answer.read()

@@ -111,6 +111,21 @@ def metric_whole(key: str, what: str, value: object) -> int:
     return number
 
 
+def moment(value: object, what: str) -> int:
+    """Return a moment in milliseconds since 1970 that the records can hold.
+
+    Raises:
+        InvalidData: it is no whole number of 64 bits.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # whatever has no index raises TypeError
+    except TypeError:
+        number = None
+    if number is None or not -(2**63) <= number < 2**63:
+        raise InvalidData(f"{what} has to be a whole number of milliseconds, not {_shown(value)}")
+    return number
+
+
 def artifact_path(path: object) -> str:
     """Return the path of an artifact inside its run: relative, with ``/`` between its parts.
 

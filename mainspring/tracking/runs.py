@@ -12,7 +12,7 @@ from mainspring.base.errors import Conflict, NotFound, UsageError
 from mainspring.base.ids import new_id
 from mainspring.tracking import search
 from mainspring.tracking.batch import checked_params, checked_tags, write
-from mainspring.tracking.limits import check_name
+from mainspring.tracking.limits import check_name, moment
 from mainspring.tracking.records import experiments as experiment_rows
 from mainspring.tracking.records import runs as run_rows
 from mainspring.tracking.records import values as value_rows
@@ -60,7 +60,7 @@ def create_run(
             "experiment_id": experiment_id,
             "name": check_name(name, "a run"),
             "status": "running",
-            "started_at": clock.now() if started_at is None else started_at,
+            "started_at": clock.now() if started_at is None else moment(started_at, "the start of a run"),
             "actor": actor or workspace.actor,
         }
         run_rows.add(connection, row)
@@ -97,6 +97,7 @@ def update_run(
     """
     if status is not None and status not in get_args(Status):
         raise UsageError(f"'{status}' is no status of a run", hint=f"use one of {', '.join(get_args(Status))}")
+    ended_at = None if ended_at is None else moment(ended_at, "the end of a run")
     values = {"status": status, "ended_at": ended_at, "name": None if name is None else check_name(name, "a run")}
     changed = {key: value for key, value in values.items() if value is not None}
     labels = checked_tags(tags or {})

@@ -59,6 +59,8 @@ def explain(error: Exception) -> Problem:
         return Problem(400, "INVALID_PARAMETER_VALUE", _decoded(str(error)))
     if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
         return Problem(400, "BAD_REQUEST", f"the request is no JSON: {error}")
+    if isinstance(error, RecursionError):
+        return Problem(400, "BAD_REQUEST", "the request is nested too deeply")
     _logger.error("a request failed", exc_info=error)
     return Problem(500, "INTERNAL_ERROR", "the server failed; its log says why")
 
