@@ -17,6 +17,8 @@ from mainspring.base.ids import new_id
 from mainspring.store import database
 from mainspring.store.migrate import ensure_current
 from mainspring.tracking import recording
+from scripts.environments import Unavailable
+from tests import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,36 @@ if TYPE_CHECKING:
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
+
+ON_BOTH = (
+    "web/mlflow",
+    "tracking",
+    "versioning/test_models.py",
+    "versioning/test_data.py",
+    "versioning/test_snapshot.py",
+    "automation/test_leases.py",
+    "automation/test_tick.py",
+    "automation/test_triggers.py",
+)
+"""Where tests run on SQLite and on PostgreSQL."""
+LONG = (
+    "tracking/test_processes.py",
+    "tracking/test_cli.py",
+    "web/mlflow/test_hostile.py",
+    "versioning/test_models.py::test_two_processes_that_register_the_same",
+    "versioning/test_models.py::test_models_of_the_started_program",
+    "automation/test_tick.py",
+)
+"""Which of those on PostgreSQL are slow."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test of ``ON_BOTH`` that uses ``state`` on both kinds of database."""
+    place = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
+    if "state" in metafunc.fixturenames and place.startswith(ON_BOTH):
+        marks = [pytest.mark.slow] if f"{place}::{metafunc.definition.name}".startswith(LONG) else []
+        kinds = [pytest.param("sqlite", id="sqlite"), pytest.param("postgresql", id="postgresql", marks=marks)]
+        metafunc.parametrize("state", kinds, indirect=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,6 +101,26 @@ def _no_run_left_open() -> Iterator[None]:
     assert not left, f"the test left runs open: {left}"
     threads = [thread for thread in threading.enumerate() if thread.name == "mainspring-metrics"]
     assert not threads, f"the test left threads that write metrics: {threads}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """One PostgreSQL for all tests that want one."""
+    try:
+        with postgres.running() as server:
+            yield server
+    except Unavailable as reason:
+        pytest.skip(f"no PostgreSQL: {reason}")
+
+
+@pytest.fixture
+def state(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What ``mainspring.yaml`` says of the database: nothing, or in the tests of ``ON_BOTH`` the URL of a PostgreSQL too."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield ""
+        return
+    with request.getfixturevalue("postgres_server").database() as url:
+        yield f"state: {{database: '{url}'}}\n"
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from mainspring.automation import records
 from mainspring.base.clock import iso, milliseconds, now
 from mainspring.base.errors import NotFound
-from mainspring.monitoring import data_gate
 
 if TYPE_CHECKING:
     from mainspring.base.settings.triggers import TriggerSettings
@@ -42,12 +41,14 @@ def broken_data(workspace: Workspace) -> list[str]:
     with workspace.database.read() as connection:
         firing = [alert for alert in records.firing_alerts(connection) if alert.kind == "validation"]
     problems = []
+    if firing:
+        from mainspring.monitoring.data_gate import check_dataset  # late: what reads data
     for alert in firing:
         dataset = alert.evidence.get("dataset") if isinstance(alert.evidence, dict) else None
         if dataset not in workspace.settings.datasets:
             continue
         try:
-            result = data_gate.check_dataset(workspace, dataset)
+            result = check_dataset(workspace, dataset)
         except NotFound:
             result = None
         if result is None or not result.success:

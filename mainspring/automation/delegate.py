@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.automation import events, records
-from mainspring.automation.continuous import deliver
 from mainspring.base import logs
 from mainspring.base.clock import now
 from mainspring.base.errors import ExternalToolError, MainspringError
@@ -104,6 +103,8 @@ def _death(code: int) -> str:
 
 def main() -> int:
     """Act on the event that the arguments name; return the exit code."""
+    from mainspring.automation.continuous import deliver  # late: only the child needs all that executions need
+
     parser = argparse.ArgumentParser(prog="python -m mainspring.automation.delegate")
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--environment")

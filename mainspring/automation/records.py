@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import bindparam, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from mainspring.store.prepared import upsert
 from mainspring.store.schema.automation import events, execution_steps, executions, leases, step_results
 from mainspring.store.schema.monitoring import alerts
 from mainspring.store.schema.tracking import inputs
@@ -139,7 +139,7 @@ _lease_token = _Prepared(lambda _: select(leases.c.token).where(leases.c.name ==
 
 @_Prepared
 def _put_result(dialect: str) -> ClauseElement:
-    put: Any = {"sqlite": sqlite, "postgresql": postgresql}[dialect].insert(step_results)
+    put: Any = upsert(dialect)(step_results)
     values = {name: put.excluded[name] for name in _RESULT if name != "key"}
     made: ClauseElement = put.on_conflict_do_update(index_elements=["key"], set_=values)
     return made

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.automation import events, leases, records
-from mainspring.automation.continuous import deliver
 from mainspring.automation.events import Event
-from mainspring.automation.triggers import collect
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, MainspringError
-from mainspring.monitoring.watch import Observation, watch
+from mainspring.monitoring.watch import watch
 from mainspring.serving import releases
 from mainspring.serving.releases import Release
 from mainspring.versioning import delivery
@@ -20,6 +19,7 @@ from mainspring.versioning import delivery
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mainspring.monitoring.watch import Observation
     from mainspring.store.workspace import Workspace
 
 
@@ -57,10 +57,16 @@ def tick(
                 part(workspace, report)
             except MainspringError as error:
                 _told(report, error)
-        _act(workspace, report, act or (lambda place, event: deliver(place, event, progress=progress).event))
+        _act(workspace, report, act or partial(_deliver, progress=progress))
     if not report.lines:
         report.lines.append("nothing to do")
     return report
+
+
+def _deliver(workspace: Workspace, event: Event, *, progress: bool) -> Event:
+    from mainspring.automation.continuous import deliver  # late: all that executions need
+
+    return deliver(workspace, event, progress=progress).event
 
 
 def _watch(workspace: Workspace, report: TickReport) -> None:
@@ -87,7 +93,10 @@ def _tell(workspace: Workspace, report: TickReport) -> None:
 def _collect(workspace: Workspace, report: TickReport) -> None:
     with workspace.database.write() as connection:
         records.take_up_events(connection)
-    report.events = collect(workspace)
+    if workspace.settings.triggers:
+        from mainspring.automation.triggers import collect  # late: what reads data
+
+        report.events = collect(workspace)
     for event in report.events:
         if event.status != "pending":
             report.lines.append(_line(event))

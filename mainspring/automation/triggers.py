@@ -18,7 +18,7 @@ from mainspring.base.clock import iso, milliseconds, now
 from mainspring.base.errors import ExternalToolError
 from mainspring.base.settings.triggers import AlertTrigger, CommitTrigger, DataTrigger, ScheduleTrigger
 from mainspring.serving import releases
-from mainspring.versioning import models
+from mainspring.versioning import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +188,7 @@ def _commit(trigger: CommitTrigger, look: Look) -> Iterator[Fact]:
 
 def _has_champion(workspace: Workspace) -> bool:
     model = workspace.settings.model
-    return model is not None and models.champion(workspace, model.name) is not None
+    return model is not None and registry.champion(workspace, model.name) is not None
 
 
 def _is_releasing(workspace: Workspace) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from mainspring.cli import context
 from mainspring.cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from threading import Event
 
 
 def register(app: typer.Typer) -> None:
@@ -23,11 +27,10 @@ def up(
     json: bool = typer.Option(False, "--json", help="With --once: print what was done as JSON."),
 ) -> None:
     """Watch the monitors, move releases on, run what was triggered; and show it all on a page."""
-    from mainspring.automation.tick import tick
-
     workspace = context.workspace()
     if once:
         from mainspring.automation.delegate import delegate
+        from mainspring.automation.tick import tick
 
         report = tick(workspace, act=delegate)
         if json:
@@ -35,11 +38,15 @@ def up(
         else:
             console().print("\n".join(report.lines), markup=False)
         return
-    from mainspring.automation.worker import loop
     from mainspring.web.server import serve
+
+    def work(stop: Event) -> None:
+        from mainspring.automation.worker import loop  # in the thread: the server answers before the worker is ready
+
+        loop(workspace, interval=interval, stop=stop)
 
     def say(line: str) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
-    serve(workspace, host=host, port=port, work=lambda stop: loop(workspace, interval=interval, stop=stop), say=say)
+    serve(workspace, host=host, port=port, work=work, say=say)

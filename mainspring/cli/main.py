@@ -22,6 +22,8 @@ PRINCIPLES = (
     "audit",
     "control",
 )
+FURTHER = ("imports", "plotting", "upkeep")
+"""Modules with commands of tracking that are no principle of their own."""
 _VALUED = ("--workspace", "--environment")
 _FLAGS = ("--debug",)
 _INTERRUPTED = 130
@@ -51,8 +53,8 @@ def options(
     context.choose(workspace=workspace, environment=environment)
 
 
-for principle in PRINCIPLES:
-    importlib.import_module(f"mainspring.cli.{principle}").register(app)
+for room in (*PRINCIPLES, *FURTHER):
+    importlib.import_module(f"mainspring.cli.{room}").register(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

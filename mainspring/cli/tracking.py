@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.tracking.artifacts import ArtifactInfo
     from mainspring.tracking.compare import Comparison
-    from mainspring.tracking.search import Curve, Input, RunInfo
+    from mainspring.tracking.points import Columns
+    from mainspring.tracking.search import Input, RunInfo
     from mainspring.versioning.snapshot import Difference
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 24
+_DRAWN = 240
 _METRICS_LISTED = 3
 _MOST_LINES = 40
 _LINE = 60
@@ -41,6 +43,7 @@ def list_command(
     status: str | None = typer.Option(None, help="Only runs that are running, finished, failed, killed or lost."),
     limit: int = typer.Option(50, min=1, help="At most so many."),
     filter: str = typer.Option("", help="Such as \"metrics.auc > 0.9 AND params.depth = '3'\"."),
+    deleted: bool = typer.Option(False, help="List those that were deleted, alone or with their experiment."),
     order_by: list[str] = typer.Option([], help='Such as "metrics.auc DESC", start_time or params.depth; repeatable.'),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
@@ -52,7 +55,10 @@ def list_command(
     from mainspring.tracking.query import list_runs
     from mainspring.tracking.wire import run_json
 
-    found = list_runs(context.workspace(), experiment, filter=filter, order_by=order_by, status=status, limit=limit)
+    view = "deleted" if deleted else "active"
+    found = list_runs(
+        context.workspace(), experiment, filter=filter, order_by=order_by, status=status, view=view, limit=limit
+    )
     output.emit([run_json(run) for run in found], json=json, show=lambda: _listing(found))
 
 
@@ -63,12 +69,14 @@ def show_command(
 ) -> None:
     """Show all there is about a run."""
     from mainspring.tracking.artifacts import list_artifacts
+    from mainspring.tracking.history import outline
     from mainspring.tracking.search import curves, get_run, list_inputs
     from mainspring.tracking.wire import artifact_json, curve_json, run_json
 
     workspace = context.workspace()
     info = get_run(workspace, run)
-    histories = curves(workspace, info.id, list(info.metrics))
+    outlines = {} if json else {key: outline(workspace, info.id, key, most=_DRAWN) for key in info.metrics}
+    histories = curves(workspace, info.id, list(info.metrics)) if json else {}
     inputs = list_inputs(workspace, info.id)
     artifacts = list_artifacts(workspace, info.id)
     snapshot = _snapshot(workspace, info)
@@ -78,19 +86,25 @@ def show_command(
         "artifacts": [artifact_json(artifact) for artifact in artifacts],
         "snapshot": snapshot,
     }
-    output.emit(record, json=json, show=lambda: _page(info, histories, inputs, artifacts, snapshot))
+    output.emit(record, json=json, show=lambda: _page(info, outlines, inputs, artifacts, snapshot))
 
 
 @runs.command("compare")
 def compare_command(
-    runs: list[str] = typer.Argument(help="Two runs or more: id, first digits of the id, or name."),
+    runs: list[str] = typer.Argument(None, metavar="[RUN]...", help="Two or more: id, first digits of it, or name."),
+    filter: str = typer.Option(None, help="Instead of runs: all that pass, such as \"params.depth = '3'\"."),
+    limit: int = typer.Option(10, min=2, max=100, help="With a filter: at most so many runs, the newest."),
     json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Put runs side by side: params that differ, metrics with their intervals, what differs in their snapshots."""
     from mainspring.tracking.compare import compare
+    from mainspring.tracking.selection import choose
     from mainspring.tracking.wire import comparison_json
 
-    comparison = compare(context.workspace(), runs)
+    workspace = context.workspace()
+    if filter is not None:
+        runs = [run.id for run in choose(workspace, runs or (), filter=filter, limit=limit)]
+    comparison = compare(workspace, runs or ())
     output.emit(comparison_json(comparison), json=json, show=lambda: _side_by_side(comparison))
 
 
@@ -155,7 +169,7 @@ def _listing(found: list[RunInfo]) -> object:
 
 def _page(
     run: RunInfo,
-    histories: dict[str, Curve],
+    outlines: dict[str, tuple[Columns, int]],
     inputs: list[Input],
     artifacts: list[ArtifactInfo],
     snapshot: dict[str, Any] | None,
@@ -172,7 +186,7 @@ def _page(
         parts += [
             "",
             output.table(
-                ("metric", "value", "interval", "n", "step", "points", "history"), _metric_rows(run, histories)
+                ("metric", "value", "interval", "n", "step", "points", "history"), _metric_rows(run, outlines)
             ),
         ]
     if run.tags:
@@ -187,13 +201,13 @@ def _page(
     return Group(*parts)  # type: ignore[arg-type]  # text and tables are what rich can draw
 
 
-def _metric_rows(run: RunInfo, histories: dict[str, Curve]) -> Iterator[tuple[object, ...]]:
+def _metric_rows(run: RunInfo, outlines: dict[str, tuple[Columns, int]]) -> Iterator[tuple[object, ...]]:
     for key, metric in run.metrics.items():
         known = metric.low is not None and metric.high is not None
         interval = f"[{metric.low:.4g}, {metric.high:.4g}]" if known else None
-        curve = histories[key].values
-        drawn = sparkline(curve) if len(curve) > 1 else None
-        yield key, f"{metric.value:.6g}", interval, metric.n, metric.step, len(curve), drawn
+        points, count = outlines[key]
+        drawn = sparkline(points.values.tolist()) if count > 1 else None
+        yield key, f"{metric.value:.6g}", interval, metric.n, metric.step, count, drawn
 
 
 def _side_by_side(comparison: Comparison) -> Group:

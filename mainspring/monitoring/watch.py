@@ -2,53 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import polars as pl
 
 from mainspring.base import clock
-from mainspring.base.errors import MainspringError
 from mainspring.base.ids import new_id
-from mainspring.base.settings import monitors as declared
 from mainspring.monitoring import alerts, records
 from mainspring.monitoring.channels.delivery import deliver
-from mainspring.monitoring.monitors.business import business
-from mainspring.monitoring.monitors.drift import data_drift, prediction_drift
-from mainspring.monitoring.monitors.finding import Finding, Insufficient, Status
-from mainspring.monitoring.monitors.freshness import freshness
-from mainspring.monitoring.monitors.labels import label_drift
-from mainspring.monitoring.monitors.performance import performance
-from mainspring.monitoring.monitors.resources import resources
-from mainspring.monitoring.monitors.service import service
-from mainspring.monitoring.monitors.validation import validation
-from mainspring.monitoring.monitors.watched import Watched
-from mainspring.versioning import models
+from mainspring.monitoring.monitors.finding import Status
+from mainspring.versioning import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
+    from mainspring.monitoring.monitors.finding import Finding
     from mainspring.store.workspace import Workspace
-
-
-class Evaluator(NamedTuple):
-    """What a type of monitor asks, and the kind of its alerts."""
-
-    kind: alerts.Kind
-    evaluate: Callable[[Any, Watched], Finding]
-
-
-EVALUATORS: dict[type[declared.MonitorSettings], Evaluator] = {
-    declared.DataDrift: Evaluator("drift", data_drift),
-    declared.PredictionDrift: Evaluator("drift", prediction_drift),
-    declared.LabelDrift: Evaluator("drift", label_drift),
-    declared.Performance: Evaluator("performance", performance),
-    declared.Validation: Evaluator("validation", validation),
-    declared.Business: Evaluator("business", business),
-    declared.Service: Evaluator("service", service),
-    declared.Resources: Evaluator("resources", resources),
-    declared.Freshness: Evaluator("freshness", freshness),
-}
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +47,7 @@ def watch(workspace: Workspace, endpoint: str | None = None) -> list[Observation
     settings = workspace.settings
     name = endpoint or (settings.model.name if settings.model else None)
     _end_overtaken(workspace, name)
-    watched = Watched(workspace, name)
-    observations = [_observe(workspace, watched, monitor, settings.monitors[monitor]) for monitor in settings.monitors]
+    observations = _observations(workspace, name) if settings.monitors else []
     deliver(workspace)
     return observations
 
@@ -90,13 +58,26 @@ def latest(workspace: Workspace, monitor: str, *, limit: int = 1) -> list[dict[s
         return records.latest_observations(connection, monitor, limit)
 
 
-def _observe(workspace: Workspace, watched: Watched, name: str, monitor: declared.Monitor) -> Observation:
-    evaluator = EVALUATORS[type(monitor)]
-    found = _look(evaluator, monitor, watched)
+def _observations(workspace: Workspace, endpoint: str | None) -> list[Observation]:
+    from mainspring.monitoring.monitors.evaluators import (
+        EVALUATORS,
+        look,
+    )  # late: a server without monitors stays small
+    from mainspring.monitoring.monitors.watched import Watched
+
+    watched = Watched(workspace, endpoint)
+    seen = []
+    for name, monitor in workspace.settings.monitors.items():
+        evaluator = EVALUATORS[type(monitor)]
+        seen.append(_record(workspace, name, evaluator.kind, look(evaluator, monitor, watched)))
+    return seen
+
+
+def _record(workspace: Workspace, name: str, kind: alerts.Kind, found: Finding) -> Observation:
     observation = Observation(
         id=new_id(),
         monitor=name,
-        kind=evaluator.kind,
+        kind=kind,
         at=clock.now(),
         status=found.status,
         n=found.n,
@@ -108,25 +89,9 @@ def _observe(workspace: Workspace, watched: Watched, name: str, monitor: declare
     row = msgspec.to_builtins(observation)
     kept = {key: row[key] for key in ("id", "monitor", "at", "status", "window_start", "window_end", "n")}
     with workspace.database.write() as connection:
-        evidence = row["evidence"] | {"summary": found.summary, "kind": evaluator.kind}
+        evidence = row["evidence"] | {"summary": found.summary, "kind": kind}
         records.insert_observation(connection, **kept, evidence=evidence)
     return msgspec.structs.replace(observation, alert=_alert(workspace, observation))
-
-
-def _look(evaluator: Evaluator, monitor: declared.Monitor, watched: Watched) -> Finding:
-    try:
-        return evaluator.evaluate(monitor, watched)
-    except Insufficient as lacking:
-        return Finding(status="insufficient_data", n=0, summary=lacking.message, evidence=_said(lacking))
-    except MainspringError as error:
-        return Finding(status="error", n=0, summary=error.message, evidence=_said(error))
-    except (ValueError, OSError, pl.exceptions.PolarsError) as error:
-        words = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        return Finding(status="error", n=0, summary=words, evidence={"error": words})
-
-
-def _said(error: MainspringError) -> dict[str, Any]:
-    return {"reason": error.message, "hint": error.hint}
 
 
 def _alert(workspace: Workspace, seen: Observation) -> str | None:
@@ -148,7 +113,7 @@ def _alert(workspace: Workspace, seen: Observation) -> str | None:
 
 def _end_overtaken(workspace: Workspace, endpoint: str | None) -> None:
     """End alerts about a version that is no longer in production, and alerts of monitors that are no longer declared."""
-    champion = models.champion(workspace, endpoint) if endpoint is not None else None
+    champion = registry.champion(workspace, endpoint) if endpoint is not None else None
     for alert in _firing(workspace):
         about = alert.evidence.get("champion")
         if alert.monitor not in workspace.settings.monitors and not alert.monitor.startswith("validation:"):

@@ -15,7 +15,6 @@ from mainspring.base.errors import Conflict, Corrupted, MainspringError
 from mainspring.serving import records, routes
 from mainspring.serving.routes import RouteTable
 from mainspring.versioning import registry
-from mainspring.versioning.materials import materialise_address
 
 if TYPE_CHECKING:
     from mainspring.serving.records import Release, RouteRow
@@ -52,6 +51,8 @@ def publish(workspace: Workspace, endpoint: str) -> RouteTable | None:
     written: RouteTable | None = None
     while (table := current(workspace, endpoint)) is not None and table != written:
         if _published(workspace, endpoint) != table:
+            from mainspring.versioning.materials import materialise_address  # late: what packs models is heavy
+
             for route in table.routes:
                 materialise_address(workspace, route.artifact)
             routes.write(workspace, table)

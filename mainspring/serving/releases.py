@@ -15,13 +15,12 @@ import msgspec
 from mainspring.base.clock import now
 from mainspring.base.errors import MainspringError, Refused, UsageError
 from mainspring.base.ids import new_id
-from mainspring.serving import canary, records, routes, servers
+from mainspring.serving import records, routes, servers
 from mainspring.serving.gating import check_gate
 from mainspring.serving.publication import align, current, publish, reconcile, row_of, table_of
 from mainspring.serving.records import Release
 from mainspring.serving.routes import Role, Route, RouteTable
 from mainspring.versioning import registry
-from mainspring.versioning.materials import load
 
 if TYPE_CHECKING:
     from mainspring.serving.canary import Judgement
@@ -62,7 +61,7 @@ def release(
         champion = _champion(records.latest_routes(connection, name))
         if champion != found.version:
             check_gate(connection, name, found.version, champion, override)
-    load(workspace, found)
+    _check_loads(workspace, found)
     who = actor or workspace.actor
     with workspace.database.write() as connection:
         records.lock(connection, name)
@@ -183,7 +182,15 @@ def _note_undecided(workspace: Workspace, held: Release, judgement: Judgement) -
     return changed
 
 
+def _check_loads(workspace: Workspace, version: ModelVersion) -> None:
+    from mainspring.versioning.materials import load  # late: only who releases needs what loads models
+
+    load(workspace, version)
+
+
 def _judge(workspace: Workspace, held: Release) -> Judgement:
+    from mainspring.serving import canary  # late: only a release under way needs what judges it
+
     table = current(workspace, held.endpoint)
     settings = workspace.settings.release
     since = held.evidence["phases"][-1]["at"]

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from mainspring.base.errors import StorageError
+from mainspring.base.errors import StorageError, UsageError
 from mainspring.store.groups import Groups
 from mainspring.store.migrate import ensure_current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Dialect, Engine
+    from sqlalchemy import URL, Connection, Dialect, Engine
     from sqlalchemy.pool import PoolProxiedConnection
 
 _BUSY_SECONDS = 30
+_CONNECT_SECONDS = 10
+_WRITERS = 7204
+"""The advisory lock that makes the writers of a PostgreSQL database wait for one another, as those of SQLite do."""
+
+_DRIVERS = dict.fromkeys(("sqlite", "sqlite+pysqlite"), "sqlite") | dict.fromkeys(
+    ("postgres", "postgresql", "postgresql+psycopg"), "postgresql+psycopg"
+)
+_FORM = "it is like postgresql+psycopg://USER:PASSWORD@HOST:5432/NAME; without it, SQLite is used"
 
 
 class Direct(NamedTuple):
@@ -35,63 +45,99 @@ class Database:
     """Transactions on the records of a workspace.
 
     A transaction that ended without an error is durable: it survives kill -9 and loss of power.
+
+    Raises:
+        StorageError: the URL is none, its driver is not installed, or the database cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.engine = _engine(url)
-        self._groups = Groups(self.engine.connect) if self.engine.dialect.name == "sqlite" else None
-        with _translated(url):
+        self.url = _read(url)
+        self.engine = _engine(self.url)
+        self._groups = Groups(self.engine.connect)
+        if self.engine.dialect.name == "sqlite":
+            self._reader = self.engine
+        else:
+            self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        weakref.finalize(self, _close, self.engine, os.getpid()).atexit = False
+        with self._translated():
             ensure_current(self.engine)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction that writes; all of it happens, or none. Writers wait for one another.
 
-        On SQLite, threads that write at the same time share a commit.
+        Threads that write at the same time share a commit.
+
+        Raises:
+            UsageError: the database cannot hold a value.
+            StorageError: the database did not do it.
         """
-        if self._groups is not None:
-            with _translated(self.url), self._groups.member() as connection:
-                yield connection
-            return
-        with _translated(self.url), self.engine.connect() as connection:
-            connection = connection.execution_options(mainspring_write=True)
-            with connection.begin():
-                yield connection
+        with self._translated(), self._groups.member() as connection:
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the records, and never waits for a writer. Read-only."""
-        with _translated(self.url), self.engine.connect() as connection, connection.begin():
+        with self._translated(), self._reader.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def direct(self, *, write: bool = False) -> Iterator[Direct]:
-        """Open a transaction as ``read`` and ``write`` do, for statements that are compiled already, at a third of the price."""
-        driver = self.engine.dialect.loaded_dbapi
-        with _translated(self.url):
+        """Open a transaction as ``read`` and ``write`` do, for statements that are compiled already.
+
+        On SQLite it has a third of their price.
+        """
+        if self.engine.dialect.name != "sqlite":
+            with self.write() if write else self.read() as opened:
+                yield Direct(opened.dialect, opened.connection)
+            return
+        with self._translated():
             connection = self.engine.raw_connection()
             try:
-                if self.engine.dialect.name == "sqlite":
-                    _begin(connection.dbapi_connection, writes=write)
+                _begin(connection.dbapi_connection, writes=write)
                 yield Direct(self.engine.dialect, connection)
                 connection.commit()
-            except driver.DatabaseError as error:
-                if isinstance(error, driver.OperationalError) or _is_damage(error):
-                    raise _explain(str(error), self.url) from error
-                raise
             finally:
                 connection.close()  # what was not committed is rolled back
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back; it happens by itself when nobody holds the database any more."""
         self.engine.dispose()
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Say what the driver says, be it by way of SQLAlchemy or not, in words that the user can act on."""
+        driver = self.engine.dialect.loaded_dbapi
+        try:
+            yield
+        except (DBAPIError, driver.Error) as error:
+            said = error.orig if isinstance(error, DBAPIError) else error
+            text = " ".join(str(said).split())
+            if isinstance(said, driver.DataError):
+                raise UsageError(
+                    f"the database cannot hold a value: {text}", hint="make it shorter or smaller"
+                ) from error
+            if isinstance(said, driver.OperationalError) or _is_damage(text) or _is_forbidden(said):
+                raise _explain(text, self.url) from error
+            raise
 
-def _engine(url: str) -> Engine:
+
+def _read(text: str) -> URL:
+    """Return a URL; PostgreSQL is spoken to through psycopg."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise StorageError("state.database is no URL", hint=_FORM) from error
+    driver = _DRIVERS.get(url.drivername)
+    if driver is None:
+        raise StorageError(f"the database {_shown(url)} is of a kind that is not known: {url.drivername}", hint=_FORM)
+    return url.set(drivername=driver)
+
+
+def _engine(url: URL) -> Engine:
     arguments: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": msgspec.json.decode}
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, **arguments)
+    if url.get_backend_name() != "sqlite":
+        return _server(url, arguments)
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}, **arguments)
 
     @event.listens_for(engine, "connect")
@@ -108,6 +154,30 @@ def _engine(url: str) -> Engine:
     return engine
 
 
+def _server(url: URL, arguments: dict[str, Any]) -> Engine:
+    patience = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    try:
+        engine = create_engine(url, pool_pre_ping=True, connect_args=patience, **arguments)
+    except ModuleNotFoundError as error:
+        raise StorageError(
+            f"the database {_shown(url)} needs a driver that is not installed: {error.name}",
+            hint="pip install 'mainspring[postgres]'",
+        ) from error
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("mainspring_write", False):
+            cursor = connection.connection.cursor()
+            cursor.execute(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'; SELECT pg_advisory_xact_lock({_WRITERS})")
+            cursor.close()
+
+    return engine
+
+
+def _close(engine: Engine, opener: int) -> None:
+    engine.dispose(close=opener == os.getpid())  # after a fork, the connections are still the parent's
+
+
 def _begin(connection: Any, *, writes: bool) -> None:
     connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -116,29 +186,25 @@ def _to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-@contextmanager
-def _translated(url: str) -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        raise _explain(str(getattr(error, "orig", None) or error), url) from error
-    except DBAPIError as error:
-        if _is_damage(error):
-            raise _explain(str(error.orig), url) from error
-        raise
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
 
 
-def _is_damage(error: Exception) -> bool:
-    return "malformed" in str(error) or "not a database" in str(error)
+def _is_damage(text: str) -> bool:
+    return "malformed" in text or "not a database" in text
 
 
-def _explain(said: str, url: str) -> StorageError:
-    shown = make_url(url).render_as_string(hide_password=True)
+def _is_forbidden(error: object) -> bool:
+    return getattr(error, "sqlstate", None) in ("42501", "25006")  # no right to it; a server that only reads
+
+
+def _explain(said: str, url: URL) -> StorageError:
+    shown = _shown(url)
     hint = "check that the database can be reached and written"
-    if "full" in said:
+    if "full" in said or "No space left" in said:
         hint = "free some space on the disk, then run the same command again: nothing was lost"
-    elif "locked" in said:
+    elif "locked" in said or "lock timeout" in said:
         hint = f"another process kept writing for {_BUSY_SECONDS} s; run the same command again"
-    elif "malformed" in said or "not a database" in said:
+    elif _is_damage(said):
         hint = "the file is damaged: restore it from a backup; the objects beside it are untouched"
     return StorageError(f"the database {shown} did not do it: {said}", hint=hint, url=shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -64,8 +65,9 @@ def collect(
 ) -> Garbage:
     """Find the objects that neither a row nor ``others`` need, and with ``remove`` move them to the trash.
 
-    What is younger than the grace period stays. The trash is emptied of what has lain there for a week. A folder keeps
-    its files. An object that a row began to need in the meantime comes back.
+    What is younger than the grace period stays, and so does what a writer asked for while this went on: storing what is
+    there makes it young again. A folder keeps its files. An object that a row began to need in the meantime comes back,
+    and so does what lies in the trash and is needed, whoever left it there. The trash is emptied of the rest after a week.
 
     Raises:
         NotFound, Corrupted: the listing of a folder that is needed cannot be read, so what it needs is not known;
@@ -75,29 +77,49 @@ def collect(
     with database.read() as connection:
         keep = _with_files(objects, needed(connection, others))
     limit = time.time() - grace_seconds
-    doomed = [path for path in _files(objects, keep) if path.stat().st_mtime < limit]
-    size = sum(path.stat().st_size for path in doomed)
+    doomed = list(_old(_files(objects, keep), limit))
+    size = sum(path_size for _, path_size in doomed)
     if remove:
-        taken = _to_trash(objects, doomed)
+        taken = _to_trash(objects, [path for path, _ in doomed])
+        for address, path in taken.items():
+            if path.stat().st_mtime >= limit:  # a writer asked for it between the two looks
+                _put_back(objects, address, path)
         with database.read() as connection:
-            again = _with_files(objects, needed(connection, others), set(taken))
-        for address in again & taken.keys():
-            objects.path(address).parent.mkdir(parents=True, exist_ok=True)
-            taken[address].replace(objects.path(address))
+            again = _with_files(objects, needed(connection, others))
+        for path in list(objects.root.glob("trash/*/*")):
+            if path.name in again:
+                _put_back(objects, path.name, path)
         _empty_trash(objects)
     return Garbage(objects=len(doomed), size=size, kept=sum(1 for _ in objects.addresses()))
 
 
-def _with_files(objects: Objects, addresses: set[str], in_trash: set[str] | None = None) -> set[str]:
-    """Add the files of folders; a folder that is not in the store any more needs none."""
+def _with_files(objects: Objects, addresses: set[str]) -> set[str]:
+    """Add the files of folders; a folder that is not in the store any more needs none. One in the trash comes back."""
     whole = set(addresses)
     for address in addresses:
-        if address.endswith(".dir") and address not in (in_trash or ()):
+        if address.endswith(".dir"):
             try:
                 whole.update(entry.md5 for entry in objects.listing(address))
             except NotFound:
                 continue
     return whole
+
+
+def _old(paths: Iterable[Path], limit: float) -> Iterator[tuple[Path, int]]:
+    for path in paths:
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # another collection took it
+            continue
+        if found.st_mtime < limit:
+            yield path, found.st_size
+
+
+def _put_back(objects: Objects, address: str, path: Path) -> None:
+    place = objects.path(address)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):  # a reader took it back
+        path.replace(place)
 
 
 def _files(objects: Objects, keep: set[str]) -> Iterator[Path]:
@@ -112,7 +134,8 @@ def _to_trash(objects: Objects, paths: Iterable[Path]) -> dict[str, Path]:
     for path in paths:
         address = path.parent.name + path.name
         folder.mkdir(parents=True, exist_ok=True)
-        taken[address] = path.replace(folder / address)
+        with suppress(FileNotFoundError):  # another collection took it
+            taken[address] = path.replace(folder / address)
     return taken
 
 

@@ -1,4 +1,7 @@
-"""Many writers, one commit: threads of a process share the transactions of a database that takes one writer at a time."""
+"""Many writers, one commit: threads of a process share the transactions of a database that takes one writer at a time.
+
+SQLite is such a database; PostgreSQL is made one by a lock, see `store.database`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 MOST = 64
 """So many members share a commit at most, so that writers of other processes get their turn."""
+
+_IN_ERROR = 3
+"""libpq's PQTRANS_INERROR."""
 
 
 class _Group:
@@ -52,6 +58,7 @@ class Groups:
                 if group.members:
                     _say(group.connection, "SAVEPOINT member")
                 yield group.connection
+                _refuse_spoiled(group.connection)
                 if group.members:
                     _say(group.connection, "RELEASE member")
             except BaseException:
@@ -125,6 +132,13 @@ class Groups:
             group.connection.close()  # rolls back what was not committed
         finally:
             group.ended.set()
+
+
+def _refuse_spoiled(connection: Connection) -> None:
+    """PostgreSQL undoes a transaction after any error, and says nothing of it at the commit."""
+    session = getattr(connection.connection.dbapi_connection, "info", None)
+    if session is not None and session.transaction_status == _IN_ERROR:
+        raise RuntimeError("a transaction went on after an error of the database; nothing of it was written")
 
 
 def _say(connection: Connection, text: str) -> None:

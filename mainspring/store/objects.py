@@ -203,10 +203,14 @@ class Objects:
         return len(old)
 
     def intact(self, md5: str, size: int) -> bool:
-        """Trust an object that is there with the right size; a wrong size is a damaged one, which is set aside."""
+        """Trust an object that is there with the right size; a wrong size is a damaged one, which is set aside.
+
+        What is trusted counts as young again, so that no collection takes it away before a row names it.
+        """
         try:
+            os.utime(self.path(md5))
             held = self.path(md5).stat().st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # a colleague's file, whose age cannot be set: it is written again
             return False
         if held == size:
             return True

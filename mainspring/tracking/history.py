@@ -78,6 +78,34 @@ def sampled(
     return points.rows(np.linspace(0, count - 1, most).round().astype(np.intp))
 
 
+def outline(workspace: Workspace, run_id: str, key: str, *, most: int) -> tuple[Columns, int]:
+    """Return at most ``most`` points (four or more) of a metric by step, and how many there are.
+
+    Of every stretch of the curve the lowest and the highest point are kept, so that no peak is missing in a picture.
+
+    Raises:
+        NotFound: there is no such run.
+        UsageError: ``most`` is less than four.
+    """
+    import numpy as np
+
+    if most < 4:
+        raise UsageError("at least four points make an outline")
+    points = _distinct(_points(workspace, run_id, key), by_step=True)
+    count = len(points.steps)
+    if count <= most:
+        return points, count
+    stretch = -(-count // (most // 2 - 1))
+    padded = np.full(stretch * -(-count // stretch), np.nan)
+    padded[:count] = points.values
+    table = padded.reshape(-1, stretch)
+    starts = np.arange(len(table)) * stretch
+    lowest = np.where(np.isnan(table), np.inf, table).argmin(axis=1)
+    highest = np.where(np.isnan(table), -np.inf, table).argmax(axis=1)
+    chosen = np.unique(np.concatenate([[0], starts + lowest, starts + highest, [count - 1]]))
+    return points.rows(chosen[chosen < count]), count
+
+
 def _points(workspace: Workspace, run_id: str, key: str) -> Columns:
     with workspace.database.read() as connection:
         if run_rows.lifecycle(connection, run_id) is None:

@@ -45,7 +45,7 @@ def log_inputs(
         Conflict: the run was deleted.
         InvalidData: a field is empty or too long.
     """
-    rows = [_row(run_id, dataset) for dataset in datasets]
+    rows = [dataset_row(run_id, dataset) for dataset in datasets]
     with workspace.database.write() as connection:
         _check(connection, run_id, model_ids)
         for row in rows:
@@ -67,7 +67,12 @@ def log_outputs(workspace: Workspace, run_id: str, models: Sequence[tuple[str, i
             input_rows.put_output(connection, run_id, model_id, step)
 
 
-def _row(run_id: str, dataset: ReadDataset) -> dict[str, Any]:
+def dataset_row(run_id: str, dataset: ReadDataset) -> dict[str, Any]:
+    """Return the row that says that a run read a dataset.
+
+    Raises:
+        InvalidData: a field is empty or too long.
+    """
     for name, longest in _LONGEST.items():
         value = getattr(dataset, name)
         if value is not None and len(value) > longest:

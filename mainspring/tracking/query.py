@@ -106,9 +106,10 @@ def list_runs(
     filter: str = "",
     order_by: Sequence[str] = (),
     status: str | None = None,
+    view: str = "active",
     limit: int | None = 100,
 ) -> list[RunInfo]:
-    """Return runs that are not deleted, newest first unless ``order_by`` says otherwise. Read-only.
+    """Return runs, newest first unless ``order_by`` says otherwise; ``view`` as in ``search_runs``. Read-only.
 
     ``status`` tells runs that are ``lost`` (running, but their process is gone) from those that are ``running``;
     a filter on the status does not. Without ``limit`` all of them.
@@ -129,7 +130,7 @@ def list_runs(
     token: str | None = ""
     while token is not None and (limit is None or len(found) < limit):
         size = _ASKED_AT_ONCE if limit is None else min(limit, _ASKED_AT_ONCE)
-        page = search_runs(workspace, ids, filter=filter, order_by=order_by, limit=size, page=token or None)
+        page = search_runs(workspace, ids, filter=filter, order_by=order_by, view=view, limit=size, page=token or None)
         found += [run for run in page.items if status is None or run.status == status]
         token = page.next
     return found[:limit]

@@ -17,6 +17,7 @@ from mainspring.tracking import artifacts, figures
 from mainspring.tracking.batch import param_conflict, point, write
 from mainspring.tracking.buffer import Buffer
 from mainspring.tracking.limits import check_key, param_text, tag_text
+from mainspring.tracking.mirrors.begin import begin
 from mainspring.tracking.records import inputs as input_rows
 from mainspring.tracking.records import runs as run_rows
 
@@ -195,6 +196,8 @@ class Run:
         self._buffer.hand_over(end)
         self.ended = True
         OPEN.pop(self.id, None)
+        if self.owned:
+            begin(self.workspace, self.id)
         if self._closes_workspace:
             self.workspace.close()
 

@@ -96,24 +96,27 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     values: list[float]
 
 
-def get_run(workspace: Workspace, reference: str) -> RunInfo:
+def get_run(workspace: Workspace, reference: str, *, deleted: bool = False) -> RunInfo:
     """Return the run with that id, that name, or the only one whose id starts so (at least four digits).
+
+    With ``deleted`` it is one that was deleted, else one that was not.
 
     Raises:
         NotFound: there is none.
         Conflict: there are several; ``candidates`` holds their ids.
     """
     with workspace.database.read() as connection:
-        rows = run_rows.rows(connection, where={"id": reference})
-        rows = rows or run_rows.rows(connection, where={"name": reference}, limit=10)
+        rows = run_rows.rows(connection, where={"id": reference}, deleted=deleted)
+        rows = rows or run_rows.rows(connection, where={"name": reference}, deleted=deleted, limit=10)
         if not rows and _is_prefix(reference):
-            rows = run_rows.rows(connection, prefix=reference.lower(), limit=10)
+            rows = run_rows.rows(connection, prefix=reference.lower(), deleted=deleted, limit=10)
         if len(rows) == 1:
             return infos(connection, rows)[0]
         if not rows:
-            names = [row.name for row in run_rows.rows(connection, limit=1000)]
-            hint = did_you_mean(reference, names) or "give an id, its first digits, or a name of `mainspring runs list`"
-            raise NotFound(f"there is no run '{reference}'", hint=hint, run=reference)
+            names = [row.name for row in run_rows.rows(connection, deleted=deleted, limit=1000)]
+            listing = f"`mainspring runs list{' --deleted' if deleted else ''}`"
+            hint = did_you_mean(reference, names) or f"give an id, its first digits, or a name of {listing}"
+            raise NotFound(f"there is no {'deleted ' if deleted else ''}run '{reference}'", hint=hint, run=reference)
     ids = [row.id for row in rows]
     raise Conflict(
         f"'{reference}' can mean several runs",

@@ -15,7 +15,6 @@ from mainspring.tracking.records import files as file_rows
 from mainspring.tracking.records import logged_models as model_rows
 from mainspring.tracking.records import runs as run_rows
 from mainspring.versioning import catalogue, registry
-from mainspring.versioning.registration import record_files
 from mainspring.versioning.semver import check_catalogue_name
 from mainspring.versioning.trees import list_files
 
@@ -67,10 +66,12 @@ def register_source(
         InvalidData: that is no source, it leads nowhere, or not to what ``run_id`` and ``model_id`` say.
     """
     check_catalogue_name(name)
-    found = _found(workspace, source, tags or {})
+    found = located(workspace, source, tags or {})
     for said, known, what in ((run_id, found.run_id, "run_id"), (model_id, found.model_id, "model_id")):
         if said and known and said != known:
             raise _invalid(source, f"it belongs to {known}, not to the {what} {said}")
+    from mainspring.versioning.registration import record_files  # late: what evaluates models is heavy
+
     made = record_files(
         workspace,
         name,
@@ -87,7 +88,12 @@ def register_source(
     return catalogue.get_version(workspace, name, str(made.number))
 
 
-def _found(workspace: Workspace, source: str, tags: Mapping[str, str]) -> Source:
+def located(workspace: Workspace, source: str, tags: Mapping[str, str]) -> Source:
+    """Return the stored files that a source leads to; none if they are elsewhere.
+
+    Raises:
+        NotFound, InvalidData: as ``register_source``.
+    """
     if source in _PROMPTS and tags.get(_PROMPT_TAG, "").lower() == "true":
         return Source([], 0, None, None)
     match = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):(/.*)", source)

@@ -28,9 +28,14 @@ _RESERVED = re.compile(r"latest|v?\d+(\.\d+\.\d+)?", re.IGNORECASE)
 
 
 def create_model(
-    workspace: Workspace, name: str, *, description: str | None = None, tags: Mapping[str, str] | None = None
+    workspace: Workspace,
+    name: str,
+    *,
+    description: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    created_at: int | None = None,
 ) -> None:
-    """Record a model that has no version yet.
+    """Record a model that has no version yet; ``created_at`` is for one that was made elsewhere.
 
     Raises:
         AlreadyExists: the name is taken.
@@ -38,7 +43,7 @@ def create_model(
     """
     check_catalogue_name(name)
     labels = {checked_key(key): checked_text(key, value) for key, value in (tags or {}).items()}
-    at = now()
+    at = created_at or now()
     row = {"name": name, "created_at": at, "updated_at": at, "description": checked_description(description)}
     with workspace.database.write() as connection:
         if not model_rows.add(connection, row):

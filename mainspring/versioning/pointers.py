@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,8 @@ from mainspring.base.files import write_atomic
 
 if TYPE_CHECKING:
     from mainspring.versioning.contents import Contents
+
+_ADDRESS = re.compile(r"\b[0-9a-f]{32}(?:\.dir)?\b")
 
 
 def pointer_path(path: Path) -> Path:
@@ -58,6 +62,24 @@ def read_pointer(path: Path) -> str | None:
             path=str(pointer),
         )
     return str(md5)
+
+
+def named(folder: Path) -> set[str]:
+    """Return every address that a pointer below ``folder`` names, or named in any commit that git knows there.
+
+    What an old DVC wrote, or cannot be parsed, counts too: whatever looks like an address is one.
+    """
+    texts = [
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in folder.rglob("*.dvc")
+        if path.is_file() and ".mainspring" not in path.parts
+    ]
+    told = subprocess.run(
+        ["git", "-C", str(folder), "log", "--all", "--reflog", "-p", "-m", "--format=", "--no-color", "--", "*.dvc"],
+        capture_output=True,
+        check=False,
+    )
+    return set(_ADDRESS.findall("\n".join([*texts, told.stdout.decode(errors="replace")])))
 
 
 def _read(pointer: Path) -> dict[str, Any]:

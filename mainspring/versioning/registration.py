@@ -179,8 +179,12 @@ def record_files(
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
     actor: str | None = None,
+    number: int | None = None,
+    created_at: int | None = None,
 ) -> ModelVersion:
     """Record stored files as the next version of a model that is there, in development; the minor number grows.
+
+    ``number`` and ``created_at`` are for a version that had them elsewhere; the number has to be higher than any before.
 
     The version holds the files from now on, whatever becomes of where they were. Without files nothing is stored: the
     version says only where its bytes are.
@@ -193,10 +197,11 @@ def record_files(
     labels = {checked_key(key): checked_text(key, value) for key, value in given.items()}
     entries = list(files)
     artifact = workspace.objects.put_listing(entries, size).md5 if entries else ""
+    known = {"number": number, "created_at": created_at}
     while True:
         newest, removed = version_rows.highest(workspace.database, name)
-        number = _next(newest, removed, "minor")
-        row = new_row(name, number, actor or workspace.actor) | {
+        version = _next(newest, removed, "minor")
+        row = new_row(name, version, actor or workspace.actor) | {
             "run_id": run_id,
             "artifact": artifact,
             "metrics": {},
@@ -205,15 +210,16 @@ def record_files(
             "run_link": run_link,
             "description": description,
         }
+        row |= {key: value for key, value in known.items() if value is not None}
         with workspace.database.write() as connection:
             if version_rows.lock(connection, name) is None:
                 raise no_model(name)
             seen = None if newest is None else newest.id
             if version_rows.add(connection, row, newest=seen, reason=f"registered from {source}") is not None:
-                model_rows.put_version_tags(connection, name, str(number), labels)
+                model_rows.put_version_tags(connection, name, str(version), labels)
                 webhooks.announce_version(connection, row["id"])
                 break
-    return resolve(workspace, f"{name}@{number}")
+    return resolve(workspace, f"{name}@{version}")
 
 
 def new_row(name: str, number: Version, actor: str) -> dict[str, Any]:

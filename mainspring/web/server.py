@@ -29,7 +29,7 @@ def serve(
     work: Callable[[threading.Event], None],
     say: Callable[[str], None],
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; ``work`` runs beside it in a thread and stops when its event is set.
+    """Serve until SIGTERM or Ctrl-C; ``work`` runs beside it in a thread once it answers, and stops when its event is set.
 
     Says ``listening on http://HOST:PORT`` when it answers. On stop, requests in flight are answered and ``work`` is
     waited for.
@@ -56,7 +56,9 @@ def serve(
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            say(f"listening on http://{shown}:{bound.getsockname()[1]}")
+            if self.started:
+                say(f"listening on http://{shown}:{bound.getsockname()[1]}")
+                worker.start()
 
     stop = threading.Event()
     worker = threading.Thread(target=work, args=(stop,), name="worker")
@@ -69,12 +71,12 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    worker.start()
     try:
         Server(config).run(sockets=[bound])
     finally:
         stop.set()
-        worker.join()
+        if worker.ident is not None:
+            worker.join()
         bound.close()
 
 

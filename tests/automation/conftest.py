@@ -93,10 +93,10 @@ def plots():
 
 
 @pytest.fixture
-def project(tmp_path: Path):
+def project(tmp_path: Path, state: str):
     root = tmp_path / "project"
     (root / "data").mkdir(parents=True)
-    write(root, mainspring__yaml=SETTINGS, features__py=FEATURES, pipeline__py=PIPELINE)
+    write(root, mainspring__yaml=SETTINGS + state, features__py=FEATURES, pipeline__py=PIPELINE)
     customers().write_parquet(root / "data" / "customers.parquet")
     return root.resolve()
 
@@ -110,9 +110,9 @@ def workspace(project: Path):
 
 
 @pytest.fixture
-def bare(tmp_path: Path):
+def bare(tmp_path: Path, state: str):
     """A workspace without a pipeline."""
-    write(tmp_path, mainspring__yaml="project: bare\n")
+    write(tmp_path, mainspring__yaml=f"project: bare\n{state}")
     opened = Workspace(tmp_path)
     yield opened
     opened.close()

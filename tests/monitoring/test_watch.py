@@ -13,7 +13,8 @@ from sklearn.metrics import accuracy_score
 from mainspring.base import clock
 from mainspring.base.settings import monitors as declared
 from mainspring.monitoring import alerts
-from mainspring.monitoring.watch import EVALUATORS, Observation, latest, watch
+from mainspring.monitoring.monitors.evaluators import EVALUATORS
+from mainspring.monitoring.watch import Observation, latest, watch
 from mainspring.serving import segments
 from mainspring.serving.labels import SCHEMA as LABEL_SCHEMA
 from mainspring.versioning import models

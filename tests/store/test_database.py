@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import String, insert, inspect, select, text
+from sqlalchemy.exc import ProgrammingError
 
-from mainspring.base.errors import StorageError
+from mainspring.base.errors import StorageError, UsageError
 from mainspring.store import migrate
 from mainspring.store.database import Database
 from mainspring.store.schema import metadata
 from mainspring.store.schema.automation import leases
+from mainspring.store.schema.versioning import models
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-def url(folder: Path) -> str:
-    return f"sqlite:///{folder / 'records.db'}"
+    from tests.postgres import Server
 
 
 def row(name: str) -> dict[str, object]:
     return {"name": name, "owner": "o", "token": 1, "expires_at": 0}
 
 
-def test_migrations_lead_to_the_schema_of_the_code(tmp_path: Path) -> None:
+def test_migrations_lead_to_the_schema_of_the_code(url: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.config import Config
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    database = Database(url(tmp_path))
+    database = Database(url)
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     config = Config()
@@ -43,8 +42,8 @@ def test_migrations_lead_to_the_schema_of_the_code(tmp_path: Path) -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
 
 
-def test_a_transaction_happens_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
-    database = Database(url(tmp_path))
+def test_a_transaction_happens_as_a_whole_or_not_at_all(url: str) -> None:
+    database = Database(url)
     with pytest.raises(RuntimeError), database.write() as connection:
         connection.execute(insert(leases), row("a"))
         raise RuntimeError
@@ -52,9 +51,9 @@ def test_a_transaction_happens_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
         assert connection.execute(select(leases)).all() == []
 
 
-def test_a_direct_transaction_happens_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
-    database = Database(url(tmp_path))
-    insertion = "INSERT INTO leases VALUES (?, 'o', 1, 0)"
+def test_a_direct_transaction_happens_as_a_whole_or_not_at_all(url: str) -> None:
+    database = Database(url)
+    insertion = f"INSERT INTO leases VALUES ({'?' if url.startswith('sqlite') else '%s'}, 'o', 1, 0)"
     with database.direct(write=True) as connection:
         connection.connection.cursor().execute(insertion, ("kept",))
     with pytest.raises(RuntimeError), database.direct(write=True) as connection:
@@ -62,24 +61,22 @@ def test_a_direct_transaction_happens_as_a_whole_or_not_at_all(tmp_path: Path) -
         raise RuntimeError
     with database.read() as read:
         assert [name for (name,) in read.execute(select(leases.c.name))] == ["kept"]
-    with pytest.raises(StorageError, match="no such table"), database.direct() as connection:
-        connection.connection.cursor().execute("SELECT * FROM nowhere")
-    with pytest.raises(sqlite3.IntegrityError), database.direct(write=True) as connection:
+    with pytest.raises(database.engine.dialect.loaded_dbapi.IntegrityError), database.direct(write=True) as connection:
         connection.connection.cursor().execute(insertion, ("kept",))
 
 
-def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    database = Database(url(tmp_path))
+def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
+    database = Database(url)
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StorageError, match="does not know"):
-        Database(url(tmp_path))
+        Database(url)
 
 
 def test_a_damaged_database_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "records.db").write_bytes(b"this is no database, and it is long enough to be looked at " * 100)
     with pytest.raises(StorageError, match="not a database"):
-        Database(url(tmp_path))
+        Database(f"sqlite:///{tmp_path / 'records.db'}")
 
 
 WRITER = textwrap.dedent("""
@@ -95,28 +92,113 @@ WRITER = textwrap.dedent("""
 """)
 
 
-def test_many_processes_open_and_write_one_database(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WRITER, url(tmp_path)]
+def test_many_processes_open_and_write_one_database(url: str) -> None:
+    command = [sys.executable, "-c", WRITER, url]
     writers = [subprocess.Popen([*command, str(number), "40"], stdout=subprocess.PIPE) for number in range(6)]
     outputs = [writer.communicate(timeout=120)[0] for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * 6
     acknowledged = {name for output in outputs for name in output.decode().split()}
-    with Database(url(tmp_path)).read() as connection:
+    with Database(url).read() as connection:
         assert {name for (name,) in connection.execute(select(leases.c.name))} == acknowledged
     assert len(acknowledged) == 240
 
 
 @pytest.mark.parametrize("after", [1, 7, 23])
-def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, after: int) -> None:
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, url(tmp_path), "w", "100000"], stdout=subprocess.PIPE)
+def test_what_was_acknowledged_survives_kill_9(url: str, after: int) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, url, "w", "100000"], stdout=subprocess.PIPE)
     assert writer.stdout is not None
     acknowledged = [writer.stdout.readline().decode().strip() for _ in range(after)]
     writer.kill()
     writer.communicate()
-    database = Database(url(tmp_path))
+    database = Database(url)
     with database.read() as connection:
         held = {name for (name,) in connection.execute(select(leases.c.name))}
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        if url.startswith("sqlite"):
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     assert set(acknowledged) <= held
     with database.write() as connection:
         connection.execute(insert(leases), row("next"))
+
+
+def test_a_server_that_is_away_is_said_so_without_the_password() -> None:
+    with pytest.raises(StorageError, match=r"postgresql\+psycopg://me:\*\*\*@127\.0\.0\.1:9/x .*refused") as caught:
+        Database("postgresql://me:secret@127.0.0.1:9/x")
+    assert "secret" not in f"{caught.value.message} {caught.value.hint} {caught.value.details}"
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://me:secret@host/x", "postgresql://me:secret@host:port/x"])
+def test_urls_that_are_none_of_ours(url: str) -> None:
+    with pytest.raises(StorageError) as caught:
+        Database(url)
+    assert "secret" not in caught.value.message
+    assert "postgresql+psycopg://" in (caught.value.hint or "")
+
+
+def test_a_value_that_does_not_fit_is_the_callers_mistake(postgres_server: Server) -> None:
+    with postgres_server.database() as url:
+        database = Database(url)
+        for name in ("x" * 300, "a\0b"):
+            with pytest.raises(UsageError, match="cannot hold a value"), database.write() as connection:
+                connection.execute(insert(models), {"name": name, "created_at": 0})
+        database.close()
+
+
+def test_going_on_after_an_error_is_refused(postgres_server: Server) -> None:
+    with postgres_server.database() as url:
+        database = Database(url)
+        with pytest.raises(RuntimeError, match="nothing of it was written"), database.write() as connection:
+            connection.execute(insert(models), {"name": "a", "created_at": 0})
+            with pytest.raises(ProgrammingError):
+                connection.execute(text("SELECT * FROM nowhere"))
+        with database.read() as connection:
+            assert connection.execute(select(models)).all() == []
+        database.close()
+
+
+def test_a_reader_sees_one_state_and_writes_nothing(postgres_server: Server) -> None:
+    with postgres_server.database() as url:
+        database = Database(url)
+        with database.read() as reading:
+            assert reading.execute(select(models)).all() == []
+            with database.write() as connection:
+                connection.execute(insert(models), {"name": "a", "created_at": 0})
+            assert reading.execute(select(models)).all() == []
+        with pytest.raises(StorageError, match="read-only"), database.read() as reading:
+            reading.execute(insert(models), {"name": "b", "created_at": 0})
+        database.close()
+
+
+def test_connections_that_the_server_closed_are_replaced(postgres_server: Server) -> None:
+    with postgres_server.database() as url:
+        database = Database(url)
+        name = str(database.engine.url.database)
+        with pytest.raises(StorageError, match="did not do it"), database.write() as connection:
+            connection.execute(insert(models), {"name": "lost", "created_at": 0})
+            postgres_server.disconnect(name)
+        with database.write() as connection:
+            connection.execute(insert(models), {"name": "kept", "created_at": 0})
+        postgres_server.disconnect(name)
+        with database.read() as connection:
+            assert list(connection.execute(select(models.c.name)).scalars()) == ["kept"]
+        database.close()
+
+
+def test_texts_compare_byte_by_byte_on_both(url: str) -> None:
+    """The server's own language says a < B < c."""
+    database = Database(url)
+    with database.write() as connection:
+        connection.execute(insert(models), [{"name": name, "created_at": 0} for name in ("a", "B", "c", "_", "é")])
+    with database.read() as connection:
+        names = list(connection.execute(select(models.c.name).order_by(models.c.name)).scalars())
+        assert names == sorted(names)
+        if connection.dialect.name == "postgresql":
+            columns = (
+                (table, column) for table in metadata.tables for column in inspect(connection).get_columns(table)
+            )
+            texts = [
+                (table, column["name"], column["type"])
+                for table, column in columns
+                if isinstance(column["type"], String)
+            ]
+            assert {getattr(kind, "collation", None) for _, _, kind in texts} == {"C"}
+    database.close()

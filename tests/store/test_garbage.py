@@ -18,12 +18,15 @@ from mainspring.store.schema.automation import step_results
 from mainspring.store.schema.monitoring import alerts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(f"sqlite:///{tmp_path / 'records.db'}")
+def database(url: str) -> Iterator[Database]:
+    opened = Database(url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

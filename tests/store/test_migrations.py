@@ -1,25 +1,15 @@
-"""A database of an older version: brought up to date with its rows, on SQLite and, where one is named, PostgreSQL."""
+"""A database of an older version: brought up to date with its rows, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
-
-import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import MetaData, Table, create_engine, insert, select, text
+from sqlalchemy import MetaData, Table, create_engine, insert, select
 
 from mainspring.store import migrate
 from mainspring.store.database import Database
 from mainspring.store.schema.automation import step_results
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-SERVER = "MAINSPRING_TEST_POSTGRES"
-"""URL of a PostgreSQL database that may be emptied, as ``postgresql+psycopg://…``."""
 OLD = {
     "key": "k" * 64,
     "name": "fit",
@@ -30,27 +20,6 @@ OLD = {
     "execution_id": None,
     "created_at": 1,
 }
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'records.db'}"
-        return
-    if SERVER not in os.environ:
-        pytest.skip(f"{SERVER} names no server")
-    server = os.environ[SERVER]
-    _run(server, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
-    yield server
-    _run(server, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
-
-
-def _run(url: str, *statements: str) -> None:
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
 
 
 def _at(url: str, revision: str) -> None:

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+def workspace(tmp_path: Path, state: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     for name in ("MAINSPRING_RUN_ID", "MAINSPRING_WORKSPACE", "MAINSPRING_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "project"
     folder.mkdir()
-    (folder / "mainspring.yaml").write_text("project: wine\n")
+    (folder / "mainspring.yaml").write_text(f"project: wine\n{state}")
     opened = Workspace(folder)
     yield opened
     for left in list(recording.OPEN.values()):

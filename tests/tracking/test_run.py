@@ -397,7 +397,7 @@ def test_experiments(workspace: Workspace) -> None:
     assert list_experiments(workspace) == []
     assert [found.lifecycle for found in list_experiments(workspace, deleted=True)] == ["deleted"]
     restore_experiment(workspace, made.id)
-    assert list_experiments(workspace) == [made]
+    assert [(found.id, found.lifecycle) for found in list_experiments(workspace)] == [(made.id, "active")]
     with pytest.raises(NotFound) as caught:
         get_experiment(workspace, "mew")
     assert caught.value.hint == "did you mean 'new'?"

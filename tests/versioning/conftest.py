@@ -22,9 +22,11 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, migrated: Path) -> Iterator[Workspace]:
+def workspace(tmp_path: Path, migrated: Path, state: str) -> Iterator[Workspace]:
     root = tmp_path / "project"
     shutil.copytree(migrated, root)
+    with (root / "mainspring.yaml").open("a") as settings:
+        settings.write(state)
     opened = Workspace(root)
     yield opened
     opened.close()

@@ -117,11 +117,23 @@ class Channel(Section, frozen=True, kw_only=True):
     own; empty means all."""
 
 
+class MirrorSettings(Section, frozen=True, kw_only=True):
+    """A tracker that every ended run is copied for, by its own client in offline mode, into ``.mainspring/mirrors``."""
+
+    type: Literal["wandb", "comet"]
+    project: str | None = None
+    """Project there; by default the run's experiment."""
+    python: str | None = None
+    """Interpreter that has the client installed; by default the one that trains."""
+
+
 class TrackingSettings(Section, frozen=True, kw_only=True):
     """What the tracking server and the registry may do for their clients."""
 
     webhook_hosts: list[str] = []
     """Hosts that webhooks may call. A name that leads to a private address needs that address, or its network, here too."""
+    mirrors: list[MirrorSettings] = []
+    """Trackers that runs of this workspace are copied for when they end."""
 
 
 class StateSettings(Section, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add(connection: Connection, row: dict[str, Any]) -> bool:
     """Insert an experiment unless its name or id is taken; say whether it was inserted."""
     insert = upsert(connection.dialect.name)(experiments).values(row).on_conflict_do_nothing()
-    return connection.execute(insert).rowcount == 1
+    return connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def by(connection: Connection, **columns: str) -> Row[Any] | None:

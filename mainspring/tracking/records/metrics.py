@@ -81,6 +81,12 @@ def put_latest(connection: Connection, run_id: str, points: Sequence[tuple[Any, 
     _put_latest.many(connection, rows)
 
 
+def clear(connection: Connection, run_id: str) -> None:
+    """Remove every point of a run."""
+    for table in (metric_batches, metric_curves, latest_metrics):
+        connection.execute(delete(table).where(table.c.run_id == run_id))
+
+
 def settle(connection: Connection, run_id: str) -> None:
     """Sort the batches of a run into its curves."""
     table = metric_batches.c

@@ -26,9 +26,11 @@ from mainspring.store.schema.tracking import (
     runs,
     tags,
 )
-from mainspring.store.schema.versioning import model_versions
+from mainspring.store.schema.versioning import model_versions, snapshots
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
 _OF_RUNS = (
@@ -46,8 +48,8 @@ _OF_RUNS = (
 _OF_MODELS = (logged_model_params, logged_model_tags, logged_model_metrics, logged_model_files)
 
 
-def deleted_runs(connection: Connection, before: int) -> list[str]:
-    """Return runs that were deleted before a moment and that no model version came from.
+def deleted_runs(connection: Connection, before: int, *, only: str | None = None) -> list[str]:
+    """Return runs that were deleted before a moment and that no model version came from; ``only`` looks at one of them.
 
     A run goes with its experiment, when that was deleted.
     """
@@ -55,25 +57,31 @@ def deleted_runs(connection: Connection, before: int) -> list[str]:
     gone = (runs.c.lifecycle == "deleted") & (runs.c.deleted_at < before)
     whole = (experiments.c.lifecycle == "deleted") & (experiments.c.updated_at < before)
     query = select(runs.c.id).join(experiments).where(gone | whole, ~registered)
+    query = query if only is None else query.where(runs.c.id == only)
     return list(connection.execute(query).scalars())
 
 
-def deleted_models(connection: Connection, before: int) -> list[str]:
-    """Return logged models that were deleted before a moment, and that no version was made from."""
+def deleted_models(connection: Connection, before: int, *, only: str | None = None) -> list[str]:
+    """Return logged models that were deleted before a moment, and that no version was made from; ``only`` as above."""
     registered = exists().where(model_versions.c.logged_model_id == logged_models.c.id)
     whole = (experiments.c.lifecycle == "deleted") & (experiments.c.updated_at < before)
     gone = (logged_models.c.deleted_at < before) | whole
     query = select(logged_models.c.id).join(experiments).where(gone, ~registered)
+    query = query if only is None else query.where(logged_models.c.id == only)
     return list(connection.execute(query).scalars())
 
 
 def remove_run(connection: Connection, run_id: str) -> None:
-    """Remove a run and all it logged; what names it forgets it."""
+    """Remove a run and all it logged, with a snapshot that was only its own; what names the run forgets it."""
+    snapshot_id = connection.execute(select(runs.c.snapshot_id).where(runs.c.id == run_id)).scalar()
     for table in _OF_RUNS:
         connection.execute(delete(table).where(table.c.run_id == run_id))
     connection.execute(update(executions).where(executions.c.run_id == run_id).values(run_id=None))
     connection.execute(update(logged_models).where(logged_models.c.run_id == run_id).values(run_id=None))
     connection.execute(delete(runs).where(runs.c.id == run_id))
+    if snapshot_id is not None:
+        shared = exists().where(runs.c.snapshot_id == snapshots.c.id)
+        connection.execute(delete(snapshots).where(snapshots.c.id == snapshot_id, ~shared))
 
 
 def remove_model(connection: Connection, model_id: str) -> None:
@@ -85,13 +93,21 @@ def remove_model(connection: Connection, model_id: str) -> None:
     connection.execute(delete(logged_models).where(logged_models.c.id == model_id))
 
 
-def remove_empty_experiments(connection: Connection, before: int) -> int:
-    """Remove experiments that were deleted before a moment and hold nothing any more; return how many."""
-    held = exists().where(runs.c.experiment_id == experiments.c.id)
-    models = exists().where(logged_models.c.experiment_id == experiments.c.id)
+def empty_experiments(
+    connection: Connection, before: int, runs_gone: Collection[str] = (), models_gone: Collection[str] = ()
+) -> list[str]:
+    """Return experiments that were deleted before a moment and hold nothing, or nothing but what is gone soon."""
     gone = (experiments.c.lifecycle == "deleted") & (experiments.c.updated_at < before)
-    ids = list(connection.execute(select(experiments.c.id).where(gone, ~held, ~models)).scalars())
+    held: set[str] = set()
+    for table, leaving in ((runs, runs_gone), (logged_models, models_gone)):
+        query = select(table.c.experiment_id, table.c.id).join(experiments).where(gone)
+        held.update(experiment_id for experiment_id, id in connection.execute(query) if id not in leaving)
+    found = connection.execute(select(experiments.c.id).where(gone)).scalars()
+    return [experiment_id for experiment_id in found if experiment_id not in held]
+
+
+def remove_experiments(connection: Connection, ids: Collection[str]) -> None:
+    """Remove experiments that hold nothing."""
     for experiment_id in ids:
         connection.execute(delete(experiment_tags).filter_by(experiment_id=experiment_id))
         connection.execute(delete(experiments).filter_by(id=experiment_id))
-    return len(ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, not_, select, update
 
 from mainspring.store.prepared import Prepared, among, bound
 from mainspring.store.schema.tracking import experiments, runs
@@ -92,13 +92,15 @@ def rows(
     *,
     where: Mapping[str, str] | None = None,
     prefix: str | None = None,
+    deleted: bool = False,
     limit: int | None = None,
 ) -> Sequence[Row[Any]]:
-    """Return runs with ``COLUMNS``, newest first; deleted runs and experiments are left out.
+    """Return runs with ``COLUMNS``, newest first: those that were deleted, alone or with their experiment, or the others.
 
     ``where`` holds columns of runs, ``prefix`` the beginning of the id.
     """
-    query = _described.where(runs.c.lifecycle == "active", experiments.c.lifecycle == "active")
+    there = and_(runs.c.lifecycle == "active", experiments.c.lifecycle == "active")
+    query = _described.where(not_(there) if deleted else there)
     query = query.where(*(runs.c[name] == value for name, value in (where or {}).items()))
     if prefix is not None:
         query = query.where(runs.c.id >= prefix, runs.c.id < prefix + "g")  # the digit after the last hexadecimal one

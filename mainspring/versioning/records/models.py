@@ -39,7 +39,7 @@ def select_names(database: Database) -> list[str]:
 def add(connection: Connection, row: dict[str, Any]) -> bool:
     """Insert a model unless its name is taken; say whether it was inserted."""
     statement = upsert(connection.dialect.name)(models).values(row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
 def find(connection: Connection, name: str) -> Row[Any] | None:

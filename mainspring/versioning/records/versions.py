@@ -95,8 +95,12 @@ def add(connection: Connection, row: dict[str, Any], *, newest: str | None, reas
             model=model,
             version=version,
         )
-    number = (known.last_number or 0) + 1
-    connection.execute(insert(model_versions).values(**row, number=number, updated_at=at))
+    number: int = row.get("number", (known.last_number or 0) + 1)
+    if number <= (known.last_number or 0):
+        raise Conflict(
+            f"the number {number} of '{model}' was given already", hint="numbers only grow", model=model, number=number
+        )
+    connection.execute(insert(model_versions).values(row | {"number": number, "updated_at": at}))
     connection.execute(update(models).filter_by(name=model).values(last_number=number, updated_at=at))
     _note(connection, row, None, row["stage"], row["actor"], reason, None)
     return number

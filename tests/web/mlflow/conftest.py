@@ -44,7 +44,9 @@ class Caller:
 
 
 @pytest.fixture
-def workspace(project: Path) -> Iterator[Workspace]:
+def workspace(project: Path, state: str) -> Iterator[Workspace]:
+    with (project / "mainspring.yaml").open("a") as settings:
+        settings.write(state)
     opened = Workspace(project)
     yield opened
     opened.close()

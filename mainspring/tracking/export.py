@@ -1,0 +1,97 @@
+"""Runs with all they logged, for other programs: tables as Parquet or CSV, or one JSON document a line."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import msgspec
+import polars as pl
+
+from mainspring.base.errors import UsageError
+from mainspring.base.files import staged, write_atomic
+from mainspring.tracking.search import curves
+from mainspring.tracking.wire import curve_json, run_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.tracking.search import RunInfo
+
+Format = Literal["parquet", "csv", "jsonl"]
+_MOMENT = pl.Datetime("ms", "UTC")
+_RUNS: dict[str, Any] = {
+    **dict.fromkeys(("run_id", "name", "experiment", "experiment_id", "status"), pl.String),
+    **dict.fromkeys(("started_at", "ended_at"), _MOMENT),
+    **dict.fromkeys(("actor", "execution_id", "snapshot_id", "error"), pl.String),
+}
+_TEXTS: dict[str, Any] = {"run_id": pl.String, "key": pl.String, "value": pl.String}
+_POINT: dict[str, Any] = {"run_id": pl.String, "key": pl.String, "step": pl.Int64, "at": _MOMENT, "value": pl.Float64}
+_METRICS: dict[str, Any] = {**_POINT, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
+
+
+def export(workspace: Workspace, runs: Sequence[RunInfo], target: Path, *, format: Format) -> list[Path]:
+    """Write runs with params, newest metrics, histories and tags; return the files.
+
+    ``jsonl`` makes one file, ``target``, with a run a line. ``parquet`` and ``csv`` make the folder ``target`` with the
+    tables runs, params, metrics, tags and history, which share the column run_id; a history has a row a point, by step.
+    NaN and infinity are kept. Each file is replaced whole. The tables of the runs are in memory while they are written.
+
+    Raises:
+        UsageError: there is no such format, or no run to write.
+        StorageError: the disk does not take it.
+    """
+    if format not in get_args(Format):
+        raise UsageError(f"'{format}' is no format of an export", hint=f"use one of {', '.join(get_args(Format))}")
+    if not runs:
+        raise UsageError("there is no run to export", hint="see `mainspring runs list` with the same filter")
+    if format == "jsonl":
+        with staged(target) as temporary, temporary.open("wb") as file:
+            for run in runs:
+                file.write(msgspec.json.encode(_document(workspace, run)) + b"\n")
+        return [target]
+    files = []
+    for name, table in _tables(workspace, runs):
+        path = target / f"{name}.{format}"
+        write_atomic(path, _bytes(table, format))
+        files.append(path)
+    return files
+
+
+def _document(workspace: Workspace, run: RunInfo) -> dict[str, Any]:
+    history = curves(workspace, run.id, list(run.metrics))
+    return run_json(run) | {"history": {key: curve_json(curve) for key, curve in history.items()}}
+
+
+def _tables(workspace: Workspace, runs: Sequence[RunInfo]) -> Iterator[tuple[str, pl.DataFrame]]:
+    rows = [{"run_id": run.id, **{name: getattr(run, name) for name in _RUNS if name != "run_id"}} for run in runs]
+    yield "runs", pl.DataFrame(rows, schema=_RUNS)
+    for name in ("params", "tags"):
+        texts = [(run.id, key, value) for run in runs for key, value in getattr(run, name).items()]
+        yield name, pl.DataFrame(texts, schema=_TEXTS, orient="row")
+    metrics = [
+        (run.id, key, metric.step, metric.at, metric.value, metric.low, metric.high, metric.n)
+        for run in runs
+        for key, metric in run.metrics.items()
+    ]
+    yield "metrics", pl.DataFrame(metrics, schema=_METRICS, orient="row")
+    yield "history", pl.concat([pl.DataFrame(schema=_POINT), *_histories(workspace, runs)])
+
+
+def _histories(workspace: Workspace, runs: Sequence[RunInfo]) -> Iterator[pl.DataFrame]:
+    for run in runs:
+        for key, curve in curves(workspace, run.id, list(run.metrics)).items():
+            points = pl.DataFrame({"step": curve.steps, "at": curve.at, "value": curve.values})
+            named = points.with_columns(pl.lit(run.id).alias("run_id"), pl.lit(key).alias("key"))
+            yield named.select(pl.col(name).cast(kind) for name, kind in _POINT.items())
+
+
+def _bytes(table: pl.DataFrame, format: Format) -> bytes:
+    buffer = io.BytesIO()
+    if format == "parquet":
+        table.write_parquet(buffer)
+    else:
+        table.write_csv(buffer, datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
+    return buffer.getvalue()
