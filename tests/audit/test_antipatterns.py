@@ -19,6 +19,8 @@ from mainspring.store.schema import monitoring, serving, testing, tracking, vers
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import models
 
+pytestmark = pytest.mark.xdist_group("audit")  # one project, lived through once
+
 DAY = 86_400_000
 
 

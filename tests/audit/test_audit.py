@@ -27,6 +27,8 @@ from mainspring.store.schema import automation, monitoring, reproducibility, ser
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import data, models
 
+pytestmark = pytest.mark.xdist_group("audit")  # one project, lived through once
+
 DAY = 86_400_000
 
 

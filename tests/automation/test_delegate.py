@@ -106,6 +106,7 @@ def test_it_runs_beside_and_shows_its_progress(slow, event):
     assert trainer(slow) != os.getpid()
 
 
+@pytest.mark.slow
 def test_stopping_up_interrupts_the_execution_and_the_next_start_goes_on(slow, event):
     with up(slow) as process:
         assert trainer(slow) != process.pid
@@ -138,6 +139,7 @@ def test_ctrl_c_of_one_look_lets_the_event_wait(slow, event):
     assert list_executions(slow)[0].status == "interrupted"
 
 
+@pytest.mark.slow
 def test_a_killed_execution_is_told_and_up_goes_on(slow, event):
     with up(slow) as process:
         os.kill(trainer(slow), signal.SIGKILL)

@@ -201,6 +201,7 @@ def waiting(bare):
         process.communicate()
 
 
+@pytest.mark.slow
 def test_a_killed_execution_goes_on_where_it_was(waiting):
     workspace, process = waiting
     process.send_signal(signal.SIGKILL)

@@ -325,6 +325,7 @@ def test_a_pipeline_that_cannot_be_imported_does_not_loop_on_new_data(alarmed):
     assert len(list_events(workspace)) == 2
 
 
+@pytest.mark.slow
 def test_the_worker_ticks_until_it_is_told_to_stop(judged):
     workspace = judged()
     stop = threading.Event()

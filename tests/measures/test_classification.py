@@ -86,6 +86,7 @@ def test_delong_covers_and_is_the_jackknife() -> None:
     assert np.allclose(areas.influence.sum(axis=1), 0)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth() -> None:
     big_y, big_score = scored(400_000, seed=99)
     truth = {

@@ -97,6 +97,7 @@ def _squares(rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.lognormal(0, 1, n) ** 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [_rare, _brier, _brier_of_days])
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_peeking_at_values_within_one_keeps_its_promise(draw: Draw, share: float) -> None:
@@ -104,6 +105,7 @@ def test_peeking_at_values_within_one_keeps_its_promise(draw: Draw, share: float
     assert _alarms(draw, runs=50, n=3000, share=share, alpha=0.2, bounded=True) <= 0.35
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [_slow_ones, _squares, _brier])
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_peeking_at_skewed_values_keeps_its_promise(draw: Draw, share: float) -> None:

@@ -328,3 +328,16 @@ def test_a_proposed_suite_holds_on_its_kind_and_not_on_a_corrupted_month() -> No
 def test_a_suite_of_an_empty_profile() -> None:
     suite = write_suite(build_profile(pl.DataFrame(schema={"x": pl.Int64})))
     assert not validate(pl.DataFrame(schema={"x": pl.Int64}), suite).success
+
+
+def test_damage_behind_a_whole_footer_is_the_table_s_and_not_an_expectation_s(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.parquet"
+    pl.DataFrame({"x": np.random.default_rng(0).normal(size=5000)}).write_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[4:2000] = bytes(1996)
+    path.write_bytes(content)
+    between = (
+        b'{"expectations": [{"type": "expect_column_values_to_be_between", "kwargs": {"column": "x", "max_value": 9}}]}'
+    )
+    with pytest.raises(InvalidData, match="the table cannot be read"):
+        validate(pl.scan_parquet(path), parse_suite(between))

@@ -286,7 +286,6 @@ def test_without_a_champion_or_predictions_there_is_nothing_to_tell(scene: Scene
 def test_what_cannot_be_evaluated_is_an_error_and_stops_no_other(scene: Scene) -> None:
     monitors = {
         "typo": {"type": "data_drift", "columns": ["distnace"]},
-        "metric": {"type": "performance", "metric": "acuracy"},
         "sql": {"type": "business", "expression": "price * 2"},
         "one": {"type": "business", "expression": "SUM(score)"},
         "garbage": {"type": "business", "expression": "((("},
@@ -296,7 +295,7 @@ def test_what_cannot_be_evaluated_is_an_error_and_stops_no_other(scene: Scene) -
     workspace = scene.open(monitors=monitors)
     serve(workspace, champion(workspace), rows(1000, 9))
     found = look(workspace)
-    names = ("typo", "metric", "sql", "one", "garbage")
+    names = ("typo", "sql", "one", "garbage")
     assert {name: found[name].status for name in names} == dict.fromkeys(names, "error"), found
     assert found["inputs"].status == found["input_cost"].status == "ok"
     assert found["typo"].evidence["hint"] == "did you mean 'distance'?"

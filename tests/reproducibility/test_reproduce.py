@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from mainspring.base.errors import Corrupted, NotFound, Refused, UsageError
+from mainspring.cli.main import hoist
+from mainspring.cli.main import run as command
 from mainspring.reproducibility.reproduce import latest, reproduce
 from mainspring.store.workspace import Workspace
 from mainspring.tracking.run import start_run
@@ -54,19 +58,24 @@ with mainspring.start_run() as run:
 """
 
 
-def test_a_script_in_a_project_without_git_is_made_again_by_its_metrics(workspace: Workspace, folder: Path) -> None:
+def test_a_script_in_a_project_without_git_is_made_again_by_its_metrics(
+    workspace: Workspace, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (folder / "train.py").write_text(SCRIPT, encoding="utf-8")
     taken = snapshot.take(workspace, argv=[str(folder / "train.py"), "0.5"])
     with start_run(workspace, name="by-hand", snapshot=taken) as run:
         run.log_metric("features", 2.5)
         run.log_metric("total_seconds", 3.0)
     (folder / "words.py").unlink()
-    found = reproduce(workspace, "by-hand")
-    assert (found.level, found.run_id, found.model) == (1, run.id, None)
-    assert found.levels[-1].evidence["metrics"] == {
+    assert command(hoist(["--workspace", str(folder), "reproduce", "by-hand", "--json"])) == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert "code:" in printed.err
+    assert (found["level"], found["run_id"], found["model"]) == (1, run.id, None)
+    assert found["levels"][-1]["evidence"]["metrics"] == {
         "features": {"original": 2.5, "again": 2.5, "interval": None, "n": None}
     }
-    assert Path(found.folder).is_relative_to(workspace.state / "reproductions")
+    assert Path(found["folder"]).is_relative_to(workspace.state / "reproductions")
     assert not (folder / "words.py").exists()
 
 
@@ -84,17 +93,23 @@ def test_chance_is_told_from_change(workspace: Workspace, folder: Path, run, uns
     assert found.suspect.startswith("randomness: two new runs")
 
 
-def test_a_run_that_no_longer_works_is_level_zero(workspace: Workspace, folder: Path, run) -> None:
+def test_a_run_that_no_longer_works_is_level_zero(
+    workspace: Workspace, folder: Path, run, capsys: pytest.CaptureFixture[str]
+) -> None:
     marker = folder.parent / "outside.txt"
     marker.write_text("there", encoding="utf-8")
     code = (folder / "flow.py").read_text(encoding="utf-8")
     (folder / "flow.py").write_text(f"open({str(marker)!r}).close()\n{code}", encoding="utf-8")
     run()
     marker.unlink()
-    found = reproduce(workspace, "small@1.0.0")
-    assert found.level == 0
-    assert {rung.status for rung in found.levels} == {"not comparable"}
-    assert "outside.txt" in (found.suspect or "")
+    assert command(hoist(["--workspace", str(folder), "reproduce", "small@1.0.0"])) == 1
+    told = capsys.readouterr().out
+    assert told.count("not comparable") == 4
+    assert "small@1.0.0 reached level L0" in told
+    assert "outside.txt" in told[told.index("suspect: ") :]
+    proof = latest(workspace, "small", "1.0.0")
+    assert proof is not None
+    assert proof.level == 0
 
 
 def test_lost_and_damaged_objects_are_errors(workspace: Workspace, run, tmp_path: Path) -> None:
@@ -109,13 +124,16 @@ def test_lost_and_damaged_objects_are_errors(workspace: Workspace, run, tmp_path
         assert not (tmp_path / "again").exists()
 
 
-def test_what_cannot_be_made_again_is_refused(workspace: Workspace, run, tmp_path: Path) -> None:
+def test_what_cannot_be_made_again_is_refused(
+    workspace: Workspace, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(NotFound, match="there is no run"):
         reproduce(workspace, "abcd1234")
     with start_run(workspace, snapshot=False) as bare:
         pass
     with pytest.raises(NotFound, match="no snapshot"):
         reproduce(workspace, bare.id)
+    monkeypatch.setattr(sys, "argv", ["-c"])
     with start_run(workspace, snapshot=True) as interactive:
         pass
     with pytest.raises(Refused, match="cannot be started again"):

@@ -104,6 +104,7 @@ def test_written_files_are_removed_and_a_refusing_disk_is_survived(tmp_path: Pat
     Journal(tmp_path / "nowhere", "w").append(record(1))
 
 
+@pytest.mark.slow
 def test_answered_predictions_survive_kill_9_of_worker_and_server(workspace: Workspace) -> None:
     releases.release(workspace, "m", add(workspace), reason="first", override="a test")
     ids: list[str] = []

@@ -92,6 +92,7 @@ WRITER = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 def test_many_processes_open_and_write_one_database(url: str) -> None:
     command = [sys.executable, "-c", WRITER, url]
     writers = [subprocess.Popen([*command, str(number), "40"], stdout=subprocess.PIPE) for number in range(6)]

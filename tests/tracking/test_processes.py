@@ -94,6 +94,7 @@ def test_a_variable_that_names_no_run(workspace: Workspace, monkeypatch: pytest.
         active_run()
 
 
+@pytest.mark.slow
 def test_eight_processes_lose_nothing(workspace: Workspace) -> None:
     text = """
         import sys

@@ -91,6 +91,7 @@ def test_a_number_that_is_asked_for_is_given_once(workspace: Workspace, candidat
     assert [item.version for item in models.versions(workspace)] == ["1.0.0", "2.0.0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbered", [[], ["numbered"]])
 def test_two_processes_that_register_the_same_make_one_version(workspace: Workspace, numbered: list[str]) -> None:
     workspace.close()
