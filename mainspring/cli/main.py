@@ -73,7 +73,8 @@ def run(arguments: list[str]) -> int:
 
     debug = "--debug" in arguments
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
+        code = int(app(arguments, standalone_mode=False) or 0)  # an Exit comes back as its code
+        return _interrupted() if code == _INTERRUPTED else code
     except typer.Exit as leaving:
         return _interrupted() if leaving.exit_code == _INTERRUPTED else leaving.exit_code
     except (KeyboardInterrupt, typer.Abort):

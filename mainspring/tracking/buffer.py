@@ -67,16 +67,16 @@ class Buffer:
             self._wake.set()
         return started
 
-    def flush(self) -> None:
-        """Write what waits; durable when it returns.
+    def flush(self) -> bool:
+        """Write what waits; durable when it returns. Say whether anything waited.
 
         Raises:
             StorageError: the records cannot be written; the points keep waiting.
         """
-        self.hand_over(self._write)
+        return self.hand_over(self._write)
 
-    def hand_over(self, write: Callable[[Sequence[Point]], None]) -> None:
-        """Give everything that waits to ``write``, and take it back if that fails."""
+    def hand_over(self, write: Callable[[Sequence[Point]], None]) -> bool:
+        """Give everything that waits to ``write``, and take it back if that fails; say whether anything waited."""
         with self._writing:
             with self._lock:
                 points, self._points = self._points, []
@@ -86,6 +86,7 @@ class Buffer:
                 with self._lock:
                     self._points[:0] = points
                 raise
+        return bool(points)
 
     def close(self) -> None:
         """Take no more points, and end the thread."""
@@ -103,10 +104,10 @@ class Buffer:
             if self.closed:
                 return
             try:
-                self.flush()
+                written = self.flush()
             except MainspringError as error:
                 if not self._warned:
                     _logger.warning("metrics of %s wait, because they cannot be written: %s", self._of, error.message)
                 self._warned = True
             else:
-                self._warned = False
+                self._warned = self._warned and not written  # writing nothing says nothing of the records

@@ -35,7 +35,7 @@ def command(workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatc
 
 def test_labels(workspace: Workspace, command: Any) -> None:
     for _ in range(2):
-        models.register(workspace, "fraud", make_candidate())
+        models.register(workspace, "fraud", make_candidate(), bump="minor")
     labels.create_model(workspace, "empty one")
     command("alias", "set", "fraud@1", "best")
     command("tag", "fraud@best", "team=risk", "odd=yes")
@@ -65,14 +65,14 @@ def test_labels(workspace: Workspace, command: Any) -> None:
 
 def test_deletion(workspace: Workspace, command: Any) -> None:
     for _ in range(2):
-        models.register(workspace, "m", make_candidate())
+        models.register(workspace, "m", make_candidate(), bump="minor")
     command("delete", "m@1.1.0", "--yes", "--reason", "wrong data")
     assert "wrong data" in command("history", "m")
     assert "was deleted, and never comes back" in _again(workspace)
-    assert models.register(workspace, "m", make_candidate()).version == "1.2.0"
+    assert models.register(workspace, "m", make_candidate(), bump="minor").version == "1.2.0"
     command("delete", "m", "--yes")
     assert command("list").startswith("no models yet")
-    assert models.register(workspace, "m", make_candidate()).number == 1
+    assert models.register(workspace, "m", make_candidate(), bump="minor").number == 1
 
 
 def _again(workspace: Workspace) -> str:
@@ -84,7 +84,7 @@ def _again(workspace: Workspace) -> str:
 def test_what_is_deployed_stays_and_shows_where(workspace: Workspace, command: Any) -> None:
     run_info = create_run(workspace, _experiment(workspace), tags={"mlflow.parentRunId": "the-parent"})
     first = models.register(workspace, "m", make_candidate(), run_id=run_info.id)
-    second = models.register(workspace, "m", make_candidate())
+    second = models.register(workspace, "m", make_candidate(), bump="minor")
     releases.release(workspace, "m", "1.0.0", reason="try", override="first of all")
     about = trace(workspace, "m@1.0.0")
     assert about["run"]["parent"] == "the-parent"

@@ -93,7 +93,7 @@ def test_our_versions_are_seen_by_clients(call: Caller, http: TestClient[Any], w
     listed = http.get(PROXY, params={"path": "models/ours/1"}).json()["files"]
     assert "manifest.json" in [file["path"] for file in listed]
     assert register(call, "ours")["tags"] == [{"key": "mainspring.version", "value": "3.1.0"}]
-    assert models.register(workspace, "ours", make_candidate()).version == "3.2.0"
+    assert models.register(workspace, "ours", make_candidate(), bump="minor").version == "3.2.0"
 
 
 def test_a_version_outlives_its_run(call: Caller, http: TestClient[Any], workspace: Workspace, run_id: str) -> None:
