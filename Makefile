@@ -27,8 +27,9 @@ demo: install  ## the whole loop on real flights, under five minutes
 test: install  ## everything
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
-unit: install  ## the tests of the rooms only
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests --ignore tests/flows --ignore tests/chaos -m "not slow"
+unit: install  ## the quick tests of the rooms; those of the house itself are in `make check`
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests --ignore tests/flows --ignore tests/chaos \
+	  --ignore tests/architecture -m "not slow"
 
 $(LOWEST)/.installed: requirements.lowest.lock $(STAMP)
 	$(BIN)/python -m venv --clear $(LOWEST)

@@ -40,24 +40,21 @@ ON_BOTH = (
     "automation/test_triggers.py",
 )
 """Where tests run on SQLite and on PostgreSQL."""
-LONG = (
-    "tracking/test_processes.py",
-    "tracking/test_cli.py",
-    "web/mlflow/test_hostile.py",
-    "versioning/test_models.py::test_two_processes_that_register_the_same",
-    "versioning/test_models.py::test_models_of_the_started_program",
-    "automation/test_tick.py",
-)
-"""Which of those on PostgreSQL are slow."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test of ``ON_BOTH`` that uses ``state`` on both kinds of database."""
     place = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
     if "state" in metafunc.fixturenames and place.startswith(ON_BOTH):
-        marks = [pytest.mark.slow] if f"{place}::{metafunc.definition.name}".startswith(LONG) else []
-        kinds = [pytest.param("sqlite", id="sqlite"), pytest.param("postgresql", id="postgresql", marks=marks)]
-        metafunc.parametrize("state", kinds, indirect=True)
+        metafunc.parametrize("state", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs a PostgreSQL is no unit test."""
+    for item in items:
+        if "postgres_server" in getattr(item, "fixturenames", ()) or "postgresql" in item.name:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

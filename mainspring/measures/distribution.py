@@ -155,6 +155,9 @@ def wasserstein_scaled(reference: ArrayLike, current: ArrayLike, *, is_sorted: b
     second = _ordered(current, "current", is_sorted).astype(np.float64, copy=False)
     if not all(np.isfinite(sample[[0, -1]]).all() for sample in (first, second)):
         raise ValueError("the Wasserstein distance needs finite values: count infinities apart")
+    _, exponent = math.frexp(max(abs(float(end)) for sample in (first, second) for end in sample[[0, -1]]))
+    if abs(exponent) > 400:  # squares would leave the range of floats; the measure has no unit, so any other will do
+        first, second = np.ldexp(first, -exponent), np.ldexp(second, -exponent)
     n, m = len(first), len(second)
     if n == m:
         moved = float(np.mean(np.abs(first - second)))

@@ -55,6 +55,7 @@ def change_snapshot(workspace: Workspace, column: str, **values: object) -> None
 # Notebook to production
 
 
+@pytest.mark.slow
 def test_a_pipeline_out_of_a_notebook(whole: Workspace) -> None:
     edit(whole, "flow.py", "@pipeline", "# In[4]:\n\n\n@pipeline")
     [finding] = found(whole)
@@ -63,11 +64,13 @@ def test_a_pipeline_out_of_a_notebook(whole: Workspace) -> None:
     assert (finding.location.path, finding.location.line) == ("flow.py", 7)
 
 
+@pytest.mark.slow
 def test_a_run_inside_of_a_notebook(whole: Workspace) -> None:
     change_snapshot(whole, "config", argv=["/x/ipykernel_launcher.py", "-f", "kernel.json"])
     assert shown(whole) == [("notebook-to-production", "error", "The model was made inside of a notebook")]
 
 
+@pytest.mark.slow
 def test_a_pipeline_without_tests(whole: Workspace) -> None:
     (whole.root / "tests" / "test_flow.py").write_text("import json\n", encoding="utf-8")
     [finding] = found(whole)
@@ -77,6 +80,7 @@ def test_a_pipeline_without_tests(whole: Workspace) -> None:
     assert found(whole)[0].evidence == "the project has no tests"
 
 
+@pytest.mark.slow
 def test_a_notebook_that_trains(whole: Workspace) -> None:
     cells = [
         {"cell_type": "code", "execution_count": 5, "source": "!pip install lightgbm\nmodel.fit(x)"},

@@ -163,6 +163,7 @@ def test_when_up_is_killed_the_execution_ends_too_and_the_next_start_goes_on(slo
     assert (list_executions(slow)[0].ran, list_executions(slow)[0].cached) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_begin_lets_the_event_wait(slow, event, capfd):
     _ = slow.settings
     (slow.root / "mainspring.yaml").write_text("project: [")

@@ -44,6 +44,7 @@ def test_a_pipeline_becomes_a_registered_version(workspace, plots):
     assert {"plots/roc.png", "plots/calibration.png"} <= drawn
 
 
+@pytest.mark.slow
 def test_an_edit_runs_what_depends_on_it_and_nothing_else(workspace):
     execute(workspace, progress=False)
     again = execute(workspace, progress=False)
@@ -213,6 +214,7 @@ def test_a_killed_execution_goes_on_where_it_was(waiting):
     assert (workspace.root / "ran").read_text() == "first second second "
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_while_the_first_lives(waiting):
     workspace, process = waiting
     with pytest.raises(Conflict, match=str(process.pid)) as refused:
@@ -223,6 +225,7 @@ def test_a_second_process_is_refused_while_the_first_lives(waiting):
     assert [item.status for item in list_executions(workspace)] == ["finished"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_on_record(waiting):
     workspace, process = waiting
     process.send_signal(signal.SIGINT)
@@ -272,6 +275,7 @@ def train():
 """
 
 
+@pytest.mark.slow
 def test_what_steps_log_is_in_every_run_that_uses_them(bare, monkeypatch):
     monkeypatch.setenv("MAINSPRING_PROCESSES", "1")
     (bare.root / "logs.py").write_text(LOGGING)

@@ -17,6 +17,8 @@ from mainspring.automation.recorder import recording
 from mainspring.base.errors import StepFailed, UsageError
 from tests.automation.conftest import wait_for
 
+pytestmark = pytest.mark.slow  # starts processes
+
 CODE = """
 import os
 import polars as pl
@@ -92,7 +94,6 @@ def test_what_cannot_be_sent_is_named(bare, code):
         code.scaled.map([1], frame=lambda: 1)
 
 
-@pytest.mark.slow
 def test_a_pipeline_killed_while_items_run_leaves_no_process_and_loses_no_item(bare, tmp_path):
     (bare.root / "slow.py").write_text(
         """

@@ -43,6 +43,7 @@ def test_what_is_logged_while_planning_goes_nowhere(workspace):
     assert told(workspace)[0] == ("prepare", "run", [])
 
 
+@pytest.mark.slow
 def test_branches_follow_remembered_results(bare):
     (bare.root / "branch.py").write_text(
         "from mainspring.automation.step import step\n"

@@ -81,6 +81,7 @@ def test_as_many_calls_run_at_once_as_share_the_processors(four, monkeypatch):
         at_once({})
 
 
+@pytest.mark.slow
 def test_a_step_that_needs_the_machine_runs_alone(bare, code, four):
     with recording(bare) as recorder:
         assert code.wide.map(range(4)) == [1, 1, 1, 1]

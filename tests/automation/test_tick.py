@@ -171,6 +171,7 @@ def test_running_by_hand_is_an_event_too(judged):
     assert list_events(workspace)[0].status == "failed"
 
 
+@pytest.mark.slow
 def test_an_identical_run_makes_no_version_and_is_linked_to_the_one_there_is(judged):
     workspace = judged()
     first = run_manually(workspace, progress=False).execution
@@ -188,6 +189,7 @@ def test_an_identical_run_makes_no_version_and_is_linked_to_the_one_there_is(jud
     assert done.event.reason == "1.0.0 is in production already, and the pipeline made the same, to the byte"
 
 
+@pytest.mark.slow
 def test_what_was_taken_back_is_not_released_again_without_a_person(judged):
     workspace = judged()
     data.add(workspace, "customers")
@@ -237,6 +239,7 @@ def acted(workspace):
     return [event.reason for event in done]
 
 
+@pytest.mark.slow
 def test_an_alert_asks_again_when_there_is_new_data_and_never_on_the_same(alarmed):
     workspace = alarmed()
     assert len(acted(workspace)) == 1
@@ -293,6 +296,7 @@ def test_asking_again_keeps_the_budget_and_the_cooldown(alarmed):
     assert collect(workspace) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_while_a_release_is_under_way(alarmed):
     workspace = alarmed(minimum=0.5)
     assert "promoted" in acted(workspace)[0]

@@ -28,6 +28,7 @@ plain = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(plain)
 def test_results_come_back_as_they_were(value):
     back = decode(*encode(value))
@@ -92,6 +93,7 @@ def test_tables_count_by_content_not_by_how_they_were_made():
     assert hash_value(sliced) == hash_value(FRAME)
 
 
+@pytest.mark.slow
 def test_hashes_are_the_same_in_another_process(tmp_path):
     (tmp_path / "f.txt").write_text("content")
     code = (

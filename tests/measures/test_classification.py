@@ -37,6 +37,7 @@ def test_areas_agree_with_sklearn_ties_and_all(rows: list[tuple[int, int]]) -> N
         assert value == pytest.approx(metrics.average_precision_score(y, score))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=30, max_size=80))
 def test_label_metrics_agree_with_sklearn(rows: list[tuple[int, int]]) -> None:
@@ -105,6 +106,7 @@ def test_intervals_cover_the_truth() -> None:
     assert all(count <= 12 for count in missed.values()), missed
 
 
+@pytest.mark.slow
 def test_the_computed_error_of_average_precision_is_the_resampled_one(monkeypatch: pytest.MonkeyPatch) -> None:
     y, score = scored(3000)
     score = np.round(score, 2)

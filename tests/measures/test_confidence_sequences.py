@@ -43,6 +43,7 @@ def test_growth_is_never_more_than_what_betting_makes(values: list[float], mean:
     assert np.all(_log_growth(arm, means, bets)[:, 0] <= made + 1e-9 * len(values))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(2, 5000), st.floats(0.02, 0.98), st.floats(0.02, 0.98), st.floats(-0.9, 0.9), st.floats(0.05, 4))
 def test_no_pair_of_means_was_overlooked(n: int, p: float, q: float, apart: float, ratio: float) -> None:
@@ -153,6 +154,7 @@ def test_the_n_that_is_said_to_clear_a_canary_does(bounded: bool) -> None:
     assert n_to_exclude(Moments(), b, 0.03) is None
 
 
+@pytest.mark.slow
 def test_planted_differences_are_found() -> None:
     rng = np.random.default_rng(2)
     errors = ConfidenceSequence()
@@ -170,6 +172,7 @@ def test_planted_differences_are_found() -> None:
     assert latency.estimate().contains(0.3)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300), st.floats(0, 1), st.floats(0, 1))
 def test_interval_and_p_value_agree(n: int, m: int, p: float, q: float) -> None:

@@ -95,6 +95,13 @@ def test_bad_samples_are_refused() -> None:
         chi2([0, 0], [1, 2])
     assert wasserstein_scaled([1.0, 1.0], [1.0]) == 0
     assert wasserstein_scaled([1.0, 1.0], [2.0]) == np.inf
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160, 1e300])
+def test_the_unit_does_not_matter(unit: float) -> None:
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=50), rng.normal(1, 1, 40)
+    assert wasserstein_scaled(a * unit, b * unit) == pytest.approx(wasserstein_scaled(a, b), rel=1e-9)
     assert ks_p(1.0, 1, 1) <= 1
 
 

@@ -13,6 +13,8 @@ from mainspring.base.errors import ExternalToolError
 from mainspring.reproducibility.environment import changes, machine_changes, rebuild, thread_changes
 from mainspring.versioning import environment
 
+pytestmark = pytest.mark.slow  # starts processes
+
 
 def wheel(folder: Path, name: str, version: str) -> None:
     folder.mkdir(exist_ok=True)

@@ -16,6 +16,8 @@ from mainspring.store.workspace import Workspace
 from mainspring.tracking.run import start_run
 from mainspring.versioning import data, models, snapshot
 
+pytestmark = pytest.mark.slow  # starts processes
+
 
 def test_a_committed_project_with_changes_reaches_the_top(
     folder: Path, workspace: Workspace, run, commit, tmp_path: Path
@@ -79,7 +81,6 @@ def test_a_script_in_a_project_without_git_is_made_again_by_its_metrics(
     assert not (folder / "words.py").exists()
 
 
-@pytest.mark.slow
 def test_chance_is_told_from_change(workspace: Workspace, folder: Path, run, unseeded: str) -> None:
     (folder / "flow.py").write_text(unseeded, encoding="utf-8")
     (folder / "mainspring.yaml").write_text(

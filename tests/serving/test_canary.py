@@ -105,6 +105,7 @@ def test_labels_have_to_show_that_it_is_no_worse(workspace: Workspace) -> None:
     assert judged(workspace, **{**wanted, "min_labels": 0, "max_performance_loss": 0.001}).decision == "promote"
 
 
+@pytest.mark.slow
 def test_an_undecided_canary_stays_and_says_so_once(tmp_path: Path) -> None:
     setting = "{min_predictions: 50, min_labels: 5000, patience: 1s}"
     workspace = make_workspace(tmp_path, f"release: {{canary: {setting}}}\n")

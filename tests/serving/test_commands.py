@@ -29,6 +29,7 @@ def mainspring(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> Call
     return call
 
 
+@pytest.mark.slow
 def test_deploy_and_rollback(workspace: Workspace, mainspring: Callable[..., Command]) -> None:
     first, second = champion_and_next(workspace)
     third = add(workspace, seed=3)

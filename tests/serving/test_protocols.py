@@ -17,7 +17,7 @@ from serving.scene import Client, Running, add, make_workspace, server, wait_unt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("protocols")  # one server for all of them
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("protocols")]  # one server for all of them
 SPLIT = {"dataframe_split": {"columns": ["x", "z"], "data": [[0.1, 1], [2.0, 2]]}}
 SETTINGS = """
 serving: {max_body_bytes: 20000, max_rows: 50, routing_key: customer, event_time: when, allowed_hosts: [models.test]}

@@ -160,6 +160,7 @@ def test_the_same_model_passes_with_a_margin_and_is_open_without(lab) -> None:
     assert with_margin.evidence["champion"] == "m@1.0.0"
 
 
+@pytest.mark.slow
 def test_rows_that_the_champion_was_trained_on_are_left_out(lab) -> None:
     rows = lab.rows(3000)
     holdout = pl.concat([rows.head(700), lab.rows(1300, start=5000)])
@@ -353,6 +354,7 @@ def test_baselines_take_text_nulls_infinities_and_dates(lab) -> None:
 # calibration
 
 
+@pytest.mark.slow
 def test_calibration(lab) -> None:
     # fitted on plenty, the model is calibrated; on few rows with deep trees it is not
     calibrated = lab.context(lab.candidate(6000, 6000))

@@ -25,6 +25,7 @@ from mainspring.versioning.scoring import Scores
 from mainspring.versioning.signature import infer_signature
 
 
+@pytest.mark.slow
 def test_latency_is_measured_with_an_upper_bound(lab) -> None:
     context = lab.context(lab.candidate(300, 300))
     verdict = answer(Latency(max_ms=10_000, requests=50, quantile=0.9), context)[0]
@@ -63,6 +64,7 @@ def test_slow_by_the_clock_on_a_busy_machine_is_inconclusive(lab, monkeypatch) -
     assert "the machine was busy" in verdict.reason
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_fresh_process(lab) -> None:
     ballast = np.ones(40_000_000)  # 320 MB in this process must not count
     context = lab.context(lab.candidate(300, 300))
@@ -191,6 +193,7 @@ def test_a_column_served_in_another_unit_is_named(lab, through) -> None:
     assert "because of column 'b'" in answers.reason
 
 
+@pytest.mark.slow
 def test_answers_that_depend_on_the_batch_fail(lab, through) -> None:
     context = lab.context(lab.candidate(400, 400))
 

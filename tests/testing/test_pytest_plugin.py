@@ -88,6 +88,7 @@ def test_a_session_is_recorded_by_layer(inner: pytest.Pytester) -> None:
     workspace.close()
 
 
+@pytest.mark.slow
 def test_tests_left_out_count_as_skipped_and_chosen_files_are_no_pass(inner: pytest.Pytester) -> None:
     workspace = prepared(inner.path)
     write(inner, LAYERED)

@@ -226,6 +226,7 @@ for number in range(40):
 """
 
 
+@pytest.mark.slow
 def test_gc_while_others_log_the_same_bytes(call: Any, workspace: Workspace) -> None:
     """Old objects that nobody needs are asked for again, while they are being collected over and over."""
     from mainspring.store.garbage import collect
@@ -264,6 +265,7 @@ collect(workspace.database, workspace.objects, remove=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0.0, 0.02, 0.06, 0.15])
 def test_gc_killed_in_the_middle(workspace: Workspace, recorded: list[str], after: float) -> None:
     from mainspring.store.garbage import collect

@@ -103,6 +103,7 @@ for number in range(100_000):
 """
 
 
+@pytest.mark.slow
 def test_kill_between_batches_and_sorting(tmp_path: Path) -> None:
     (tmp_path / "mainspring.yaml").write_text("project: wine\n")
     workspace = Workspace(tmp_path)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.tracking.recording import Run
 
+pytestmark = pytest.mark.slow  # starts processes
+
 DEADLINE = 60
 
 
@@ -94,7 +96,6 @@ def test_a_variable_that_names_no_run(workspace: Workspace, monkeypatch: pytest.
         active_run()
 
 
-@pytest.mark.slow
 def test_eight_processes_lose_nothing(workspace: Workspace) -> None:
     text = """
         import sys

@@ -71,6 +71,7 @@ def test_common_estimators_are_stored_without_pickle_and_answer_the_same(name: s
     assert np.array_equal(found.label, model.predict(holdout.select(features)).astype(float))
 
 
+@pytest.mark.slow
 def test_the_same_model_has_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

@@ -199,6 +199,7 @@ def test_nonsense_moves(workspace: Workspace, candidate: Candidate) -> None:
         models.transition(workspace, "m", "1.0.0", "development", reason="x")
 
 
+@pytest.mark.slow
 def test_racing_processes_leave_exactly_one_production_version(workspace: Workspace) -> None:
     for seed in range(3):
         models.register(workspace, "m", make_candidate(seed=seed))
@@ -320,6 +321,7 @@ def test_project_code_travels_with_the_model(workspace: Workspace, monkeypatch: 
         sys.modules.pop(name)
 
 
+@pytest.mark.slow
 def test_models_of_the_started_program_are_refused(workspace: Workspace) -> None:
     (workspace.root / "mainspring.yaml").write_text("project: x\nmodel: {name: m, trust_pickle: true}\n")
     code = (

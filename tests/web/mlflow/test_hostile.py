@@ -80,6 +80,7 @@ def base(call: Caller) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fields_of_the_wrong_kind(http: TestClient[Any], base: dict[str, Any], family: str) -> None:
     for endpoint in endpoints():
@@ -188,6 +189,7 @@ def new_run(port: int) -> str:
     return str(ask(port, "POST", "runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"])
 
 
+@pytest.mark.slow
 def test_a_client_that_dies_in_mid_upload_leaves_nothing(project: Path) -> None:
     with up(project) as (_, port):
         run = new_run(port)
@@ -202,6 +204,7 @@ def test_a_client_that_dies_in_mid_upload_leaves_nothing(project: Path) -> None:
     assert not [path for path in objects.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_kill_9(project: Path) -> None:
     with up(project) as (process, port):
         run = new_run(port)
