@@ -332,6 +332,17 @@ def models_rename(
     output.console().print(f"{name} is {new_name} now", markup=False)
 
 
+def _confirm_removal(what: str) -> None:
+    from mainspring.base.errors import Refused
+
+    try:
+        sure = typer.confirm(f"delete {what} for good?")
+    except typer.Abort:  # nobody is there to answer
+        sure = False
+    if not sure:
+        raise Refused(f"{what} was not deleted", hint="answer y, or give --yes")
+
+
 @models_app.command("delete")
 def models_delete(
     reference: str = _EITHER,
@@ -345,7 +356,7 @@ def models_delete(
     name, version = _model_or_version(workspace, reference)
     what = f"{name}@{version}" if version else f"{name} with all of its versions and its history"
     if not yes:
-        typer.confirm(f"delete {what} for good?", abort=True)
+        _confirm_removal(what)
     if version is None:
         removal.delete_model(workspace, name)
     else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mainspring.tracking.artifacts import ArtifactInfo
     from mainspring.tracking.compare import Comparison
     from mainspring.tracking.points import Columns
-    from mainspring.tracking.search import Input, RunInfo
+    from mainspring.tracking.search import RunInfo
     from mainspring.versioning.snapshot import Difference
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -70,23 +70,21 @@ def show_command(
     """Show all there is about a run."""
     from mainspring.tracking.artifacts import list_artifacts
     from mainspring.tracking.history import outline
-    from mainspring.tracking.search import curves, get_run, list_inputs
+    from mainspring.tracking.search import curves, get_run
     from mainspring.tracking.wire import artifact_json, curve_json, run_json
 
     workspace = context.workspace()
     info = get_run(workspace, run)
     outlines = {} if json else {key: outline(workspace, info.id, key, most=_DRAWN) for key in info.metrics}
     histories = curves(workspace, info.id, list(info.metrics)) if json else {}
-    inputs = list_inputs(workspace, info.id)
     artifacts = list_artifacts(workspace, info.id)
     snapshot = _snapshot(workspace, info)
     record = run_json(info) | {
         "history": {key: curve_json(curve) for key, curve in histories.items()},
-        "inputs": inputs,
         "artifacts": [artifact_json(artifact) for artifact in artifacts],
         "snapshot": snapshot,
     }
-    output.emit(record, json=json, show=lambda: _page(info, outlines, inputs, artifacts, snapshot))
+    output.emit(record, json=json, show=lambda: _page(info, outlines, artifacts, snapshot))
 
 
 @runs.command("compare")
@@ -170,7 +168,6 @@ def _listing(found: list[RunInfo]) -> object:
 def _page(
     run: RunInfo,
     outlines: dict[str, tuple[Columns, int]],
-    inputs: list[Input],
     artifacts: list[ArtifactInfo],
     snapshot: dict[str, Any] | None,
 ) -> Group:
@@ -191,8 +188,8 @@ def _page(
         ]
     if run.tags:
         parts += ["", output.table(("tag", "value"), run.tags.items())]
-    if inputs:
-        rows = [(item.dataset, item.context, item.path, item.md5) for item in inputs]
+    if run.lineage.inputs:
+        rows = [(item.dataset, item.context, item.path, item.md5) for item in run.lineage.inputs]
         parts += ["", output.table(("input", "for", "path", "md5"), rows)]
     if artifacts:
         parts += ["", _files(artifacts)]

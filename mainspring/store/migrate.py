@@ -1,54 +1,89 @@
-"""Bringing a database to the schema of this version, by Alembic migrations that only go forward."""
+"""Bringing a database to the schema of this version: a new one at once, an older one by Alembic migrations, only forward."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, inspect, select, text
 
 from mainspring.base.errors import StorageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test holds it equal to what Alembic finds."""
 SCRIPTS = Path(__file__).parent / "migrations"
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own table."""
 
 
 def ensure_current(engine: Engine) -> None:
-    """Migrate the database if it is older than this version; concurrent callers are serialised.
+    """Make the tables of a new database, or migrate one that is older than this version; concurrent callers are serialised.
 
     The engine's transactions with ``mainspring_write`` have to wait for one another.
 
     Raises:
         StorageError: the database was written by a newer version.
     """
-    if _revision(engine) == HEAD:
-        return
+    with engine.connect() as connection:
+        if _revision(connection) == HEAD:
+            return
+    with engine.connect() as connection:
+        connection = connection.execution_options(mainspring_write=True)
+        with connection.begin():
+            found = _revision(connection)
+            if found == HEAD:  # somebody was first
+                return
+            if found is None:
+                create(connection)
+            else:
+                upgrade(connection, found)
+            if engine.dialect.name == "postgresql":
+                compare_bytes(connection)
+
+
+def create(connection: Connection) -> None:
+    """Make the newest schema at once; a test holds it equal to what the migrations lead to.
+
+    Alembic and the migrations one after the other would add half to a start.
+    """
+    from mainspring.store.schema import metadata
+
+    metadata.create_all(connection, checkfirst=False)
+    _VERSION.create(connection, checkfirst=False)
+    connection.execute(_VERSION.insert(), {"version_num": HEAD})
+
+
+def upgrade(connection: Connection, found: str | None) -> None:
+    """Apply the migrations after ``found``.
+
+    Raises:
+        StorageError: the database was written by a newer version.
+    """
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-    with engine.connect() as connection:
-        connection = connection.execution_options(mainspring_write=True)
-        with connection.begin():
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise StorageError(
-                    f"the database is at schema {_revision(engine)}, which this version of mainspring does not know",
-                    hint="upgrade mainspring: a newer version wrote this workspace",
-                ) from error
-            if engine.dialect.name == "postgresql":
-                _compare_bytes(connection)
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StorageError(
+            f"the database is at schema {found}, which this version of mainspring does not know",
+            hint="upgrade mainspring: a newer version wrote this workspace",
+        ) from error
 
 
-def _compare_bytes(connection: Connection) -> None:
+def compare_bytes(connection: Connection) -> None:
     """Make PostgreSQL sort and compare texts byte by byte, as SQLite does, whatever language the database speaks.
 
     Pages, beginnings of ids and orders of names then are the same on both, and the indexes serve them.
@@ -69,8 +104,7 @@ def _compare_bytes(connection: Connection) -> None:
         connection.execute(text(f'ALTER TABLE "{table}" {", ".join(columns)}'))
 
 
-def _revision(engine: Engine) -> str | None:
-    with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.execute(select(_VERSION.c.version_num)).scalar()

@@ -122,6 +122,6 @@ def _matches(column: ColumnElement[Any], comparator: str, pattern: str, dialect:
     if dialect != "sqlite":
         return column.like(pattern, escape="") if comparator == "LIKE" else column.ilike(pattern, escape="")
     if comparator == "ILIKE":
-        return column.ilike(pattern)
+        return column.like(pattern)
     signs = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}  # SQLite's LIKE knows no capitals, its GLOB does
     return column.op("GLOB", is_comparison=True)("".join(signs.get(sign, sign) for sign in pattern))

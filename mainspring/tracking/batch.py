@@ -86,7 +86,7 @@ def log_batch(
 
     Raises:
         NotFound: there is no such run, or no such logged model.
-        Conflict: a param is there with another value, or the run was deleted.
+        Conflict: a param is there with another value, or the run was deleted, alone or with its experiment.
         InvalidData: a name or a value cannot be logged.
     """
     texts, labels, points = checked_params(params or {}), checked_tags(tags or {}), list(metrics)
@@ -127,11 +127,7 @@ def write(
     Raises:
         NotFound, Conflict: as ``log_batch``.
     """
-    lifecycle = run_rows.lifecycle(connection, run_id)
-    if lifecycle is None:
-        raise NotFound(f"there is no run '{run_id}'", hint="see `mainspring runs list`", run=run_id)
-    if lifecycle != "active":
-        raise Conflict(f"the run {run_id} was deleted", hint="restore it first", run=run_id)
+    run_rows.check_active(connection, run_id)
     if params:
         for key, held in value_rows.add_params(connection, run_id, params).items():
             raise param_conflict(run_id, key, held, params[key])

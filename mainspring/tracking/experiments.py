@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
 
-DEFAULT = "0"
-"""The id of the experiment that MLflow's clients use when they name none."""
 _TAG_LENGTH = 20_000
 
 
@@ -73,9 +71,9 @@ def ensure_experiment(connection: Connection, name: str) -> Experiment:
 def ensure_default(workspace: Workspace) -> None:
     """Make the experiment with the id ``0`` if it is missing; whoever races."""
     with workspace.database.write() as connection:
-        if experiment_rows.by(connection, id=DEFAULT) is None:
+        if experiment_rows.by(connection, id=experiment_rows.DEFAULT) is None:
             for name in ("Default", "Default 0"):  # the first may be taken by an experiment of another id
-                if experiment_rows.add(connection, _fresh(name) | {"id": DEFAULT}):
+                if experiment_rows.add(connection, _fresh(name) | {"id": experiment_rows.DEFAULT}):
                     return
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import NotFound, UsageError
-from mainspring.tracking.points import Columns
+from mainspring.tracking.points import Columns, rising
 from mainspring.tracking.records import metrics as metric_rows
 from mainspring.tracking.records import runs as run_rows
 
@@ -118,7 +118,7 @@ def _distinct(points: Columns, *, by_step: bool) -> Columns:
     import numpy as np
 
     first, second = (points.steps, points.at) if by_step else (points.at, points.steps)
-    if (np.diff(first) > 0).all():  # the usual case, and the quick one
+    if rising(first):  # the usual case, and the quick one
         return points
     order: Order = np.lexsort((points.values, second, first))
     points = points.rows(order)

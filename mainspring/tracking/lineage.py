@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.base.errors import Conflict, InvalidData, NotFound
+from mainspring.base.errors import InvalidData, NotFound
 from mainspring.tracking.limits import check_key
 from mainspring.tracking.records import inputs as input_rows
 from mainspring.tracking.records import logged_models as model_rows
@@ -95,11 +95,7 @@ def dataset_row(run_id: str, dataset: ReadDataset) -> dict[str, Any]:
 
 
 def _check(connection: Connection, run_id: str, model_ids: Sequence[str]) -> None:
-    lifecycle = run_rows.lifecycle(connection, run_id)
-    if lifecycle is None:
-        raise NotFound(f"there is no run '{run_id}'", run=run_id)
-    if lifecycle != "active":
-        raise Conflict(f"the run {run_id} was deleted", hint="restore it first", run=run_id)
+    run_rows.check_active(connection, run_id)
     known = {row.id for row in model_rows.by_ids(connection, model_ids)}
     for model_id in model_ids:
         if model_id not in known:

@@ -111,6 +111,11 @@ def joined(parts: Sequence[Columns]) -> Columns:
     return Columns(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+def rising(numbers: Numbers) -> bool:
+    """Say whether each number is larger than the one before."""
+    return bool((numbers[1:] > numbers[:-1]).all())
+
+
 def _batch_head(payload: bytes) -> tuple[int, int]:
     version, count, names = _BATCH.unpack_from(payload)
     _check(version)

@@ -20,8 +20,6 @@ from mainspring.tracking.records import values as value_rows
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection
-
     from mainspring.store.workspace import Workspace
     from mainspring.tracking.search import RunInfo
 
@@ -102,7 +100,7 @@ def update_run(
     changed = {key: value for key, value in values.items() if value is not None}
     labels = checked_tags(tags or {})
     with workspace.database.write() as connection:
-        _check_active(connection, run_id)
+        run_rows.check_active(connection, run_id)
         if changed:
             run_rows.change(connection, run_id, **changed)
         write(connection, run_id, tags=labels)
@@ -135,7 +133,7 @@ def delete_tag(workspace: Workspace, run_id: str, key: str) -> None:
         Conflict: the run was deleted.
     """
     with workspace.database.write() as connection:
-        _check_active(connection, run_id)
+        run_rows.check_active(connection, run_id)
         if not value_rows.drop_tag(connection, run_id, key):
             raise NotFound(f"the run {run_id} has no tag '{key}'", run=run_id, tag=key)
 
@@ -148,11 +146,3 @@ def _mark(workspace: Workspace, run_id: str, lifecycle: str) -> None:
         if held != lifecycle:
             deleted_at = clock.now() if lifecycle == "deleted" else None
             run_rows.change(connection, run_id, lifecycle=lifecycle, deleted_at=deleted_at)
-
-
-def _check_active(connection: Connection, run_id: str) -> None:
-    held = run_rows.lifecycle(connection, run_id)
-    if held is None:
-        raise NotFound(f"there is no run '{run_id}'", run=run_id)
-    if held != "active":
-        raise Conflict(f"the run {run_id} was deleted", hint="restore it first", run=run_id)

@@ -10,6 +10,7 @@ import msgspec
 from mainspring.base.errors import Conflict, NotFound, did_you_mean
 from mainspring.store.schema import tracking as tables
 from mainspring.tracking import owner
+from mainspring.tracking.points import rising
 from mainspring.tracking.records import inputs as input_rows
 from mainspring.tracking.records import metrics as metric_rows
 from mainspring.tracking.records import runs as run_rows
@@ -165,11 +166,11 @@ def list_inputs(workspace: Workspace, run_id: str) -> list[Input]:
 
 def _curve(key: str, columns: Columns) -> Curve:
     """Return points by step, then moment, then as they were logged."""
-    import numpy as np
+    if not rising(columns.steps):
+        import numpy as np
 
-    order = np.lexsort((columns.at, columns.steps))
-    steps, at, values = (column[order].tolist() for column in columns)
-    return Curve(key=key, steps=steps, at=at, values=values)
+        columns = columns.rows(np.lexsort((columns.at, columns.steps)))
+    return Curve(key=key, steps=columns.steps.tolist(), at=columns.at.tolist(), values=columns.values.tolist())
 
 
 def infos(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[RunInfo]:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
 from typing import TYPE_CHECKING
 
-from litestar import Litestar, MediaType, get
-from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.response import Template
-from litestar.static_files import create_static_files_router
-from litestar.template.config import TemplateConfig
+import msgspec
 
-from mainspring.base.clock import iso, now
 from mainspring.tracking.experiments import ensure_default
 from mainspring.web.gatekeeper import Gatekeeper
+from mainspring.web.health import health
 from mainspring.web.mlflow.application import Before
-from mainspring.web.overview import Overview, overview
+from mainspring.web.mlflow.dispatch import respond
 
 if TYPE_CHECKING:
-    from mainspring.store.workspace import Workspace
+    from litestar import Litestar
+    from litestar.types import Receive, Scope, Send
 
-HERE = Path(__file__).parent
+    from mainspring.store.workspace import Workspace
 
 
 def build(workspace: Workspace, *, token_hash: str | None) -> Gatekeeper:
@@ -28,37 +25,39 @@ def build(workspace: Workspace, *, token_hash: str | None) -> Gatekeeper:
 
     The gatekeeper stands before the router, so that not even what does not exist is told to strangers.
     """
-    app = Before(routes(workspace), workspace)
+    ensure_default(workspace)
+    app = Before(Pages(workspace), workspace)
     return Gatekeeper(app, hosts=workspace.settings.serving.allowed_hosts, token_hash=token_hash)
 
 
-def routes(workspace: Workspace) -> Litestar:
-    """Return the pages and the API, unguarded."""
+class Pages:
+    """The pages, made when the first is asked for: what they need is half of a start, and tracking clients never ask.
 
-    @get("/", media_type=MediaType.HTML, sync_to_thread=True, include_in_schema=False)
-    def page() -> Template:
-        """What is released and watched, for people."""
-        return Template("overview.html", context={"view": overview(workspace)})
+    ``/health`` is answered without them.
+    """
 
-    @get("/api/overview", sync_to_thread=True)
-    def data() -> Overview:
-        """What is released and watched, for programs."""
-        return overview(workspace)
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._making = asyncio.Lock()
+        self._routes: Litestar | None = None
 
-    @get("/health", sync_to_thread=False)
-    def health() -> dict[str, str]:
-        """Say that the server is there."""
-        return {"status": "ok", "at": iso(now())}
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        kind: str = scope["type"]
+        if kind == "lifespan":  # nothing is to be done at the start and at the end
+            for event in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{event}.complete"})  # type: ignore[typeddict-item]  # Litestar's message types are closed TypedDicts
+            return
+        if scope["path"] == "/health" and scope.get("method") == "GET":
+            await respond(send, 200, msgspec.json.encode(health()))
+            return
+        async with self._making:
+            if self._routes is None:
+                self._routes = await asyncio.to_thread(self._make)
+        await self._routes(scope, receive, send)
 
-    ensure_default(workspace)
-    return Litestar(
-        route_handlers=[
-            page,
-            data,
-            health,
-            create_static_files_router(path="/static", directories=[HERE / "static"]),
-        ],
-        template_config=TemplateConfig(directory=HERE / "templates", engine=JinjaTemplateEngine),
-        request_max_body_size=1_000_000,
-        logging_config=None,
-    )
+    def _make(self) -> Litestar:
+        from mainspring.web.pages import routes
+
+        return routes(self._workspace)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from litestar.enums import ScopeType
-
 from mainspring.web.token import LOOPBACK, matches
 
 if TYPE_CHECKING:
@@ -37,7 +35,8 @@ class Gatekeeper:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        if scope["type"] != ScopeType.HTTP:
+        kind: str = scope["type"]
+        if kind != "http":
             await self.app(scope, receive, send)
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, inspect, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from mainspring.base.errors import StorageError, UsageError
@@ -19,13 +19,45 @@ from mainspring.store.schema.automation import leases
 from mainspring.store.schema.versioning import models
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from tests.postgres import Server
 
 
 def row(name: str) -> dict[str, object]:
     return {"name": name, "owner": "o", "token": 1, "expires_at": 0}
+
+
+def shape(connection: Connection) -> dict[str, object]:
+    """Return all that is known of each table, whatever the order in which it came about."""
+    found = inspect(connection)
+    rowid = {}
+    if connection.dialect.name == "sqlite":
+        rowid = {row.name: not row.wr for row in connection.exec_driver_sql("PRAGMA table_list")}
+    return {
+        table: {
+            "rowid": rowid.get(table),
+            "columns": {
+                column["name"]: {**column, "type": repr(column["type"])} for column in found.get_columns(table)
+            },
+            "key": found.get_pk_constraint(table),
+            "foreign keys": by_name(found.get_foreign_keys(table)),
+            "unique": by_name(found.get_unique_constraints(table)),
+            "checks": by_name(found.get_check_constraints(table)),
+            "indexes": {
+                name: {**index, "dialect_options": {key: str(value) for key, value in index["dialect_options"].items()}}
+                for name, index in by_name(found.get_indexes(table)).items()
+            },
+        }
+        for table in found.get_table_names()
+    }
+
+
+def by_name(things: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {str(thing["name"]): thing for thing in things}
 
 
 def test_migrations_lead_to_the_schema_of_the_code(url: str) -> None:
@@ -35,8 +67,18 @@ def test_migrations_lead_to_the_schema_of_the_code(url: str) -> None:
     from alembic.script import ScriptDirectory
 
     database = Database(url)
-    with database.read() as connection:
+    with database.write() as connection:
+        made = shape(connection)
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        migrate.upgrade(connection, None)
+        if connection.dialect.name == "postgresql":
+            migrate.compare_bytes(connection)
+        migrated = shape(connection)
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    assert set(made) == {*metadata.tables, "alembic_version"}
+    assert made == migrated
+    Database(url).close()
     config = Config()
     config.set_main_option("script_location", str(migrate.SCRIPTS))
     assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import MetaData, Table, create_engine, insert, select
+from sqlalchemy import MetaData, Table, create_engine, insert, inspect, select
 
 from mainspring.store import migrate
 from mainspring.store.database import Database
+from mainspring.store.schema import metadata
 from mainspring.store.schema.automation import step_results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OLD = {
     "key": "k" * 64,
@@ -22,19 +28,20 @@ OLD = {
 }
 
 
-def _at(url: str, revision: str) -> None:
+def _at(url: str, revision: str, rows: Mapping[str, Mapping[str, object]]) -> None:
     engine = create_engine(url)
     config = Config()
     config.set_main_option("script_location", str(migrate.SCRIPTS))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
-        connection.execute(insert(Table("step_results", MetaData(), autoload_with=connection)), OLD)
+        for name, row in rows.items():
+            connection.execute(insert(Table(name, MetaData(), autoload_with=connection)), row)
     engine.dispose()
 
 
 def test_a_database_at_the_first_schema_keeps_its_rows(url: str) -> None:
-    _at(url, "0001")
+    _at(url, "0001", {"step_results": OLD})
     database = Database(url)
     with database.write() as connection:
         connection.execute(insert(step_results), OLD | {"key": "new", "content": b"\x00\xff"})
@@ -43,3 +50,25 @@ def test_a_database_at_the_first_schema_keeps_its_rows(url: str) -> None:
     database.close()
     assert rows == {OLD["key"]: OLD | {"content": None}, "new": OLD | {"key": "new", "content": b"\x00\xff"}}
     Database(url).close()
+
+
+def test_what_runs_logged_stays_when_its_tables_are_written_again(url: str) -> None:
+    rows = {
+        "experiments": {"id": "e", "name": "wine", "created_at": 1},
+        "runs": {"id": "r", "experiment_id": "e", "name": "a", "status": "finished", "started_at": 1, "actor": "x"},
+        "params": {"run_id": "r", "key": "depth", "value": "3"},
+        "tags": {"run_id": "r", "key": "team", "value": "é" * 5000},
+        "latest_metrics": {"run_id": "r", "key": "auc", "step": 1, "at": 2, "value": 0.5},
+    }
+    _at(url, "0003", rows)
+    database = Database(url)
+    with database.read() as connection:
+        for name, row in rows.items():
+            [held] = connection.execute(select(metadata.tables[name])).mappings()
+            assert held.items() >= row.items()
+        if connection.dialect.name == "sqlite":
+            for name in ("params", "tags", "latest_metrics"):
+                assert inspect(connection).get_table_options(name) == {"sqlite_with_rowid": False}
+                assert metadata.tables[name].dialect_kwargs["sqlite_with_rowid"] is False
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    database.close()

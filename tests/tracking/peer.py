@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
-VARIABLE = "MAINSPRING_PEER_PYTHON"
-"""Names the interpreter of an environment with the full MLflow 3.17.2."""
+from scripts import environments
+
+REQUIREMENTS = ("mlflow==3.17.2", "scikit-learn")
+"""What the other interpreter has; the same as of other tests, so that it is made once."""
 
 
 def interpreter() -> str:
-    """Return the interpreter with MLflow; without one the test is skipped."""
-    named = os.environ.get(VARIABLE, "")
-    if not Path(named).is_file():
-        pytest.skip(f"{VARIABLE} names no interpreter with MLflow 3.17.2")
-    return named
+    """Return the interpreter with MLflow; where it cannot be made the test is skipped."""
+    try:
+        return str(environments.environment(*REQUIREMENTS))
+    except environments.Unavailable as reason:
+        pytest.skip(f"no environment for {REQUIREMENTS[0]}: {reason}")
 
 
 def environment() -> dict[str, str]:

@@ -95,7 +95,8 @@ def test_show(call: Callable[..., tuple[int, str, str]], recorded: tuple[str, st
     assert record["history"]["loss"]["values"][3] == "Infinity"
     assert record["history"]["loss"]["steps"] == list(range(50))
     assert [item["path"] for item in record["artifacts"]] == ["notes/a.txt", "notes/b.txt"]
-    assert (record["inputs"], record["snapshot"]) == ([], None)
+    assert "inputs" not in record
+    assert (record["lineage"]["inputs"], record["snapshot"]) == ([], None)
 
 
 def test_compare(call: Callable[..., tuple[int, str, str]], recorded: tuple[str, str]) -> None:

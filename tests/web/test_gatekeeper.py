@@ -10,8 +10,9 @@ from litestar.testing import TestClient
 from mainspring.base.errors import UsageError
 from mainspring.store.workspace import Workspace
 from mainspring.web import token
-from mainspring.web.app import build, routes
+from mainspring.web.app import build
 from mainspring.web.overview import curve
+from mainspring.web.pages import routes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -41,8 +41,9 @@ runs = Table(
     Column("lifecycle", String(16), nullable=False, server_default="active"),
     Column("error", Text),
     Column("deleted_at", Moment),
-    Index(None, "experiment_id", "started_at"),
 )
+Index("ix_runs_newest", runs.c.experiment_id, runs.c.started_at.desc(), runs.c.id, runs.c.lifecycle)
+"""The order in which runs come unless another is asked for, and what tells those that are deleted."""
 
 params = Table(
     "params",
@@ -50,6 +51,7 @@ params = Table(
     Column("run_id", Id, ForeignKey("runs.id"), primary_key=True),
     Column("key", String(250), primary_key=True),
     Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 metric_batches = Table(
@@ -86,6 +88,7 @@ latest_metrics = Table(
     Column("high", Double),
     Column("n", BigInteger),
     Index(None, "key", "value", "run_id"),
+    sqlite_with_rowid=False,
 )
 
 tags = Table(
@@ -94,6 +97,7 @@ tags = Table(
     Column("run_id", Id, ForeignKey("runs.id"), primary_key=True),
     Column("key", String(250), primary_key=True),
     Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 inputs = Table(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mainspring.base.errors import InvalidData, MainspringError, NotFound
 from mainspring.base.hashing import digest
 from mainspring.tracking.imports.arrival import FROM_TAG, STATE_TAG, place
-from mainspring.tracking.sources import located
+from mainspring.tracking.imports.mlflow_server import ServerRefusal
+from mainspring.tracking.sources import Source, located
 from mainspring.versioning import catalogue, labels, registry
 from mainspring.versioning.registration import record_files
 
@@ -31,13 +34,15 @@ def take_registry(workspace: Workspace, server: MlflowServer, report: Report, pr
         progress("registered models", done, len(models))
         versions = sorted(told[model["name"]], key=lambda item: int(item["version"]))
         try:
-            _take(workspace, report, model, versions)
+            _take(workspace, server, report, model, versions)
         except MainspringError as error:
             report.leave(f"registered model '{model['name']}'", error.message)
     progress("registered models", len(models), len(models))
 
 
-def _take(workspace: Workspace, report: Report, told: dict[str, Any], versions: list[dict[str, Any]]) -> None:
+def _take(
+    workspace: Workspace, server: MlflowServer, report: Report, told: dict[str, Any], versions: list[dict[str, Any]]
+) -> None:
     name = told["name"]
     state = digest([told, versions])
     held = _held(workspace, name)
@@ -63,7 +68,7 @@ def _take(workspace: Workspace, report: Report, told: dict[str, Any], versions: 
         labels.describe_model(workspace, name, told.get("description") or None)
         labels.set_model_tags(workspace, name, tags)
     for version in versions:
-        _take_version(workspace, report, version)
+        _take_version(workspace, server, report, version)
     _set_stages(workspace, report, name, versions)
     for item in told.get("aliases", ()):
         labels.set_alias(workspace, name, item["alias"], str(item["version"]))
@@ -78,7 +83,7 @@ def _held(workspace: Workspace, name: str) -> ModelEntry | None:
         return None
 
 
-def _take_version(workspace: Workspace, report: Report, told: dict[str, Any]) -> None:
+def _take_version(workspace: Workspace, server: MlflowServer, report: Report, told: dict[str, Any]) -> None:
     name, number = told["name"], int(told["version"])
     whose = f"version {number} of '{name}'"
     given = {item["key"]: item.get("value", "") for item in told.get("tags", ())}
@@ -99,7 +104,7 @@ def _take_version(workspace: Workspace, report: Report, told: dict[str, Any]) ->
             run_id = place(connection, "mlflow", run_id)[0]
     source, entries, size = told.get("source") or "", [], 0
     try:
-        found = located(workspace, source, tags)
+        found = _found(workspace, server, told, tags)
     except (InvalidData, NotFound) as error:
         report.leave(f"{whose}, files", error.message)
     else:
@@ -122,6 +127,21 @@ def _take_version(workspace: Workspace, report: Report, told: dict[str, Any]) ->
         created_at=int(told["creation_timestamp"]),
     )
     report.count("model versions", fresh=True)
+
+
+def _found(workspace: Workspace, server: MlflowServer, told: dict[str, Any], tags: dict[str, str]) -> Source:
+    """Return the files of a version.
+
+    A version that was copied names the one it was copied from, which may have another name by now, or come later here:
+    then the place counts that the server sends its clients to.
+    """
+    source = told.get("source") or ""
+    if re.fullmatch(r"models:/[^/]+/[^/]+", source):
+        with suppress(InvalidData, NotFound, ServerRefusal):
+            asked = {"name": told["name"], "version": told["version"]}
+            answer = server.ask("GET", "model-versions/get-download-uri", **asked)
+            return located(workspace, str(answer.get("artifact_uri")), tags)
+    return located(workspace, source, tags)
 
 
 def _set_stages(workspace: Workspace, report: Report, name: str, versions: list[dict[str, Any]]) -> None:

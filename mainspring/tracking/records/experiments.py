@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+DEFAULT = "0"
+"""The id of the experiment that MLflow's clients use when they name none."""
+
 
 def add(connection: Connection, row: dict[str, Any]) -> bool:
     """Insert an experiment unless its name or id is taken; say whether it was inserted."""

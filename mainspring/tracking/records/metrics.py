@@ -40,6 +40,23 @@ _waiting = Prepared(
     )
 )
 
+_parts = Prepared(
+    lambda _: (
+        select(metric_curves.c.payload)
+        .where(metric_curves.c.run_id == bindparam("run_id"), metric_curves.c.key == bindparam("key"))
+        .order_by(metric_curves.c.part)
+    ),
+    binary=True,
+)
+_batches = Prepared(
+    lambda _: (
+        select(metric_batches.c.payload)
+        .where(metric_batches.c.run_id == bindparam("run_id"))
+        .order_by(metric_batches.c.id)
+    ),
+    binary=True,
+)
+
 
 @Prepared
 def _put_latest(dialect: str) -> Any:
@@ -119,11 +136,13 @@ def settle(connection: Connection, run_id: str) -> None:
 
 def curve(connection: Connection, run_id: str, key: str) -> Columns:
     """Return every point of a metric in the order in which they were logged."""
-    parts = select(metric_curves.c.payload).where(metric_curves.c.run_id == run_id, metric_curves.c.key == key)
-    pieces = [unpack_curve(payload) for payload in connection.execute(parts.order_by(metric_curves.c.part)).scalars()]
-    batches = select(metric_batches.c.payload).where(metric_batches.c.run_id == run_id).order_by(metric_batches.c.id)
-    for payload in connection.execute(batches).scalars():
+    cursor = _parts(connection, {"run_id": run_id, "key": key})
+    pieces = [unpack_curve(payload) for [payload] in cursor]
+    cursor.close()
+    cursor = _batches(connection, {"run_id": run_id})
+    for [payload] in cursor:
         pieces += [columns for _, columns in unpack_batch(payload, only=key)]
+    cursor.close()
     return joined(pieces)
 
 

@@ -27,6 +27,7 @@ from mainspring.store.schema.tracking import (
     tags,
 )
 from mainspring.store.schema.versioning import model_versions, snapshots
+from mainspring.tracking.records.experiments import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -96,8 +97,11 @@ def remove_model(connection: Connection, model_id: str) -> None:
 def empty_experiments(
     connection: Connection, before: int, runs_gone: Collection[str] = (), models_gone: Collection[str] = ()
 ) -> list[str]:
-    """Return experiments that were deleted before a moment and hold nothing, or nothing but what is gone soon."""
-    gone = (experiments.c.lifecycle == "deleted") & (experiments.c.updated_at < before)
+    """Return experiments that were deleted before a moment and hold nothing, or nothing but what is gone soon.
+
+    The one that clients use when they name none stays: nobody could make it again.
+    """
+    gone = (experiments.c.lifecycle == "deleted") & (experiments.c.updated_at < before) & (experiments.c.id != DEFAULT)
     held: set[str] = set()
     for table, leaving in ((runs, runs_gone), (logged_models, models_gone)):
         query = select(table.c.experiment_id, table.c.id).join(experiments).where(gone)

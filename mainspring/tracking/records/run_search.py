@@ -27,11 +27,13 @@ FEW = 1000
 """A condition that so many runs pass is looked up first, and the rest asked of these runs."""
 SORTED = 500
 """So many runs are sorted by a metric without an index."""
+RARE = 50
+"""Where fewer than one in so many runs pass, those that do are sorted: an index would be followed in vain for long."""
 
 _ONE: ColumnElement[int] = literal_column("1")
 _NUMBER, _NAN, _MISSING = 0, 1, 2
 _TEXTS = {"param": params, "tag": tags}
-_PLACE = func.coalesce(experiments.c.artifact_location, literal("mlflow-artifacts:/") + experiments.c.id)
+_PLACE = func.coalesce(experiments.c.artifact_location, literal("mlflow-artifacts:/") + experiments.c.id) + "/"
 _ATTRIBUTES: dict[str, tuple[ColumnElement[Any], tuple[type, ...]]] = {
     "run_id": (runs.c.id, (str,)),
     "run_name": (runs.c.name, (str,)),
@@ -40,24 +42,23 @@ _ATTRIBUTES: dict[str, tuple[ColumnElement[Any], tuple[type, ...]]] = {
     "start_time": (runs.c.started_at, (int,)),
     "end_time": (runs.c.ended_at, (int,)),
     "artifact_uri": (
-        select(_PLACE + "/" + runs.c.id + "/artifacts")
+        select(_PLACE + runs.c.id + "/artifacts")
         .where(experiments.c.id == runs.c.experiment_id)
         .correlate(runs)
         .scalar_subquery(),
         (str,),
     ),
 }
-_COUNTS = {
+_PASSING = {
     sign: Prepared(
-        lambda dialect, sign=sign: select(func.count()).select_from(  # type: ignore[misc]  # mypy knows no defaults of lambdas
-            select(_ONE)
+        lambda dialect, sign=sign: (  # type: ignore[misc]  # mypy knows no defaults of lambdas
+            select(latest_metrics.c.run_id)
             .where(
                 latest_metrics.c.key == bindparam("key"),
                 compare(latest_metrics.c.value, sign, bindparam("value"), dialect),
             )
             .limit(bindparam("most"))
             .offset(literal_column("0"))
-            .subquery()
         )
     )
     for sign in ("=", "<", "<=", ">", ">=")
@@ -112,7 +113,7 @@ def page(
     dialect = connection.dialect.name
     driver = _driver(connection, question.filters)
     orders = question.orders
-    by_metric = bool(orders) and orders[0].entity == "metric" and driver is None and _many(connection, question.scope)
+    by_metric = bool(orders) and orders[0].entity == "metric" and driver is None and _many_pass(connection, question)
     keys, sources = _sorting(orders)
     if not by_metric:
         query = select(runs.c.id, *(key.column for key in keys)).select_from(sources)
@@ -181,27 +182,26 @@ def _driver(connection: Connection, filters: Sequence[Comparison]) -> ColumnElem
     for item in filters:
         if item.entity == "attribute" and item.key == "run_id" and item.comparator in ("=", "IN"):
             return compare(runs.c.id, item.comparator, item.value, connection.dialect.name)
-    best, fewest = None, FEW + 1
+    fewest: list[str] | None = None
     for item in filters:
-        if item.entity == "metric" and item.comparator in _COUNTS:
-            cursor = _COUNTS[item.comparator](connection, {"key": item.key, "value": item.value, "most": FEW + 1})
-            [count] = cursor.fetchone()
+        if item.entity == "metric" and item.comparator in _PASSING:
+            cursor = _PASSING[item.comparator](connection, {"key": item.key, "value": item.value, "most": FEW + 1})
+            passing = [row[0] for row in cursor]
             cursor.close()
-            if count < fewest:
-                best, fewest = item, count
-    if best is None:
-        return None
-    matching = select(latest_metrics.c.run_id).where(
-        latest_metrics.c.key == best.key,
-        compare(latest_metrics.c.value, best.comparator, best.value, connection.dialect.name),
+            if len(passing) < (FEW + 1 if fewest is None else len(fewest)):
+                fewest = passing
+    return None if fewest is None else runs.c.id.in_(fewest)
+
+
+def _many_pass(connection: Connection, question: Question) -> bool:
+    """Say whether there are more runs than are sorted without an index, and not so few of them pass that it is quicker."""
+    passes = and_(
+        _in_scope(question.scope, ""), *(_condition(item, connection.dialect.name) for item in question.filters)
     )
-    return runs.c.id.in_(matching)
-
-
-def _many(connection: Connection, scope: Scope) -> bool:
-    """Say whether the experiments have more runs than are sorted without an index."""
-    inside = select(_ONE).where(runs.c.experiment_id.in_([*scope.active, *scope.deleted])).limit(SORTED + 1)
-    return bool(connection.execute(select(func.count()).select_from(inside.subquery())).scalar_one() > SORTED)
+    inside = runs.c.experiment_id.in_([*question.scope.active, *question.scope.deleted])
+    some = select(case((passes, 1), else_=0).label("passes")).where(inside).limit(SORTED + 1).subquery()
+    count, passing = connection.execute(select(func.count(), func.sum(some.c.passes)).select_from(some)).one()
+    return bool(count > SORTED and passing * RARE >= count)
 
 
 def _condition(item: Comparison, dialect: str) -> ColumnElement[bool]:
@@ -245,6 +245,10 @@ def _sorting(orders: Sequence[Order], sources: Any = runs) -> tuple[list[SortKey
         if order.entity == "attribute" or (order.entity == "tag" and order.key == NAME_TAG):
             name = "run_name" if order.entity == "tag" else order.key
             column, kinds = _ATTRIBUTES[name]
+            if name == "artifact_uri":  # read once for an experiment, and not for each of its runs
+                sources = sources.join(experiments, experiments.c.id == runs.c.experiment_id)
+                keys.append(SortKey(_PLACE, order.ascending, kinds))
+                column = runs.c.id
             sort = nulls_last(column, order.ascending, kinds) if name == "end_time" else None
             keys += sort or [SortKey(column, order.ascending, kinds)]
             continue
@@ -255,6 +259,8 @@ def _sorting(orders: Sequence[Order], sources: Any = runs) -> tuple[list[SortKey
             keys += [SortKey(rank, True, (int,)), SortKey(table.c.value, order.ascending, (float,))]
         else:
             keys += nulls_last(table.c.value, order.ascending, (str,))
+    if any(key.column is runs.c.id for key in keys):
+        return keys, sources  # no two runs are equal in it
     if not any(order.entity == "attribute" and order.key == "start_time" for order in orders):
         keys.append(SortKey(runs.c.started_at, False, (int,)))
     return [*keys, SortKey(runs.c.id, True, (str,))], sources

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, func, insert, not_, select, update
 
+from mainspring.base.errors import Conflict, NotFound
 from mainspring.store.prepared import Prepared, among, bound
 from mainspring.store.schema.tracking import experiments, runs
 
@@ -30,6 +31,13 @@ _described = select(*COLUMNS).select_from(runs.join(experiments))
 _by_ids = Prepared(lambda dialect: _described.where(among(runs.c.id, dialect)))
 _rename = Prepared(lambda _: update(runs).where(runs.c.id == bindparam("run")).values(name=bindparam("new_name")))
 _lifecycle = Prepared(lambda _: select(runs.c.lifecycle).where(runs.c.id == bindparam("id")))
+_deletion = Prepared(
+    lambda _: (
+        select(runs.c.lifecycle, experiments.c.lifecycle, experiments.c.name)
+        .select_from(runs.join(experiments))
+        .where(runs.c.id == bindparam("id"))
+    )
+)
 
 
 def count(connection: Connection, experiment_id: str) -> int:
@@ -50,6 +58,26 @@ def lifecycle(connection: Connection, run_id: str) -> str | None:
     row = cursor.fetchone()
     cursor.close()
     return None if row is None else str(row[0])
+
+
+def check_active(connection: Connection, run_id: str) -> None:
+    """Refuse what would change a run that is not there, or that was deleted, alone or with its experiment.
+
+    Raises:
+        NotFound, Conflict: it is so.
+    """
+    cursor = _deletion(connection, {"id": run_id})
+    row = cursor.fetchone()
+    cursor.close()
+    if row is None:
+        raise NotFound(f"there is no run '{run_id}'", hint="see `mainspring runs list`", run=run_id)
+    own, of_experiment, experiment = row
+    if own != "active":
+        raise Conflict(f"the run {run_id} was deleted", hint="restore it first", run=run_id)
+    if of_experiment != "active":
+        raise Conflict(
+            f"the experiment '{experiment}' was deleted, and its runs with it", hint="restore it first", run=run_id
+        )
 
 
 def experiment_of(connection: Connection, run_id: str) -> str | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from litestar.enums import ScopeType
-
 from mainspring.web.mlflow import (
     artifacts,
     experiments,
@@ -63,7 +61,8 @@ class Before:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        if scope["type"] == ScopeType.HTTP and scope["path"].startswith(("/api/2", "/api/3", "/ajax-api/")):
+        kind: str = scope["type"]
+        if kind == "http" and scope["path"].startswith(("/api/2", "/api/3", "/ajax-api/")):
             path = scope["raw_path"].decode("latin-1").partition("?")[0]
             for prefix, face in self._faces.items():
                 if path.startswith(prefix):

@@ -57,6 +57,10 @@ client.transition_model_version_stage("wine", "1", "Production")
 client.transition_model_version_stage("wine", "2", "Production")
 client.transition_model_version_stage("wine", "4", "Staging")
 client.create_registered_model("empty")
+client.create_registered_model("before")
+client.create_model_version("before", info.model_uri, run.info.run_id, model_id=info.model_id)
+client.copy_model_version("models:/before/1", "a copy")
+client.rename_registered_model("before", "renamed")
 
 for number in range(many):
     one = client.create_run(wine, run_name=f"many {number}")

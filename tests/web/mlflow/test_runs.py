@@ -52,6 +52,22 @@ def test_the_life_of_an_experiment(call: Caller, experiment: str) -> None:
     call("POST", "runs/create", experiment_id=experiment)
 
 
+def test_a_deleted_experiment_takes_nothing_more(call: Caller, experiment: str) -> None:
+    run_id = call("POST", "runs/create", experiment_id=experiment)["run"]["info"]["run_id"]
+    call("POST", "experiments/delete", experiment_id=experiment)
+    metric = {"run_id": run_id, "key": "loss", "value": 1, "timestamp": 1}
+    dataset = {"name": "d", "digest": "1", "source_type": "local", "source": "{}"}
+    for path, fields in (
+        ("runs/log-metric", metric),
+        ("runs/set-tag", {"run_id": run_id, "key": "a", "value": "b"}),
+        ("runs/update", {"run_id": run_id, "status": "FINISHED"}),
+        ("runs/log-inputs", {"run_id": run_id, "datasets": [{"dataset": dataset}]}),
+    ):
+        assert call.refused("POST", path, **fields) == (400, "INVALID_PARAMETER_VALUE"), path
+    call("POST", "experiments/restore", experiment_id=experiment)
+    call("POST", "runs/log-metric", **metric)
+
+
 def test_names_of_experiments(call: Caller, experiment: str) -> None:
     assert call.refused("POST", "experiments/create", name="wine") == (400, "RESOURCE_ALREADY_EXISTS")
     assert call.refused("POST", "experiments/create", name="") == (400, "INVALID_PARAMETER_VALUE")
