@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mainspring.web.mlflow.application import is_called
+from mainspring.web.mlflow.problem import Problem
 from mainspring.web.token import LOOPBACK, matches
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ class Gatekeeper:
             await self.app(scope, receive, send)
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        refusal = self._refusal(scope["path"], headers)
+        for_clients = is_called(scope)
+        refusal = self._refusal(None if for_clients else scope["path"], headers)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -51,27 +54,32 @@ class Gatekeeper:
             await self.app(scope, receive, send_with_headers)
             return
         status, text = refusal
+        body, form = f"{text}\n".encode(), b"text/plain"
+        if for_clients:
+            code = "UNAUTHENTICATED" if status == 401 else "PERMISSION_DENIED"
+            body, form = Problem(status, code, text).body(), b"application/json"
         challenge = [(b"www-authenticate", b"Bearer")] if status == 401 else []
         start = {
             "type": "http.response.start",
             "status": status,
-            "headers": [(b"content-type", b"text/plain"), *challenge],
+            "headers": [(b"content-type", form), *challenge],
         }
         await send_with_headers(start)  # type: ignore[arg-type]  # Litestar's message types are closed TypedDicts
-        await send({"type": "http.response.body", "body": text.encode(), "more_body": False})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def _refusal(self, path: str, headers: dict[bytes, str]) -> tuple[int, str] | None:
+    def _refusal(self, path: str | None, headers: dict[bytes, str]) -> tuple[int, str] | None:
+        """Return status and reason; ``path`` is that of a page, None for what checks its own."""
         if _name(f"//{headers.get(b'host', '')}") not in self.hosts:
-            return 403, "this server does not answer to that Host\n"
+            return 403, "this server does not answer to that Host"
         if (origin := headers.get(b"origin")) is not None and _name(origin) not in self.hosts:
-            return 403, "requests from that Origin are not taken\n"
-        if not path.isprintable() or len(path.encode()) > LONGEST_PATH:
-            return 404, "there is nothing here\n"
+            return 403, "requests from that Origin are not taken"
+        if path is not None and (not path.isprintable() or len(path.encode()) > LONGEST_PATH):
+            return 404, "there is nothing here"
         if self.token_hash is None or path in OPEN_PATHS:
             return None
         scheme, _, token = headers.get(b"authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not matches(token.strip(), self.token_hash):
-            return 401, "show the token: Authorization: Bearer …\n"
+            return 401, "show the token: Authorization: Bearer … (MLflow's clients take it from MLFLOW_TRACKING_TOKEN)"
         return None
 
 

@@ -296,6 +296,16 @@ def test_gc_killed_in_the_middle(workspace: Workspace, recorded: list[str], afte
     assert purge(workspace, older_than_days=0).runs == 0
 
 
+def test_the_experiment_of_those_who_name_none_outlives_gc(workspace: Workspace) -> None:
+    from mainspring.tracking import experiments
+    from mainspring.tracking.purge import purge
+
+    experiments.ensure_default(workspace)
+    experiments.delete_experiment(workspace, "0")
+    assert purge(workspace, older_than_days=0, remove=True).experiments == 0
+    experiments.restore_experiment(workspace, "0")
+
+
 def test_a_run_that_is_restored_while_gc_runs_stays(
     workspace: Workspace, recorded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

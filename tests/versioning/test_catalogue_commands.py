@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,12 @@ def test_labels(workspace: Workspace, command: Any) -> None:
     assert "no model 'fraud'" in command("show", "fraud", code=3)
 
 
-def test_deletion(workspace: Workspace, command: Any) -> None:
+def test_deletion(workspace: Workspace, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         models.register(workspace, "m", make_candidate(), bump="minor")
+    for answer in ("", "n\n"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        assert "m@1.1.0 was not deleted" in command("delete", "m@1.1.0", code=1)
     command("delete", "m@1.1.0", "--yes", "--reason", "wrong data")
     assert "wrong data" in command("history", "m")
     assert "was deleted, and never comes back" in _again(workspace)

@@ -29,6 +29,11 @@ PREFIXES = ("/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/", "/api/3.0/mlflow/", "/a
 ARTIFACT_PREFIXES = ("/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
 
 
+def is_called(scope: Scope) -> bool:
+    """Return whether a request is for the face, which checks its paths itself and answers in MLflow's words."""
+    return scope["raw_path"].decode("latin-1").startswith((*PREFIXES, *ARTIFACT_PREFIXES))
+
+
 def endpoints() -> list[Endpoint]:
     """Return every endpoint of the face."""
     families = (

@@ -56,6 +56,14 @@ def test_files_come_back(http: TestClient[Any], call: Caller, root: str) -> None
     }
 
 
+def test_long_paths(http: TestClient[Any], root: str) -> None:
+    path = f"{root}/{'/'.join(['a folder'] * 40)}/weights.bin"
+    assert put(http, path) == 200
+    assert http.get(f"{PROXY}artifacts/{path}").content == b"x"
+    answer = http.put(f"{PROXY}artifacts/{root}/{'x' * 600}", content=b"x")
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+
+
 def test_files_are_replaced_and_removed(http: TestClient[Any], root: str) -> None:
     for data in (b"one", b"two"):
         assert put(http, f"{root}/a/b.txt", data) == 200
