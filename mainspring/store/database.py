@@ -203,6 +203,8 @@ def _explain(said: str, url: URL) -> StorageError:
     hint = "check that the database can be reached and written"
     if "full" in said or "No space left" in said:
         hint = "free some space on the disk, then run the same command again: nothing was lost"
+    elif "disk I/O error" in said:  # also what SQLite says where no room is left for the file that its readers share
+        hint = "check that the disk has free space and works, then run the same command again"
     elif "locked" in said or "lock timeout" in said:
         hint = f"another process kept writing for {_BUSY_SECONDS} s; run the same command again"
     elif _is_damage(said):

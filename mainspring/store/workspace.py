@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import NotFound
+from mainspring.base.files import write_atomic
 from mainspring.base.settings.load import FILE_NAME, load_settings
 from mainspring.store.database import Database
 from mainspring.store.objects import Objects
@@ -59,10 +60,9 @@ class Workspace:
     @cached_property
     def database(self) -> Database:
         """The records."""
-        self.state.mkdir(parents=True, exist_ok=True)
         ignored = self.state / ".gitignore"
         if not ignored.exists():  # a project that `init` did not make may not know that git must not hold this
-            ignored.write_text("*\n", encoding="utf-8")
+            write_atomic(ignored, b"*\n")
         return Database(self.settings.state.database or f"sqlite:///{self.state / 'mainspring.db'}")
 
     @cached_property

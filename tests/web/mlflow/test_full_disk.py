@@ -147,3 +147,19 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_acknowledged(small: Path
     with serving(small, log) as client:  # and all of it is on the disk
         assert sorted(history(client, run_id)) == sorted([*kept, *logged, 10**6])
         assert client.http.get(ARTIFACTS + f"artifacts/{place}/after.bin").content == b"a" * 300_000
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_start_on_a_full_disk_says_why_it_failed(small: Path, known: bool) -> None:
+    (small / "mainspring.yaml").write_text("project: example\n")
+    command = [sys.executable, "-m", "mainspring", "--workspace", str(small), "up", "--port", "0"]
+    if known:
+        subprocess.run([*command[:5], "runs", "list"], check=True, capture_output=True)
+    filler = fill(small)
+    failed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert failed.returncode == 3
+    assert "free" in failed.stderr
+    assert "broke" not in failed.stderr
+    filler.unlink()
+    with serving(small, small / "log") as client:
+        assert client.fine("runs/create", experiment_id="0")
