@@ -67,8 +67,9 @@ def test_what_runs_logged_stays_when_its_tables_are_written_again(url: str) -> N
             [held] = connection.execute(select(metadata.tables[name])).mappings()
             assert held.items() >= row.items()
         if connection.dialect.name == "sqlite":
+            without_rowid = {row.name for row in connection.exec_driver_sql("PRAGMA table_list") if row.wr}
             for name in ("params", "tags", "latest_metrics"):
-                assert inspect(connection).get_table_options(name) == {"sqlite_with_rowid": False}
+                assert name in without_rowid
                 assert metadata.tables[name].dialect_kwargs["sqlite_with_rowid"] is False
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
     database.close()
