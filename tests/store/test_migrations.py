@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import MetaData, Table, create_engine, insert, inspect, select
+from sqlalchemy import MetaData, Table, create_engine, insert, select
 
 from mainspring.store import migrate
 from mainspring.store.database import Database
