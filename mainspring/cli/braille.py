@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from mainspring.tracking.axes import extent, share
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -23,7 +25,7 @@ def chart(lines: Sequence[tuple[Sequence[float], Sequence[float]]], *, width: in
        0   2
     """
     points = [[(x, y) for x, y in zip(*line, strict=True) if math.isfinite(y)] for line in lines]
-    xs, ys = _extent([x for line in points for x, _ in line]), _extent([y for line in points for _, y in line])
+    xs, ys = extent(x for line in points for x, _ in line), extent(y for line in points for _, y in line)
     labels = [_number(ys[1] - (ys[1] - ys[0]) * row / max(height - 1, 1)) for row in range(height)]
     shown = [label if row % 4 == 0 or row == height - 1 else "" for row, label in enumerate(labels)]
     margin = max(map(len, shown))
@@ -71,7 +73,7 @@ def _dots(
         if not math.isfinite(value):
             before = None
             continue
-        dot = round(_share(at, xs) * right), bottom - round(_share(value, ys) * bottom)
+        dot = round(share(at, xs) * right), bottom - round(share(value, ys) * bottom)
         first = before or dot
         reach = max(abs(dot[0] - first[0]), abs(dot[1] - first[1]), 1)
         for pace in range(reach + 1):
@@ -80,19 +82,6 @@ def _dots(
                 first[1] + round((dot[1] - first[1]) * pace / reach),
             )
         before = dot
-
-
-def _extent(values: Sequence[float]) -> tuple[float, float]:
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    if high / 2 > low / 2:
-        return low, high
-    margin = abs(low) / 2 or 0.5
-    return low - margin, high + margin
-
-
-def _share(value: float, extent: tuple[float, float]) -> float:
-    low, high = extent  # halves, since the difference of two numbers may be too large for one
-    return (value / 2 - low / 2) / (high / 2 - low / 2)
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,8 @@ from mainspring.cli import context, output
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rich.progress import TaskID
+
     from mainspring.store.workspace import Workspace
     from mainspring.tracking.imports.report import Progress, Report
 
@@ -91,12 +93,12 @@ def _shown() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = output.console(stderr=True)
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def progress(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
-                tasks[what] = int(bars.add_task(what, total=total))
-            bars.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]  # ids of tasks are integers
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
 
         yield progress
 

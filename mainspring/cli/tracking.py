@@ -12,7 +12,7 @@ from mainspring.cli import context, output
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rich.console import Group
+    from rich.console import Group, RenderableType
 
     from mainspring.store.workspace import Workspace
     from mainspring.tracking.artifacts import ArtifactInfo
@@ -149,7 +149,7 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
     return "".join(_BARS[round((value / 2 - low) / span * top)] if isfinite(value) else "·" for value in values)
 
 
-def _listing(found: list[RunInfo]) -> object:
+def _listing(found: list[RunInfo]) -> RenderableType:
     if not found:
         return "no runs yet; `mainspring run` makes one, and so does `mainspring.start_run()`"
     width = _distinct([run.id for run in found])
@@ -176,7 +176,7 @@ def _page(
 
     lines = [f"{run.name}   {run.status}" + (f": {run.error}" if run.error else "")]
     lines.append(f"run {run.id} of {run.experiment}, by {run.actor}, {_when(run.started_at)}, took {_lasted(run)}")
-    parts: list[object] = [escape(line) for line in lines]
+    parts: list[RenderableType] = [escape(line) for line in lines]
     if run.params:
         parts += ["", output.table(("param", "value"), run.params.items())]
     if run.metrics:
@@ -195,7 +195,7 @@ def _page(
         parts += ["", _files(artifacts)]
     if snapshot is not None:
         parts += ["", output.table(("snapshot", snapshot["id"]), _snapshot_rows(snapshot))]
-    return Group(*parts)  # type: ignore[arg-type]  # text and tables are what rich can draw
+    return Group(*parts)
 
 
 def _metric_rows(run: RunInfo, outlines: dict[str, tuple[Columns, int]]) -> Iterator[tuple[object, ...]]:
@@ -215,7 +215,7 @@ def _side_by_side(comparison: Comparison) -> Group:
     statuses = [("status", *(run.status for run in comparison.runs))]
     metrics = [(key, *values) for key, values in comparison.metrics.items()]
     params = [(key, *values) for key, values in comparison.params.items()]
-    parts: list[object] = [output.table(("", *heads), [*statuses, *metrics])]
+    parts: list[RenderableType] = [output.table(("", *heads), [*statuses, *metrics])]
     parts += ["", output.table(("params that differ", *heads), params) if params else "no param differs"]
     for run, differences in zip(comparison.runs[1:], comparison.snapshots, strict=True):
         title = f"snapshot of {run.name} against {comparison.runs[0].name}: "
@@ -226,7 +226,7 @@ def _side_by_side(comparison: Comparison) -> Group:
         else:
             noun = "difference" if len(differences) == 1 else "differences"
             parts += ["", f"{title}{len(differences)} {noun}", _differences(differences)]
-    return Group(*parts)  # type: ignore[arg-type]  # text and tables are what rich can draw
+    return Group(*parts)
 
 
 def _snapshot(workspace: Workspace, run: RunInfo) -> dict[str, Any] | None:
@@ -256,7 +256,7 @@ def _snapshot_rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield "randomness", "not seeded" if snapshot["seed"] is None else f"seed {snapshot['seed']}"
 
 
-def _differences(found: list[Difference]) -> object:
+def _differences(found: list[Difference]) -> RenderableType:
     rows: list[tuple[str | None, ...]]
     rows = [(item.part, item.name, _short(item.before), _short(item.after)) for item in found[:_MOST_LINES]]
     if len(found) > _MOST_LINES:
@@ -269,7 +269,7 @@ def _short(value: object) -> str | None:
     return text if text is None or len(text) <= _LINE else text[: _LINE - 1] + "…"
 
 
-def _files(found: list[ArtifactInfo]) -> object:
+def _files(found: list[ArtifactInfo]) -> RenderableType:
     if not found:
         return "no artifacts"
     return output.table(("artifact", "bytes", "md5"), [(item.path, item.size, item.md5) for item in found])

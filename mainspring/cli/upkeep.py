@@ -78,7 +78,7 @@ def export(
 
     workspace = context.workspace()
     chosen = choose(workspace, runs or (), filter=filter)
-    files = write(workspace, chosen, out, format=format)  # type: ignore[arg-type]  # the verb checks the format
+    files = write(workspace, chosen, out, format=format)
     noun = "run" if len(chosen) == 1 else "runs"
     lines = [f"{len(chosen)} {noun} written:", *(f"  {path}" for path in files)]
     record = {"runs": len(chosen), "files": [str(path) for path in files]}

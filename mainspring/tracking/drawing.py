@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.base.errors import ExternalToolError, UsageError
 from mainspring.base.files import write_atomic
+from mainspring.tracking.axes import extent, share, ticks
 from mainspring.tracking.figures import png
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def svg(lines: Sequence[Line], *, title: str, across: str) -> str:
     >>> svg([Line("a", [0, 1], [0.5, 0.25])], title="loss", across="step").count("<path")
     1
     """
-    xs, ys = _extent([line.x for line in lines]), _extent([line.y for line in lines])
+    xs, ys = extent(x for line in lines for x in line.x), extent(y for line in lines for y in line.y)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
         f'aria-label="{escape(title)}" font-family="system-ui,sans-serif" font-size="12">',
@@ -72,39 +73,12 @@ def svg(lines: Sequence[Line], *, title: str, across: str) -> str:
     return "\n".join([*parts, "</svg>"])
 
 
-def ticks(low: float, high: float, count: int = 6) -> list[float]:
-    """Return about so many round numbers between two others.
-
-    >>> ticks(0.0, 1.0)
-    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    """
-    rough = (high / count - low / count) or 1.0
-    power = 10.0 ** math.floor(math.log10(rough))
-    pace = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.99)
-    first, last = math.ceil(low / pace - 1e-9), math.floor(high / pace + 1e-9)
-    return [float(f"{number * pace:.12g}") for number in range(first, last + 1)]
+def _along(value: float, ends: tuple[float, float]) -> float:
+    return _LEFT + share(value, ends) * (_WIDTH - _LEFT - _RIGHT)
 
 
-def _extent(columns: Sequence[Sequence[float]]) -> tuple[float, float]:
-    finite = [value for column in columns for value in column if math.isfinite(value)]
-    low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
-    if high / 2 > low / 2:
-        return low, high
-    margin = abs(low) / 2 or 0.5
-    return low - margin, high + margin
-
-
-def _share(value: float, extent: tuple[float, float]) -> float:
-    low, high = extent  # halves, since the difference of two numbers may be too large for one
-    return (value / 2 - low / 2) / (high / 2 - low / 2)
-
-
-def _along(value: float, extent: tuple[float, float]) -> float:
-    return _LEFT + _share(value, extent) * (_WIDTH - _LEFT - _RIGHT)
-
-
-def _down(value: float, extent: tuple[float, float]) -> float:
-    return _HEIGHT - _BOTTOM - _share(value, extent) * (_HEIGHT - _TOP - _BOTTOM)
+def _down(value: float, ends: tuple[float, float]) -> float:
+    return _HEIGHT - _BOTTOM - share(value, ends) * (_HEIGHT - _TOP - _BOTTOM)
 
 
 def _path(number: int, line: Line, xs: tuple[float, float], ys: tuple[float, float]) -> str:

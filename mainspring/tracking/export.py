@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.tracking.search import RunInfo
 
-Format = Literal["parquet", "csv", "jsonl"]
+FORMATS = ("parquet", "csv", "jsonl")
 _MOMENT = pl.Datetime("ms", "UTC")
 _RUNS: dict[str, Any] = {
     **dict.fromkeys(("run_id", "name", "experiment", "experiment_id", "status"), pl.String),
@@ -32,7 +32,7 @@ _POINT: dict[str, Any] = {"run_id": pl.String, "key": pl.String, "step": pl.Int6
 _METRICS: dict[str, Any] = {**_POINT, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
 
 
-def export(workspace: Workspace, runs: Sequence[RunInfo], target: Path, *, format: Format) -> list[Path]:
+def export(workspace: Workspace, runs: Sequence[RunInfo], target: Path, *, format: str) -> list[Path]:
     """Write runs with params, newest metrics, histories and tags; return the files.
 
     ``jsonl`` makes one file, ``target``, with a run a line. ``parquet`` and ``csv`` make the folder ``target`` with the
@@ -43,8 +43,8 @@ def export(workspace: Workspace, runs: Sequence[RunInfo], target: Path, *, forma
         UsageError: there is no such format, or no run to write.
         StorageError: the disk does not take it.
     """
-    if format not in get_args(Format):
-        raise UsageError(f"'{format}' is no format of an export", hint=f"use one of {', '.join(get_args(Format))}")
+    if format not in FORMATS:
+        raise UsageError(f"'{format}' is no format of an export", hint=f"use one of {', '.join(FORMATS)}")
     if not runs:
         raise UsageError("there is no run to export", hint="see `mainspring runs list` with the same filter")
     if format == "jsonl":
@@ -88,7 +88,7 @@ def _histories(workspace: Workspace, runs: Sequence[RunInfo]) -> Iterator[pl.Dat
             yield named.select(pl.col(name).cast(kind) for name, kind in _POINT.items())
 
 
-def _bytes(table: pl.DataFrame, format: Format) -> bytes:
+def _bytes(table: pl.DataFrame, format: str) -> bytes:
     buffer = io.BytesIO()
     if format == "parquet":
         table.write_parquet(buffer)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from serving.scene import add, make_workspace, server, wait_until
 
 from mainspring.serving import predictions, releases
+from tests.disks import fill, small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,23 +20,8 @@ ROW = {"instances": [[0.5, 1]]}
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small file system needs rights that are not given here")
-    try:
+    with small_disk(tmp_path / "small", "8m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    path = folder / "filler"
-    with path.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    return path
 
 
 def test_a_full_disk_takes_no_answer_away(small: Path) -> None:

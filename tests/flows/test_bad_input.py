@@ -13,6 +13,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.disks import small_disk
+
 pytestmark = pytest.mark.slow
 
 
@@ -123,12 +125,7 @@ def test_a_damaged_object_is_not_served(folder: Path) -> None:
 
 def test_a_full_disk_loses_nothing(folder: Path, tmp_path: Path) -> None:
     """The state lies on a file system of two megabytes: what does not fit is refused, what was there stays."""
-    small = tmp_path / "small"
-    small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small file system needs rights that are not given here")
-    try:
+    with small_disk(tmp_path / "small", "2m") as small:
         shutil.rmtree(folder / ".mainspring")
         (folder / ".mainspring").symlink_to(small)
         assert mainspring(folder, "data", "add", "measurements").returncode == 0
@@ -141,8 +138,6 @@ def test_a_full_disk_loses_nothing(folder: Path, tmp_path: Path) -> None:
         (folder / DATA).unlink()
         assert mainspring(folder, "data", "checkout", "measurements").returncode == 0
         assert len(pl.read_parquet(folder / DATA)) == 569
-    finally:
-        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 def slow_fit(folder: Path) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mainspring.cli import main
 from mainspring.store.workspace import Workspace
 from mainspring.tracking import recording, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -28,3 +29,18 @@ def workspace(tmp_path: Path, state: str, monkeypatch: pytest.MonkeyPatch) -> It
     run._active.set(None)
     run._joined.clear()
     opened.close()
+
+
+@pytest.fixture
+def call(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in the workspace; return its exit code, what it printed and what it complained of."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = main.run(main.hoist([*arguments, "--workspace", str(workspace.root)]))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mainspring.cli import main, tracking
+from mainspring.cli import tracking
 from mainspring.measures.estimate import Estimate
 from mainspring.tracking import run
 from mainspring.tracking.run import start_run
@@ -16,20 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mainspring.store.workspace import Workspace
-
-
-@pytest.fixture
-def call(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = main.run(main.hoist([*arguments, "--workspace", str(workspace.root)]))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

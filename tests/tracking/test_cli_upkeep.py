@@ -14,31 +14,16 @@ import pytest
 
 from mainspring.base.errors import NotFound
 from mainspring.base.hashing import md5_bytes
-from mainspring.cli import main
 from mainspring.cli.braille import chart
 from mainspring.measures.estimate import Estimate
 from mainspring.store.workspace import Workspace
 from mainspring.tracking import run
-from mainspring.tracking.drawing import Line, svg, ticks
+from mainspring.tracking.axes import ticks
+from mainspring.tracking.drawing import Line, svg
 from mainspring.tracking.run import start_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture
-def call(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = main.run(main.hoist([*arguments, "--workspace", str(workspace.root)]))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from tests.disks import fill, small_disk
 from tests.web.mlflow.conftest import API
 
 if TYPE_CHECKING:
@@ -24,23 +25,8 @@ ROUNDS = 400
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small file system needs rights that are not given here")
-    try:
+    with small_disk(tmp_path / "small", "16m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    path = folder / "filler"
-    with path.open("ab", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    return path
 
 
 class Client:
