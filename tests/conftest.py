@@ -35,16 +35,37 @@ ON_BOTH = (
     "versioning/test_models.py",
     "versioning/test_data.py",
     "versioning/test_snapshot.py",
+    "versioning/test_versioning_commands.py",
+    "versioning/test_catalogue_commands.py",
+    "automation/test_commands.py",
+    "automation/test_delegate.py::test_when_up_is_killed",
+    "automation/test_execute.py",
+    "automation/test_fanout.py::test_a_pipeline_killed",
     "automation/test_leases.py",
+    "automation/test_memory.py",
     "automation/test_tick.py",
     "automation/test_triggers.py",
+    "testing/test_gate.py",
+    "testing/test_pytest_plugin.py",
+    "serving/test_releases.py",
+    "serving/test_canary.py",
+    "monitoring/test_alerts.py",
+    "monitoring/test_watch.py",
+    "reproducibility/test_reproduce.py::test_a_committed_project",
+    "reproducibility/test_reproduce.py::test_a_script",
+    "reproducibility/test_suspect.py",
+    "audit/test_audit.py::test_a_whole_life",
+    "audit/test_audit.py::test_a_webhook",
+    "audit/test_audit.py::test_reports",
+    "chaos/test_kill_release.py",
 )
 """Where tests run on SQLite and on PostgreSQL."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test of ``ON_BOTH`` that uses ``state`` on both kinds of database."""
-    place = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
+    file = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
+    place = f"{file}::{metafunc.definition.originalname}"
     if "state" in metafunc.fixturenames and place.startswith(ON_BOTH):
         metafunc.parametrize("state", ["sqlite", "postgresql"], indirect=True)
 

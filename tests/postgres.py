@@ -11,7 +11,7 @@ import tempfile
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import create_engine, text
@@ -43,8 +43,11 @@ _QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_co
 class Server:
     """A server on a socket in a folder of its own; its databases sort text as people do, where it can."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, binaries: Path, user: dict[str, Any]) -> None:
         self.folder = folder
+        self._binaries = binaries
+        self._user = user
+        self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count()
         self._clean: list[str] = []
         self._maintenance: Engine | None = None
@@ -70,36 +73,48 @@ class Server:
         """Give the URL of a database without tables, and drop it afterwards."""
         name = self._create()
         yield self.url(name)
-        self._say(f"DROP DATABASE {name} WITH (FORCE)")
+        self.say(f"DROP DATABASE {name} WITH (FORCE)")
 
     def disconnect(self, name: str) -> None:
         """Close all connections to a database from the server's side."""
-        self._say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        self.say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 
     def _create(self, template: str = "") -> str:
         name = f"test_{next(self._numbers)}"
-        self._say(f"CREATE DATABASE {name}{template}")
+        self.say(f"CREATE DATABASE {name}{template}")
         return name
 
-    def prepare(self) -> None:
-        """Wait for the server, and make the database that the others are copies of."""
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        options = [word for setting in _QUICK for word in ("-c", setting)]
+        start = [self._binaries / "postgres", "-D", self.folder / "data", "-k", self.folder, "-c", "listen_addresses="]
+        with (self.folder / "log").open("a") as log:
+            self._process = subprocess.Popen([*start, *options], stdout=log, stderr=log, cwd="/", **self._user)
         self._maintenance = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         deadline = time.monotonic() + 60
         while True:
             try:
-                self._say("CREATE DATABASE migrated")
-                break
+                return self.say("SELECT 1")
             except OperationalError:
                 assert time.monotonic() < deadline, (self.folder / "log").read_text()
                 time.sleep(0.05)
-        Database(self.url("migrated")).close()
 
-    def close(self) -> None:
-        """Give the connections back."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server: fast, or with SIGQUIT as it falls in a crash."""
         if self._maintenance is not None:
             self._maintenance.dispose()
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
 
-    def _say(self, statement: str) -> None:
+    def prepare(self) -> None:
+        """Make the database that the others are copies of."""
+        self.say("CREATE DATABASE migrated")
+        Database(self.url("migrated")).close()
+
+    def say(self, statement: str) -> None:
+        """Execute a statement as the server's owner."""
         assert self._maintenance is not None
         with self._maintenance.connect() as connection:
             connection.execute(text(statement))
@@ -114,36 +129,29 @@ def running() -> Iterator[Server]:
     """
     binaries = _binaries()
     folder = Path(tempfile.mkdtemp(prefix="pg"))
-    server = Server(folder)
-    other: dict[str, object] = {}
+    other: dict[str, Any] = {}
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
         other = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
         os.chown(folder, _NOBODY, _NOBODY)
     make = [binaries / "initdb", "--no-sync", "-U", "mainspring", "-A", "trust", "-E", "UTF8", "-D", folder / "data"]
-    options = [word for setting in _QUICK for word in ("-c", setting)]
-    start = [binaries / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", *options]
+    server = Server(folder, binaries, other)
     try:
         people, bytewise = ["--locale-provider=icu", "--icu-locale=en-US"], []
         for language in (people, bytewise):  # not every build of PostgreSQL knows languages
             words = [*make, "--locale=C.UTF-8", *language]
             try:
-                made = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", **other)  # type: ignore[call-overload]
+                made = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", **other)
             except PermissionError as error:  # it lies where only root may go
                 raise Unavailable(f"initdb cannot be run: {error}") from error
             if not made.returncode:
                 break
         else:
             raise Unavailable(f"initdb failed: {made.stderr.strip()}")
-        with (folder / "log").open("w") as log:
-            process = subprocess.Popen(start, stdout=log, stderr=log, cwd="/", **other)  # type: ignore[call-overload]
-        try:
-            server.prepare()
-            yield server
-        finally:
-            server.close()
-            process.send_signal(signal.SIGINT)  # a fast shutdown
-            process.wait(30)
+        server.start()
+        server.prepare()
+        yield server
     finally:
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

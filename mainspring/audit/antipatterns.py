@@ -151,6 +151,8 @@ def _other_route(evidence: Evidence) -> Iterator[Finding]:
             MANUAL_DEPLOYMENT, "error", "The route table cannot be used", error.message, fix=error.hint or fix
         )
         return
+    if not table.routes:
+        return
     champion = table.route("champion")
     if champion is None or (champion.version, champion.artifact) != (version.version, version.artifact):
         served = f"{champion.version} (artifact {short(champion.artifact)})" if champion else "nothing"

@@ -64,6 +64,12 @@ def choose(
 def value_of(dataset: Dataset, annotation: Any) -> Any:
     """Return what a parameter with this annotation gets: the table by default, a path, a lazy frame or the handle."""
     if annotation is Path:
+        if dataset.version.table_id is not None:
+            raise UsageError(
+                f"'{dataset.name}' is a Delta table, and whoever reads its files would not read one version of it",
+                hint="annotate the parameter with pl.LazyFrame, pl.DataFrame or Dataset instead of Path",
+                dataset=dataset.name,
+            )
         return dataset.path
     if annotation is pl.LazyFrame:
         return dataset.scan()

@@ -142,12 +142,17 @@ def judge_and_release(workspace: Workspace, event: Event, execution: Execution) 
 
 
 def _decide(workspace: Workspace, event: Event, version: ModelVersion, gate: Gate) -> tuple[Release | None, str, str]:
-    """Release a version that passed its gate, or let it wait, as the settings say; return what came of it, and why."""
+    """Release a version that passed its gate, or let it wait, as the settings say; return what came of it, and why.
+
+    An endpoint that was ended comes back only when a person asks.
+    """
     against = f" against {gate.champion}" if gate.champion else ""
     if gate.outcome != "pass":
         said = f"{version.version} not released: gate {gate.outcome}{against}: {why(gate)}"
         return None, "not released", said
-    if workspace.settings.release.automatic:
+    table = releases.current(workspace, version.model)
+    taken_down = event.kind != "manual" and table is not None and not table.routes
+    if workspace.settings.release.automatic and not taken_down:
         told = f"gate passed{against}; {_cause(event)}"
         release = releases.release(workspace, version.model, version.version, reason=told)
         return release, "released", f"{version.version} passed its gate{against}: {release.state}"
@@ -161,7 +166,7 @@ def _decide(workspace: Workspace, event: Event, version: ModelVersion, gate: Gat
             evidence={"gate": gate.id},
         )
     said = f"{version.version} passed its gate{against}, waits in staging for `mainspring deploy {version.reference}`"
-    return None, "waits", said
+    return None, "waits", f"{said}: the endpoint was undeployed, a person deploys again" if taken_down else said
 
 
 def _settled(workspace: Workspace, event: Event, version: ModelVersion) -> str | None:

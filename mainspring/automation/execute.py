@@ -18,9 +18,9 @@ from mainspring.automation.records import ExecutionRow
 from mainspring.base.clock import now
 from mainspring.base.errors import MainspringError, NotFound, Refused, UsageError, did_you_mean
 from mainspring.base.ids import new_id
+from mainspring.base.owner import describe, is_gone
 from mainspring.base.randomness import set_seed
 from mainspring.monitoring import data_gate
-from mainspring.tracking.owner import describe, is_gone
 from mainspring.tracking.run import start_run
 from mainspring.versioning import snapshot as snapshots
 from mainspring.versioning.candidate import Candidate

@@ -10,16 +10,20 @@ from mainspring.automation import records
 from mainspring.automation.records import LeaseRow
 from mainspring.base.clock import iso, now
 from mainspring.base.errors import Conflict, MainspringError
-from mainspring.tracking.owner import describe, is_gone
+from mainspring.base.owner import describe, is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from sqlalchemy import URL
+
     from mainspring.store.workspace import Workspace
 
 _TERM = 30_000
 _log = logging.getLogger(__name__)
+_live: set[tuple[URL, str, int]] = set()
+"""Database, name and token of the leases that this process has not given back."""
 
 
 class Lease:
@@ -54,11 +58,16 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Give the right back. What happens twice happens once."""
+        """Give the right back. What happens twice happens once.
+
+        Raises:
+            StorageError: it could not be recorded; this process can take it again, others when this one has ended.
+        """
         if self._stop.is_set():
             return
         self._stop.set()
         self._thread.join()
+        _live.discard((self.workspace.database.url, self.name, self.token))
         with self.workspace.database.write() as connection:
             records.extend_lease(connection, self.name, self.token, 0)
 
@@ -89,18 +98,25 @@ def acquire(workspace: Workspace, name: str, *, on_beat: Callable[[], None] | No
     Raises:
         Conflict: a living process holds it; says which.
     """
-    with workspace.database.write() as connection:
-        held = records.find_lease(connection, name)
-        if held is not None and not _is_free(held):
-            raise Conflict(
-                f"'{name}' is being done by another process: {held.owner} (last heartbeat {iso(held.expires_at - _TERM)})",
-                hint="wait until it has ended and run the same command again",
-                lease=name,
-                owner=held.owner,
-            )
-        token = 1 if held is None else held.token + 1
-        row = LeaseRow(name=name, owner=describe(), token=token, expires_at=now() + _TERM)
-        records.put_lease(connection, row, before=held)
+    database = workspace.database
+    token = 0
+    try:
+        with database.write() as connection:
+            held = records.find_lease(connection, name)
+            if held is not None and not _is_free(held) and not _is_left(held, database.url):
+                raise Conflict(
+                    f"'{name}' is being done by another process: {held.owner} (last heartbeat {iso(held.expires_at - _TERM)})",
+                    hint="wait until it has ended and run the same command again",
+                    lease=name,
+                    owner=held.owner,
+                )
+            token = 1 if held is None else held.token + 1
+            row = LeaseRow(name=name, owner=describe(), token=token, expires_at=now() + _TERM)
+            records.put_lease(connection, row, before=held)
+            _live.add((database.url, name, token))
+    except BaseException:
+        _live.discard((database.url, name, token))
+        raise
     return Lease(workspace, name, token, on_beat)
 
 
@@ -108,6 +124,11 @@ def _is_free(held: LeaseRow) -> bool:
     if held.expires_at == 0 or is_gone(held.owner):
         return True
     return held.expires_at < now() and not _is_here(held.owner)
+
+
+def _is_left(held: LeaseRow, url: URL) -> bool:
+    """Say whether this process held a lease and could not give it back, because the database was away."""
+    return held.owner == describe() and (url, held.name, held.token) not in _live
 
 
 def _is_here(owner: str) -> bool:

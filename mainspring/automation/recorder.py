@@ -24,7 +24,7 @@ from mainspring.base.clock import now
 from mainspring.base.errors import MainspringError, StepFailed
 from mainspring.base.hashing import digest
 from mainspring.base.ids import new_id
-from mainspring.tracking.owner import describe
+from mainspring.base.owner import describe
 from mainspring.versioning import environment
 
 if TYPE_CHECKING:

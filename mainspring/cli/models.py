@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 _REFERENCE = typer.Argument(help="NAME@VERSION; the version's number, a stage or an alias do as well.")
 _EITHER = typer.Argument(help="NAME for the model, or NAME@VERSION for one version.")
+_BUMP = typer.Option(None, help="major, minor or patch: the number that grows; by default what changed decides.")
 _PAGE = 1000
 
 models_app = typer.Typer(help="Versions of models.", no_args_is_help=True)
@@ -102,7 +103,7 @@ def _tree(entries: list[VersionEntry], empty: list[str]) -> str:
 @models_app.command("show")
 def models_show(reference: str = _REFERENCE, json: bool = _JSON) -> None:
     """Show a version: metrics with their intervals, signature, where it comes from, and where it is deployed."""
-    from mainspring.serving.lineage import trace
+    from mainspring.versioning.lineage import trace
 
     described = trace(context.workspace(), reference)
     output.emit(described, json=json, show=lambda: _text(_described_text(described)))
@@ -193,6 +194,7 @@ def models_register(
     version: str = typer.Option(
         None, help="MAJOR.MINOR.PATCH; by default the next one, or the one that this very model has already."
     ),
+    bump: str | None = _BUMP,
     target: str = typer.Option(None, help="Column of the sample, or of the holdout, that the model predicts."),
     holdout: Path = typer.Option(None, help="Table with rows that the model has never seen, to judge it on."),
     container: str = typer.Option(None, help="What the model was fitted with: polars, pandas or numpy."),
@@ -201,7 +203,8 @@ def models_register(
 ) -> None:
     """Register a model that was trained elsewhere."""
     from mainspring.base.errors import UsageError
-    from mainspring.versioning import external
+    from mainspring.versioning import external, registry
+    from mainspring.versioning.semver import parse_bump
     from mainspring.versioning.tables import read_table
 
     if container not in (None, "polars", "pandas", "numpy"):
@@ -219,15 +222,18 @@ def models_register(
         trust_pickle=trust_pickle,
         container=container,  # type: ignore[arg-type] # checked above
         version=version,
+        bump=parse_bump(bump),
     )
+    why = registry.history_of(workspace, found)[0].reason
     row = {
         "model": found.model,
         "version": found.version,
         "number": found.number,
         "stage": found.stage,
         "artifact": found.artifact,
+        "reason": why,
     }
-    said = f"registered {found.reference} ({found.stage})"
+    said = f"registered {found.reference} ({found.stage}): {why}"
     if existing:
         said = f"{found.reference} ({found.stage}) is the same, to the byte: nothing new was registered"
     output.emit(row | {"existing": existing}, json=json, show=lambda: _text(said))
@@ -238,19 +244,26 @@ def models_promote(
     reference: str = typer.Argument(help="NAME@VERSION."),
     stage: str = typer.Argument(help="development, staging or archived."),
     reason: str = typer.Option(..., help="Why."),
+    bump: str | None = typer.Option(
+        None, help="major, minor or patch: give it a new number first; the same bytes then have both."
+    ),
 ) -> None:
     """Move a version to another stage; to production only `mainspring deploy` brings one."""
     from mainspring.base.errors import UsageError
     from mainspring.serving.gating import check_move
-    from mainspring.versioning import registry
+    from mainspring.versioning import registration, registry
+    from mainspring.versioning.semver import parse_bump
 
     if stage == "production":
         raise UsageError(
             "a version reaches production through its gate", hint=f"mainspring deploy {reference}", reference=reference
         )
     workspace = context.workspace()
+    grows = parse_bump(bump)
     found = registry.resolve(workspace, reference)
     check_move(workspace, found, stage)
+    if grows is not None:
+        found = registration.renumber(workspace, found, grows, reason=reason)
     registry.transition(workspace, found.model, found.version, stage, reason=reason)
     output.console().print(f"{found.reference} is in {stage}")
 

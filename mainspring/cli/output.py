@@ -45,6 +45,19 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     return drawn
 
 
+def bytes_text(size: float) -> str:
+    """Return a number of bytes as people say it.
+
+    >>> bytes_text(12), bytes_text(3_400_000)
+    ('12 B', '3.4 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
 def emit(value: Any, *, json: bool, show: Callable[[], object]) -> None:
     """Print ``value`` as JSON, or what ``show`` returns (a table, text) for people."""
     if json:

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(serve)
     app.command()(deploy)
     app.command()(rollback)
+    app.command()(undeploy)
     app.add_typer(releases_app, name="releases")
 
 
@@ -74,6 +75,23 @@ def rollback(
     shown = _shown(taken) | reached
     said = f"{name}@{taken.version} was taken back; {reached['champion']} answers everything"
     output.emit(shown, json=json, show=lambda: f"{said}\n{_told(reached)}")
+
+
+def undeploy(
+    name: str = typer.Argument(metavar="NAME", help="The endpoint."),
+    reason: str = typer.Option(..., help="Why, for the records."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """End an endpoint: nobody answers there, and its champion goes to the archive."""
+    from mainspring.serving import releases
+
+    workspace = context.workspace()
+    ended = releases.undeploy(workspace, name, reason=reason)
+    reached = _reached(workspace, name)
+    versions = ", ".join(release.version for release in ended)
+    said = f"{name} was undeployed ({versions}); `mainspring deploy {name}@VERSION` deploys it again"
+    record = {"endpoint": name, "ended": [_shown(release) for release in ended]} | reached
+    output.emit(record, json=json, show=lambda: f"{said}\n{_told(reached)}")
 
 
 @releases_app.command("list")

@@ -70,6 +70,7 @@ def export(
     filter: str = _FILTER,
     out: Path = typer.Option(Path("runs"), help="The folder of the tables; with the format jsonl, the file."),
     format: str = typer.Option("parquet", help="parquet, csv or jsonl."),
+    force: bool = typer.Option(False, "--force", help="Replace files that are there."),
     json: bool = _JSON,
 ) -> None:
     """Write runs with params, metrics, histories and tags as tables, or as one JSON document a line."""
@@ -78,7 +79,7 @@ def export(
 
     workspace = context.workspace()
     chosen = choose(workspace, runs or (), filter=filter)
-    files = write(workspace, chosen, out, format=format)
+    files = write(workspace, chosen, out, format=format, replace=force)
     noun = "run" if len(chosen) == 1 else "runs"
     lines = [f"{len(chosen)} {noun} written:", *(f"  {path}" for path in files)]
     record = {"runs": len(chosen), "files": [str(path) for path in files]}

@@ -35,19 +35,26 @@ def data_add(
     targets: list[str] = typer.Argument(
         None, help="Names of datasets, or paths; without any, every dataset of the settings."
     ),
+    recreated: bool = typer.Option(
+        False,
+        "--recreated",
+        help="Go on with a Delta table that was made anew at its path, and is another one than before.",
+    ),
     json: bool = _JSON,
 ) -> None:
-    """Store data as its next version, and write its pointer (PATH.dvc) for git."""
+    """Store data as its next version, and write its pointer (PATH.dvc) for git; a Delta table is pinned where it is."""
     from mainspring.versioning import data
 
     workspace = context.workspace()
     versions = []
     for target in targets or sorted(workspace.settings.datasets):
         with _progress(f"adding {target}") as tick:
-            versions.append(data.add(workspace, target, tick=tick))
+            versions.append(data.add(workspace, target, recreated=recreated, tick=tick))
     rows = [_dataset_row(version) for version in versions]
-    columns = ("dataset", "number", "md5", "size", "files")
-    shown = [(row["dataset"], row["number"], row["md5"][:12], _bytes(row["size"]), row["files"]) for row in rows]
+    columns = ("dataset", "number", "content", "size", "files")
+    shown = [
+        (row["dataset"], row["number"], _content(row), output.bytes_text(row["size"]), row["files"]) for row in rows
+    ]
     output.emit(rows, json=json, show=lambda: output.table(columns, shown))
 
 
@@ -65,7 +72,7 @@ def data_status(json: bool = _JSON) -> None:
             item.path,
             item.number,
             item.state,
-            f"+{item.added} ~{item.modified} -{item.deleted}" if item.state == "modified" else item.problem or "",
+            item.problem or (f"+{item.added} ~{item.modified} -{item.deleted}" if item.state == "modified" else ""),
         )
         for item in found
     ]
@@ -78,11 +85,11 @@ def data_log(name: str = typer.Argument(help="Name or path of a dataset."), json
     from mainspring.versioning import data
 
     workspace = context.workspace()
-    dataset, _ = data.locate(workspace, name)
+    dataset = data.name_of(workspace, name)
     rows = [_dataset_row(version) for version in reversed(data.log(workspace, dataset))]
-    columns = ("version", "md5", "size", "files", "at", "actor")
+    columns = ("version", "content", "size", "files", "at", "actor")
     shown = [
-        (row["number"], row["md5"][:12], _bytes(row["size"]), row["files"], row["created_at"], row["actor"])
+        (row["number"], _content(row), output.bytes_text(row["size"]), row["files"], row["created_at"], row["actor"])
         for row in rows
     ]
     output.emit(rows, json=json, show=lambda: output.table(columns, shown, title=dataset))
@@ -93,15 +100,21 @@ def data_checkout(
     name: str = typer.Argument(help="Name or path of a dataset."),
     version: str = typer.Argument(None, help="Number or md5 of a version; by default the one that its pointer names."),
     force: bool = typer.Option(False, "--force", help="Lose files on disk that no version holds."),
+    restore: bool = typer.Option(
+        False, "--restore", help="Of a Delta table: commit that version again, as the table's newest."
+    ),
     json: bool = _JSON,
 ) -> None:
-    """Make a dataset on disk exactly one of its versions."""
+    """Make a dataset on disk exactly one of its versions.
+
+    A Delta table is not touched: that version of it is read from now on, until `data add` follows the table again.
+    """
     from mainspring.versioning import data
 
     workspace = context.workspace()
     with _progress(f"restoring {name}") as tick:
-        found = data.checkout(workspace, name, version, force=force, tick=tick)
-    said = f"{found.path} is version {found.number} of {found.dataset} ({found.md5})"
+        found = data.checkout(workspace, name, version, force=force, restore=restore, tick=tick)
+    said = f"{found.path} is version {found.number} of {found.dataset} ({_content(_dataset_row(found))})"
     output.emit(_dataset_row(found), json=json, show=lambda: _text(said))
 
 
@@ -153,7 +166,7 @@ def _snapshot_text(found: Snapshot) -> str:
     changes = f" + {' + '.join(changed)}" if changed else ""
     lines = [f"snapshot {found.id}  {iso(found.created_at)}", ""]
     lines.append(f"code         {code['commit'] or 'no commit'} on {code['branch'] or 'no branch'}{changes}")
-    lines += [f"data         {item['dataset']} version {item['number']} ({item['md5']})" for item in found.data]
+    lines += [f"data         {item['dataset']} version {item['number']} ({_read(item)})" for item in found.data]
     lines.append(f"environment  Python {machine['python']}, {len(machine['distributions'])} distributions")
     lines.append(f"             {machine['platform']}, {machine['cpu']['model']} × {machine['cpu']['usable']}")
     lines += [f"             {name}={value}" for name, value in machine["variables"].items()]
@@ -162,6 +175,11 @@ def _snapshot_text(found: Snapshot) -> str:
     lines.append(f"config       overlay {found.config['environment'] or 'none'}")
     lines += [f"             {name} = {value}" for name, value in found.config["parameters"].items()]
     return "\n".join(lines)
+
+
+def _read(item: dict[str, Any]) -> str:
+    table = item.get("table")
+    return f"version {table['version']} of {table['uri']}" if table else str(item["md5"])
 
 
 @snapshot_app.command("diff")
@@ -203,19 +221,15 @@ def _dataset_row(version: Any) -> dict[str, Any]:
     return row | {"created_at": iso(version.created_at)}
 
 
+def _content(row: dict[str, Any]) -> str:
+    return row["md5"][:12] if row["table_id"] is None else f"table version {row['table_version']}"
+
+
 def _text(text: str) -> Text:
     """Return text in which nothing is markup."""
     from rich.text import Text
 
     return Text(text)
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 @contextmanager

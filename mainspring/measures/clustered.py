@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 
 from mainspring.measures.arrays import floats, labels, positives, same_length
 from mainspring.measures.classification import MANY_ROWS
-from mainspring.measures.intervals import cluster_codes, normal_quantile
+from mainspring.measures.intervals import cluster_codes, mean_interval, normal_quantile
 from mainspring.measures.metric import get_metric
 from mainspring.measures.ranking import areas_left_out, average_precision_influence
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from mainspring.measures.estimate import Estimate
     from mainspring.measures.metric import Metric
 
-ENOUGH_CLUSTERS = 9
-"""Fewer decide nothing: 8 degrees of freedom are what the National Center for Health Statistics asks for before it shows an
-estimate without review (Parker et al. 2017, Data Presentation Standards for Proportions)."""
 _PARTS = 500
 _BATCH_CELLS = 4_000_000
 
@@ -52,7 +49,7 @@ def clustered(
 
     >>> right, day = np.repeat([1, 1, 1, 0, 1, 1, 0, 1, 1, 1], 50), np.repeat(np.arange(10), 50)
     >>> print(clustered("accuracy", right, np.ones(500), day))
-    0.8 [0.4787, 1] n=500
+    0.8 [0.4787, 1] n=500 in 10 clusters
     """
     metric = get_metric(name)
     truth, answer = labels(y, "y"), np.asarray(prediction)
@@ -62,6 +59,19 @@ def clustered(
         return _calibration(metric, alone, truth, floats(answer), group, seed)
     error = jackknife_error(left_out(metric, truth, answer, group))
     return widened(alone, error, group, bounds=(0.0, 1.0) if is_share(metric) else None)
+
+
+def clustered_mean(values: ArrayLike, clusters: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """Return the mean of rows with an interval that lets rows of one cluster depend on each other, as :func:`clustered` does.
+
+    :raises ValueError: no values, some that are not finite, or clusters that name another number of rows.
+
+    >>> print(clustered_mean(np.repeat([1.0, 2.0, 3.0], 10), np.repeat([0, 1, 2], 10)))
+    2 [-0.4841, 4.484] n=30 in 3 clusters
+    """
+    rows = floats(values)
+    group = cluster_codes(clusters, len(rows))
+    return widened(mean_interval(rows, confidence), jackknife_error(means_left_out(rows, group)), group)
 
 
 def is_share(metric: Metric) -> bool:

@@ -43,4 +43,5 @@ class Estimate:
         return self.low <= value <= self.high
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}] n={self.n}"
+        clusters = "" if self.clusters is None else f" in {self.clusters} clusters"
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}] n={self.n}{clusters}"

@@ -13,9 +13,12 @@ from mainspring.monitoring import alerts
 from mainspring.monitoring.channels.delivery import deliver
 from mainspring.monitoring.suite import Expectation, Suite, load_suite
 from mainspring.monitoring.validate import ExceptionInfo, ExpectationResult, ValidationResult, conclude, validate
+from mainspring.versioning.data import open_dataset
+from mainspring.versioning.delta import sources
 from mainspring.versioning.tables import scan_table, table_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mainspring.base.settings.schema import Settings
@@ -58,6 +61,8 @@ def judge_dataset(workspace: Workspace, name: str) -> ValidationResult | None:
     if datasets[name].suite is None:
         return None
     suite = load_suite(workspace.path(datasets[name].suite or ""))
+    if sources.find(workspace, name) is not None:
+        return _judge_rows(lambda: open_dataset(workspace, name, add=False).scan(), suite)
     return judge_path(workspace.path(datasets[name].path), suite)
 
 
@@ -68,9 +73,13 @@ def judge_path(path: Path, suite: Suite) -> ValidationResult:
     diluted by eleven good ones. A file fails when its share of unexpected values is beyond what is allowed with its whole
     95% interval.
     """
+    return _judge_rows(lambda: scan_table(path), suite, path)
+
+
+def _judge_rows(scan: Callable[[], pl.LazyFrame], suite: Suite, path: Path | None = None) -> ValidationResult:
     try:
-        result = validate(scan_table(path), suite)
-        parts = _parts(path, suite) if result.n else []
+        result = validate(scan(), suite)
+        parts = _parts(path, suite) if path is not None and result.n else []
     except (InvalidData, NotFound) as error:
         failed = _failed(_READABLE, error)
         return conclude(suite.name, 0, [failed])

@@ -41,8 +41,8 @@ def watch(workspace: Workspace, endpoint: str | None = None) -> list[Observation
     """Let every monitor look once, in the order of the settings; record, alert and tell.
 
     ``endpoint`` is by default the model of the settings. A monitor that cannot look is an observation with status ``error``
-    and neither fires nor ends an alert; the others go on. A version that is new in production ends the alerts about the old
-    one. Channels that fail are tried again at the next watch.
+    and neither fires nor ends an alert; the others go on. A version that left production takes the alerts about it along.
+    Channels that fail are tried again at the next watch.
     """
     settings = workspace.settings
     name = endpoint or (settings.model.name if settings.model else None)
@@ -118,8 +118,9 @@ def _end_overtaken(workspace: Workspace, endpoint: str | None) -> None:
         about = alert.evidence.get("champion")
         if alert.monitor not in workspace.settings.monitors and not alert.monitor.startswith("validation:"):
             alerts.resolve(workspace, alert.monitor, reason="the monitor is no longer declared", final=True)
-        elif alert.kind in alerts.OF_A_VERSION and champion is not None and about not in (None, champion.version):
-            alerts.resolve(workspace, alert.monitor, reason="a new version is in production", final=True)
+        elif alert.kind in alerts.OF_A_VERSION and endpoint and about not in (None, champion and champion.version):
+            reason = "a new version is in production" if champion else f"{about} left production"
+            alerts.resolve(workspace, alert.monitor, reason=reason, final=True)
 
 
 def _firing(workspace: Workspace) -> Iterable[alerts.Alert]:

@@ -16,12 +16,16 @@ from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_file
 from mainspring.base.settings.load import FILE_NAME, merge, read_tree
 from mainspring.versioning import code
+from mainspring.versioning.delta.pins import write_pointer
+from mainspring.versioning.delta.sources import elsewhere
+from mainspring.versioning.delta.versions import pins_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from mainspring.store.workspace import Workspace
     from mainspring.tracking.search import Input
+    from mainspring.versioning.delta.pins import Pin
     from mainspring.versioning.snapshot import Snapshot
 
 ENVIRONMENT = "reproduction"
@@ -63,8 +67,12 @@ def restore(
         if not (root / FILE_NAME).is_file():
             hint = "it was ignored by git when the run was made: nothing tells what its settings were"
             raise NotFound(f"the run's code holds no {FILE_NAME}", hint=hint, snapshot=snapshot.id)
-        _restore_data(workspace, _inputs(snapshot, inputs), root, say)
-        _write_overlay(root, snapshot, parameters)
+        read = _inputs(snapshot, inputs)
+        tables = pins_of(workspace, read.values())
+        files = {path: item for path, item in read.items() if item[0] not in tables}
+        _restore_data(workspace, files, root, say)
+        _hold(tables, root, say)
+        _write_overlay(root, snapshot, parameters, {name: address for name, (address, _) in tables.items()})
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -171,22 +179,41 @@ def _restore_data(
         workspace.objects.restore(md5, target)
 
 
+def _hold(tables: Mapping[str, tuple[str, Pin]], root: Path, say: Callable[[str], None]) -> None:
+    """Let the run read tables where they are, at the versions that it read, and write to none of them."""
+    for name, (address, pin) in sorted(tables.items()):
+        say(f"data: {name} (version {pin.version} of {address})")
+        pointer = elsewhere(root, name, address)
+        write_pointer(pointer, pin, held=True)
+        relative = pointer.pointer.relative_to(root).as_posix()
+        _exclude(root, relative)
+        _git(["update-index", "--assume-unchanged", relative], root, check=False)
+
+
 # Settings
 
 
-def _write_overlay(root: Path, snapshot: Snapshot, parameters: Mapping[str, Any]) -> None:
+def _write_overlay(root: Path, snapshot: Snapshot, parameters: Mapping[str, Any], tables: Mapping[str, str]) -> None:
     """Lay the environment of the run, its seed and parameters, and a state of its own over the settings."""
     overlay: dict[str, Any] = {}
     if (environment := snapshot.config.get("environment")) is not None:
         overlay = read_tree(root / "environments" / f"{environment}.yaml")
     ours: dict[str, Any] = {"state": {"database": None, "objects": None}, "channels": []}
+    if tables:
+        ours["datasets"] = {name: {"path": address, "table": "delta"} for name, address in tables.items()}
     if (seed := snapshot.randomness.get("seed")) is not None:
         ours["seed"] = seed
     if parameters and read_tree(root / FILE_NAME).get("pipeline") is not None:
         ours["pipeline"] = {"parameters": dict(parameters)}
     path = root / "environments" / f"{ENVIRONMENT}.yaml"
     write_atomic(path, yaml.safe_dump(merge(overlay, ours), sort_keys=False).encode())
+    _exclude(root, f"environments/{ENVIRONMENT}.yaml")
+    _exclude(root, ".mainspring/")
+
+
+def _exclude(root: Path, path: str) -> None:
+    """Keep what was laid beside the restored code out of it."""
     exclude = root / ".git" / "info" / "exclude"
     if exclude.parent.is_dir():
         with exclude.open("a", encoding="utf-8") as file:
-            file.write(f"\n/environments/{ENVIRONMENT}.yaml\n/.mainspring/\n")
+            file.write(f"\n/{path}\n")

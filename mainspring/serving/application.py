@@ -201,7 +201,11 @@ class Application:
             return live
         if name in self._endpoints.problems:
             raise Problem(503, f"the routes of '{name}' cannot be used yet", headers=_RETRY)
-        raise Problem(404, f"there is no model '{name[:100]}' here", models=sorted(self._endpoints.live))
+        models = sorted(self._endpoints.live)
+        if name in self._endpoints.generations:
+            hint = "deploy a version of it again: `mainspring deploy NAME@VERSION`"
+            raise Problem(404, f"'{name}' was undeployed: nothing answers for it", hint=hint, models=models)
+        raise Problem(404, f"there is no model '{name[:100]}' here", models=models)
 
     def _endpoint(self, request: Request, named: str | None = None) -> Live:
         name = named or request.headers.get(b"x-mainspring-endpoint", b"").decode("latin-1")
@@ -211,7 +215,7 @@ class Application:
         if len(live) == 1:
             return next(iter(live.values()))
         if not live:
-            raise Problem(503, "no model is served yet", hint="release one with `mainspring deploy`", headers=_RETRY)
+            raise Problem(503, "no model is served", hint="release one with `mainspring deploy`", headers=_RETRY)
         hint = "name one in the header X-Mainspring-Endpoint"
         raise Problem(400, "several models are served here", hint=hint, models=sorted(live))
 

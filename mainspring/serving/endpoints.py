@@ -49,6 +49,8 @@ class Endpoints:
     def __init__(self, workspace: Workspace, worker: str, *, changed: Callable[[], None] = lambda: None) -> None:
         self.live: dict[str, Live] = {}
         self.problems: dict[str, str] = {}
+        self.generations: dict[str, int] = {}
+        """Of the routes in use, by endpoint; of one that was ended, of the table that says so."""
         self._workspace = workspace
         self._worker = worker
         self._changed = changed
@@ -119,10 +121,11 @@ class Endpoints:
 
     def _swap(self, table: RouteTable, loaded: dict[tuple[str, str], Predictor]) -> None:
         name = table.endpoint
-        self.live = {
-            **self.live,
-            name: Live(table, {route.role: loaded[_key(route)] for route in table.routes}),
-        }
+        live = {other: held for other, held in self.live.items() if other != name}
+        if table.routes:
+            live[name] = Live(table, {route.role: loaded[_key(route)] for route in table.routes})
+        self.live = live
+        self.generations[name] = table.generation
         self.problems.pop(name, None)
         self._keep(name, table, loaded)
         metrics.route(name, self._worker, table.generation, problem=False)
@@ -130,6 +133,9 @@ class Endpoints:
         self._changed()
 
     def _keep(self, name: str, table: RouteTable, loaded: dict[tuple[str, str], Predictor]) -> None:
+        if not table.routes:
+            self._warm.pop(name, None)
+            return
         warm = self._warm.setdefault(name, OrderedDict())
         used = {_key(route) for route in table.routes}
         for key in used:
@@ -147,8 +153,7 @@ class Endpoints:
             stays = f"generation {kept.table.generation} stays in use" if kept else "nothing is served for it"
             log.error("%s: the new routes cannot be used: %s; %s", name, said, stays)
         self.problems[name] = said
-        generation = self.live[name].table.generation if name in self.live else 0
-        metrics.route(name, self._worker, generation, problem=True)
+        metrics.route(name, self._worker, self.generations.get(name, 0), problem=True)
         self._changed()
 
     def close(self) -> None:

@@ -54,7 +54,7 @@ def check_move(workspace: Workspace, version: ModelVersion, to_stage: str) -> No
     champion = registry.champion(workspace, name)
     with workspace.database.read() as connection:
         row = records.latest_routes(connection, name)
-        if row is not None:
+        if row is not None and row.routes["routes"]:
             roles = {route["version"]: route["role"] for route in row.routes["routes"]}
             role = roles.get(version.version)
             if role is not None and (role != "champion" or to_stage != "production"):

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.base.errors import Conflict, Corrupted, MainspringError
+from mainspring.base.errors import Corrupted, MainspringError
 from mainspring.serving import records, routes
 from mainspring.serving.routes import RouteTable
 from mainspring.versioning import registry
 
 if TYPE_CHECKING:
-    from mainspring.serving.records import Release, RouteRow
+    from mainspring.serving.records import Release, RouteRow, Transaction
     from mainspring.store.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -70,39 +70,36 @@ def _published(workspace: Workspace, endpoint: str) -> RouteTable | None:
 def align(workspace: Workspace, endpoint: str, *, actor: str | None = None, evidence: object = None) -> None:
     """Bring the stages of a model's versions to what its endpoint does: the champion is in production, a version in
     release in staging, one that was rolled back or superseded in the archive."""
-    for _ in range(10):
-        moves = _moves(workspace, endpoint)
-        if not moves:
-            return
-        for version, stage, reason in moves:
-            try:
-                registry.transition(
-                    workspace,
-                    endpoint,
-                    version,
-                    stage,
-                    reason=reason,
-                    actor=actor,
-                    evidence=msgspec.to_builtins(evidence),
-                )
-            except Conflict:
-                log.info("%s@%s was moved by somebody else", endpoint, version)
-
-
-def _moves(workspace: Workspace, endpoint: str) -> list[tuple[str, str, str]]:
-    table = current(workspace, endpoint)
-    if table is None:
-        return []
     with workspace.database.read() as connection:
-        releases = records.select_releases(connection, endpoint)
-    stages = {version.version: version.stage for version in registry.versions(workspace, endpoint)}
+        if not _moves(connection, endpoint):
+            return
+    with workspace.database.write() as connection:
+        records.lock(connection, endpoint)
+        for version, stage, reason in _moves(connection, endpoint):
+            registry.move(
+                connection,
+                endpoint,
+                version,
+                stage,
+                reason=reason,
+                actor=actor or workspace.actor,
+                evidence=evidence,
+            )
+
+
+def _moves(connection: Transaction, endpoint: str) -> list[tuple[str, str, str]]:
+    row = records.latest_routes(connection, endpoint)
+    if row is None:
+        return []
+    table = table_of(row)
+    stages = registry.stages(connection, endpoint)
     latest: dict[str, Release] = {}
-    for release in releases:
+    for release in records.select_releases(connection, endpoint):
         latest.setdefault(release.version, release)
     champion = table.route("champion")
     moves = []
     for version, release in latest.items():
-        if release.open and stages.get(version) != "staging":
+        if release.open and stages.get(version) not in (None, "staging"):
             moves.append((version, "staging", f"in release as {release.state}: {release.reason}"))
         elif release.state in ("rolled_back", "superseded") and stages.get(version) == "staging":
             moves.append((version, "archived", _ending(release)))

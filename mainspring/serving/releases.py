@@ -1,25 +1,28 @@
 """Releases: how a version that may serve comes to serve, and how it goes again.
 
-A release goes shadow → canary → promoted as ``release`` in the settings says, or ends as rolled_back or superseded. Every
-change is one transaction that writes the release and a route table of a new generation; files and stages follow, and are
-healed if something crashes in between. Whoever races, the outcome is that of some order of the calls.
+A release goes shadow → canary → promoted as ``release`` in the settings says, or ends as rolled_back, superseded or, with
+its endpoint, undeployed. Every change is one transaction that writes the release and a route table of a new generation;
+files and stages follow, and are healed if something crashes in between. Whoever races, the outcome is that of some order
+of the calls.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.base.clock import now
-from mainspring.base.errors import MainspringError, Refused, UsageError
+from mainspring.base.errors import MainspringError, NotFound, Refused, UsageError
 from mainspring.base.ids import new_id
 from mainspring.serving import records, routes, servers
+from mainspring.serving.changes import champion as champion_of
+from mainspring.serving.changes import champion_route, end, insert_table
 from mainspring.serving.gating import check_gate
-from mainspring.serving.publication import align, current, publish, reconcile, row_of, table_of
+from mainspring.serving.publication import align, current, publish, reconcile, table_of
 from mainspring.serving.records import Release
-from mainspring.serving.routes import Role, Route, RouteTable
+from mainspring.serving.routes import Role, Route
 from mainspring.versioning import registry
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.registry import ModelVersion
 
-__all__ = ["Release", "advance", "current", "list_releases", "reconcile", "release", "rollback"]
+__all__ = ["Release", "advance", "current", "list_releases", "reconcile", "release", "rollback", "undeploy"]
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +61,15 @@ def release(
     found = registry.resolve(workspace, f"{name}@{version}")
     routes.path(workspace, name)
     with workspace.database.read() as connection:
-        champion = _champion(records.latest_routes(connection, name))
+        champion = champion_of(records.latest_routes(connection, name))
         if champion != found.version:
             check_gate(connection, name, found.version, champion, override)
     _check_loads(workspace, found)
     who = actor or workspace.actor
     with workspace.database.write() as connection:
         records.lock(connection, name)
+        if found.version not in registry.stages(connection, name):
+            raise NotFound(f"{found.reference} was deleted meanwhile", model=name, version=found.version)
         made = _begin(connection, workspace, found, reason=reason, override=override, actor=who, immediate=immediate)
     publish(workspace, name)
     align(workspace, name, actor=who, evidence=made.evidence)
@@ -83,7 +88,7 @@ def _begin(
 ) -> Release:
     name, version = found.model, found.version
     row = records.latest_routes(connection, name)
-    champion = _champion(row)
+    champion = champion_of(row)
     under_way = records.select_releases(connection, name, states=records.OPEN)
     same = [held for held in under_way if held.version == version]
     if same and not immediate:
@@ -93,13 +98,11 @@ def _begin(
     settled = records.select_releases(connection, name, version=version, states=("promoted",))
     if champion == version and settled:
         for other in others:
-            _route(
-                connection, workspace, _end(connection, other, "superseded", f"{version} stays", at), row, "", reason
-            )
+            _route(connection, workspace, end(connection, other, "superseded", f"{version} stays", at), row, "", reason)
         return settled[0]
     evidence = check_gate(connection, name, version, champion, override)
     for other in others:
-        _end(connection, other, "superseded", f"{version} is released instead", at)
+        end(connection, other, "superseded", f"{version} is released instead", at)
     state = "promoted" if champion is None or immediate else _next_state(workspace, None)
     fresh = Release(
         id=same[0].id if same else new_id(),
@@ -150,7 +153,7 @@ def _advance(workspace: Workspace, held: Release) -> Release | None:
         if not now_held or now_held[0].id != held.id or row is None:
             return None
         if judgement.decision == "roll back":
-            changed = _end(connection, held, "rolled_back", judgement.reason, now(), judgement=judgement)
+            changed = end(connection, held, "rolled_back", judgement.reason, now(), judgement=judgement)
         else:
             changed = _step(connection, workspace, held, judgement)
         artifact = (
@@ -233,24 +236,6 @@ def _step(connection: Transaction, workspace: Workspace, held: Release, judgemen
     return changed
 
 
-def _end(
-    connection: Transaction,
-    held: Release,
-    state: str,
-    reason: str,
-    at: int,
-    *,
-    judgement: Judgement | None = None,
-    **details: object,
-) -> Release:
-    ended: dict[str, Any] = {"at": at, "from": held.state, "reason": reason, **details}
-    if judgement is not None:
-        ended["judgement"] = msgspec.to_builtins(judgement)
-    changed = msgspec.structs.replace(held, state=state, updated_at=at, evidence=held.evidence | {"ended": ended})
-    records.update_release(connection, changed)
-    return changed
-
-
 def rollback(
     workspace: Workspace, name: str, *, reason: str, to: str | None = None, actor: str | None = None
 ) -> Release:
@@ -287,12 +272,12 @@ def _take_back(
     connection: Transaction, workspace: Workspace, name: str, target: ModelVersion | None, *, reason: str, actor: str
 ) -> Release:
     row = records.latest_routes(connection, name)
-    champion = _champion(row)
+    champion = champion_of(row)
     if row is None or champion is None:
-        raise Refused(f"nothing is released at '{name}'", hint="see `mainspring releases list`")
+        raise _nothing_released(name)
     at = now()
     cancelled = [
-        _end(connection, held, "rolled_back", reason, at, actor=actor)
+        end(connection, held, "rolled_back", reason, at, actor=actor)
         for held in records.select_releases(connection, name, states=records.OPEN)
     ]
     if cancelled and target is None:
@@ -309,11 +294,54 @@ def _take_back(
             hint="name one that was in production before with --to, or release another with `mainspring deploy`",
         )
     found = target or registry.resolve(workspace, f"{name}@{back}")
-    taken = _end(connection, promoted[0], "rolled_back", reason, at, actor=actor, to=back)
+    taken = end(connection, promoted[0], "rolled_back", reason, at, actor=actor, to=back)
     _reinstate(connection, name, back, reason=f"{champion} was rolled back: {reason}", actor=actor)
     told = f"rolled back from {champion} to {back}: {reason}"
-    _insert_table(connection, row, [_champion_route(back, found.artifact)], told)
+    insert_table(connection, row, [champion_route(back, found.artifact)], told)
     return taken
+
+
+def undeploy(workspace: Workspace, name: str, *, reason: str, actor: str | None = None) -> list[Release]:
+    """End an endpoint, and return the releases that ended with it: one under way, and the champion's.
+
+    From then on nobody answers there. Who was in production goes to the archive, in the same transaction. The releases
+    stay in the records; the model may be deleted, and any version may be released again.
+
+    Raises:
+        NotFound: there is no such model.
+        Refused: nothing is released there.
+        UsageError: no reason is given.
+    """
+    if not reason.strip():
+        raise UsageError("to end an endpoint needs a reason", hint='say why: --reason "…"')
+    registry.resolve(workspace, name)
+    with workspace.database.write() as connection:
+        records.lock(connection, name)
+        ended = _take_down(connection, name, reason=reason, actor=actor or workspace.actor)
+    publish(workspace, name)
+    return ended
+
+
+def _take_down(connection: Transaction, name: str, *, reason: str, actor: str) -> list[Release]:
+    row = records.latest_routes(connection, name)
+    champion = champion_of(row)
+    if row is None or champion is None:
+        raise _nothing_released(name)
+    at = now()
+    promoted = records.select_releases(connection, name, version=champion, states=("promoted",))
+    serving = [*records.select_releases(connection, name, states=records.OPEN), *promoted[:1]]
+    ended = [end(connection, held, "undeployed", reason, at, actor=actor) for held in serving]
+    told = f"undeployed: {reason}"
+    insert_table(connection, row, [], told)
+    released = {held.version for held in serving}
+    for version, stage in registry.stages(connection, name).items():
+        if stage == "production" or (stage == "staging" and version in released):
+            registry.move(connection, name, version, "archived", reason=told, actor=actor)
+    return ended
+
+
+def _nothing_released(name: str) -> Refused:
+    return Refused(f"nothing is released at '{name}'", hint="see `mainspring releases list`", model=name)
 
 
 def _reinstate(connection: Transaction, name: str, version: str, *, reason: str, actor: str) -> None:
@@ -327,15 +355,6 @@ def _reinstate(connection: Transaction, name: str, version: str, *, reason: str,
         evidence={"phases": [{"state": "promoted", "at": at}]},
     )  # fmt: skip
     records.insert_release(connection, fresh)
-
-
-def _champion(row: records.RouteRow | None) -> str | None:
-    route = None if row is None else table_of(row).route("champion")
-    return None if route is None else route.version
-
-
-def _champion_route(version: str, artifact: str, weight: float = 1.0) -> Route:
-    return Route(version=version, role="champion", weight=weight, artifact=artifact)
 
 
 def _told(held: Release) -> str:
@@ -354,38 +373,18 @@ def _route(
     """Record the route table that a release in its present state asks for."""
     champion = None if row is None else table_of(row).route("champion")
     if held.state == "promoted" or champion is None:
-        chosen = [_champion_route(held.version, artifact)]
+        chosen = [champion_route(held.version, artifact)]
     elif not held.open:
-        chosen = [_champion_route(champion.version, champion.artifact)]
+        chosen = [champion_route(champion.version, champion.artifact)]
     else:
         role: Role = "shadow" if held.state == "shadow" else "canary"
         settings = workspace.settings.release.canary
         share = settings.share if role == "canary" and settings is not None else 0.0
         chosen = [
-            _champion_route(champion.version, champion.artifact, 1.0 - share),
+            champion_route(champion.version, champion.artifact, 1.0 - share),
             Route(version=held.version, role=role, weight=share if role == "canary" else 1.0, artifact=artifact),
         ]
-    _insert_table(connection, row, chosen, reason, override=held.override, endpoint=held.endpoint)
-
-
-def _insert_table(
-    connection: Transaction,
-    row: records.RouteRow | None,
-    chosen: list[Route],
-    reason: str,
-    *,
-    override: str | None = None,
-    endpoint: str = "",
-) -> None:
-    table = RouteTable(
-        endpoint=endpoint if row is None else row.endpoint,
-        generation=1 if row is None else row.generation + 1,
-        salt=new_id(),
-        routes=chosen,
-        reason=reason,
-        override=override,
-    )
-    records.insert_routes(connection, row_of(table, now()))
+    insert_table(connection, row, chosen, reason, override=held.override, endpoint=held.endpoint)
 
 
 def list_releases(workspace: Workspace, endpoint: str | None = None) -> list[Release]:

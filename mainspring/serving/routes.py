@@ -30,7 +30,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything an endpoint needs to choose who answers. A newer table has a higher generation."""
+    """Everything an endpoint needs to choose who answers; without routes it was ended, and nobody does.
+
+    A newer table has a higher generation.
+    """
 
     endpoint: str
     generation: int
@@ -99,7 +102,7 @@ def _problem(table: RouteTable, endpoint: str) -> str | None:
     roles = [route.role for route in table.routes]
     if table.endpoint != endpoint:
         return f"it is of the endpoint '{table.endpoint}'"
-    if roles.count("champion") != 1:
+    if roles and roles.count("champion") != 1:
         return "it needs exactly one champion"
     if len(set(roles)) != len(roles):
         return "a role occurs twice"

@@ -154,13 +154,10 @@ class Worker:
                 log.warning("%d predictions of the worker before this one were written from its journal", rows)
 
     def _tell(self) -> None:
-        names = self.endpoints.live.keys() | self.endpoints.problems.keys()
+        generations, problems = self.endpoints.generations, self.endpoints.problems
         states = {
-            name: servers.EndpointState(
-                generation=self.endpoints.live[name].table.generation if name in self.endpoints.live else 0,
-                problem=self.endpoints.problems.get(name),
-            )
-            for name in names
+            name: servers.EndpointState(generation=generations.get(name, 0), problem=problems.get(name))
+            for name in generations.keys() | problems.keys()
         }
         with contextlib.suppress(OSError):
             servers.tell(self._home, self._index, servers.WorkerState(pid=os.getpid(), endpoints=states))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -13,7 +13,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from mainspring.base.errors import StorageError, UsageError
+from mainspring.base.errors import StorageError
+from mainspring.store.explain import BUSY_SECONDS, explained, shown
 from mainspring.store.groups import Groups
 from mainspring.store.migrate import ensure_current
 
@@ -23,10 +24,21 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Dialect, Engine
     from sqlalchemy.pool import PoolProxiedConnection
 
-_BUSY_SECONDS = 30
-_CONNECT_SECONDS = 10
+_CONNECTION = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""So that a server whose machine is gone is an error, and no wait for hours; what the URL says counts more."""
 _WRITERS = 7204
 """The advisory lock that makes the writers of a PostgreSQL database wait for one another, as those of SQLite do."""
+_BEGIN_WRITING = (
+    f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'; SET LOCAL idle_in_transaction_session_timeout = '{2 * BUSY_SECONDS}s';"
+    f" SELECT pg_advisory_xact_lock({_WRITERS})"
+)
+"""A writer that stands still, or whose machine is gone, does not keep the others out for ever."""
 
 _DRIVERS = dict.fromkeys(("sqlite", "sqlite+pysqlite"), "sqlite") | dict.fromkeys(
     ("postgres", "postgresql", "postgresql+psycopg"), "postgresql+psycopg"
@@ -111,14 +123,8 @@ class Database:
         try:
             yield
         except (DBAPIError, driver.Error) as error:
-            said = error.orig if isinstance(error, DBAPIError) else error
-            text = " ".join(str(said).split())
-            if isinstance(said, driver.DataError):
-                raise UsageError(
-                    f"the database cannot hold a value: {text}", hint="make it shorter or smaller"
-                ) from error
-            if isinstance(said, driver.OperationalError) or _is_damage(text) or _is_forbidden(said):
-                raise _explain(text, self.url) from error
+            if told := explained(error, self.url, driver):
+                raise told from error
             raise
 
 
@@ -128,17 +134,23 @@ def _read(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
         raise StorageError("state.database is no URL", hint=_FORM) from error
+    if "@" in (url.host or ""):  # what is taken for a host is half of the password
+        raise StorageError(
+            "state.database is no URL: it has two @", hint="write %40 for an @ in the user or the password"
+        )
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
-        raise StorageError(f"the database {_shown(url)} is of a kind that is not known: {url.drivername}", hint=_FORM)
+        raise StorageError(f"the database {shown(url)} is of a kind that is not known: {url.drivername}", hint=_FORM)
     return url.set(drivername=driver)
 
 
 def _engine(url: URL) -> Engine:
     arguments: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": msgspec.json.decode}
+    arguments["hide_parameters"] = True  # values, secrets of webhooks among them, do not belong into tracebacks
     if url.get_backend_name() != "sqlite":
         return _server(url, arguments)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}, **arguments)
+    _make_private(url.database)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, **arguments)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -154,13 +166,23 @@ def _engine(url: URL) -> Engine:
     return engine
 
 
+def _make_private(file: str | None) -> None:
+    """Make the file of a new database so that only its owner reads it; SQLite gives its journals the same rights."""
+    if file and file != ":memory:" and not file.startswith("file:"):
+        with suppress(OSError):  # it is there, or SQLite will say what is wrong
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 def _server(url: URL, arguments: dict[str, Any]) -> Engine:
-    patience = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    ours = {name: value for name, value in _CONNECTION.items() if name not in url.query}
     try:
-        engine = create_engine(url, pool_pre_ping=True, connect_args=patience, **arguments)
-    except ModuleNotFoundError as error:
+        # Writers look after they had to wait: what the server has for a default may be a picture from before.
+        engine = create_engine(
+            url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=ours, **arguments
+        )
+    except ImportError as error:  # it is not there, or it finds no library of PostgreSQL's
         raise StorageError(
-            f"the database {_shown(url)} needs a driver that is not installed: {error.name}",
+            f"the database {shown(url)} needs the driver psycopg, which cannot be used: {' '.join(str(error).split())}",
             hint="pip install 'mainspring[postgres]'",
         ) from error
 
@@ -168,7 +190,7 @@ def _server(url: URL, arguments: dict[str, Any]) -> Engine:
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get("mainspring_write", False):
             cursor = connection.connection.cursor()
-            cursor.execute(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'; SELECT pg_advisory_xact_lock({_WRITERS})")
+            cursor.execute(_BEGIN_WRITING)
             cursor.close()
 
     return engine
@@ -184,29 +206,3 @@ def _begin(connection: Any, *, writes: bool) -> None:
 
 def _to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)
-
-
-def _is_damage(text: str) -> bool:
-    return "malformed" in text or "not a database" in text
-
-
-def _is_forbidden(error: object) -> bool:
-    return getattr(error, "sqlstate", None) in ("42501", "25006")  # no right to it; a server that only reads
-
-
-def _explain(said: str, url: URL) -> StorageError:
-    shown = _shown(url)
-    hint = "check that the database can be reached and written"
-    if "full" in said or "No space left" in said:
-        hint = "free some space on the disk, then run the same command again: nothing was lost"
-    elif "disk I/O error" in said:  # also what SQLite says where no room is left for the file that its readers share
-        hint = "check that the disk has free space and works, then run the same command again"
-    elif "locked" in said or "lock timeout" in said:
-        hint = f"another process kept writing for {_BUSY_SECONDS} s; run the same command again"
-    elif _is_damage(said):
-        hint = "the file is damaged: restore it from a backup; the objects beside it are untouched"
-    return StorageError(f"the database {shown} did not do it: {said}", hint=hint, url=shown)

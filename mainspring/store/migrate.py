@@ -12,7 +12,7 @@ from mainspring.base.errors import StorageError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a test holds it equal to what Alembic finds."""
 SCRIPTS = Path(__file__).parent / "migrations"
 _VERSION = Table(
@@ -30,7 +30,7 @@ def ensure_current(engine: Engine) -> None:
     The engine's transactions with ``mainspring_write`` have to wait for one another.
 
     Raises:
-        StorageError: the database was written by a newer version.
+        StorageError: the database was written by a newer version, or holds tables of ours and does not say of which version.
     """
     with engine.connect() as connection:
         if _revision(connection) == HEAD:
@@ -53,11 +53,25 @@ def create(connection: Connection) -> None:
     """Make the newest schema at once; a test holds it equal to what the migrations lead to.
 
     Alembic and the migrations one after the other would add half to a start.
+
+    Raises:
+        StorageError: there are tables already that are called as ours.
     """
     from mainspring.store.schema import metadata
 
+    held = set(inspect(connection).get_table_names())
+    if known := sorted(held & set(metadata.tables)):
+        stamp = _VERSION.insert().values(version_num=HEAD).compile(compile_kwargs={"literal_binds": True})
+        raise StorageError(
+            f"the database holds tables called as mainspring's ({', '.join(known[:3])}, {len(known)} in all),"
+            f" but the table {_VERSION.name} does not say of which version they are; nothing was changed",
+            hint="restore a copy of the database from before that was lost; if another program wrote it, give mainspring"
+            " a database of its own"
+            + (f"; if mainspring of this very version did, say so: {stamp};" if _VERSION.name in held else ""),
+            tables=known,
+        )
     metadata.create_all(connection, checkfirst=False)
-    _VERSION.create(connection, checkfirst=False)
+    _VERSION.create(connection, checkfirst=True)
     connection.execute(_VERSION.insert(), {"version_num": HEAD})
 
 

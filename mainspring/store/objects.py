@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.base.errors import Corrupted, InvalidData, NotFound
-from mainspring.base.files import disk_error, staged, sync_folder
-from mainspring.base.hashing import md5_bytes
+from mainspring.base.files import disk_error, staged
+from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.base.ids import new_id
+from mainspring.store.intake import copy_hashing, settle, take_all
+from mainspring.store.links import Linker
+from mainspring.store.seals import put_seal, sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-_CHUNK = 1 << 20
-_MANY = 32
+_TOGETHER = 16_384
+"""So many files are made durable at once."""
+_TOLD = 256
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -48,6 +53,7 @@ class Objects:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files = root / "files" / "md5"
+        self._folder = str(self.files)
 
     def path(self, md5: str) -> Path:
         """Return where an object lives, whether it exists or not."""
@@ -63,8 +69,9 @@ class Objects:
         """Store bytes and return their address."""
         md5 = md5_bytes(data) + suffix
         if not self.intact(md5, len(data)):
-            with staged(self.path(md5), mode=0o444) as temporary, temporary.open("wb") as file:
-                file.write(data)
+            with staged(self.path(md5), mode=0o444) as temporary:
+                temporary.write_bytes(data)
+                put_seal(str(temporary), md5)
         return md5
 
     def put_file(self, source: Path) -> Stored:
@@ -72,27 +79,43 @@ class Objects:
         [stored] = self.put_files([source])
         return stored
 
-    def put_files(self, sources: Iterable[Path]) -> list[Stored]:
-        """Store files; when it returns, all of them are durable. One disk barrier serves many files."""
-        waiting: list[tuple[Path, Path]] = []
+    def put_files(
+        self,
+        sources: Iterable[Path | str],
+        *,
+        linker: Linker | None = None,
+        tick: Callable[[int], None] | None = None,
+    ) -> list[Stored]:
+        """Store files; when it returns, all of them are durable. Two disk barriers serve thousands of files.
+
+        ``linker`` says how the bytes get there; by default they are copied. What is hard-linked becomes read-only.
+        ``tick`` is told now and then how many files were read.
+        """
+        linker = linker or Linker(["copy"])
         stored: list[Stored] = []
+        remaining = iter(sources)
+        while batch := [os.fspath(source) for source in islice(remaining, _TOGETHER)]:
+            self._put_batch(batch, linker, stored, tick)
+        return stored
+
+    def _put_batch(
+        self, sources: list[str], linker: Linker, stored: list[Stored], tick: Callable[[int], None] | None
+    ) -> None:
         incoming = self.root / "incoming" / new_id()
+        waiting: dict[str, tuple[str, str]] = {}
         try:
-            incoming.mkdir(parents=True, exist_ok=True)
-            for number, source in enumerate(sources):
-                temporary = incoming / str(number)
-                md5, size = _copy_hashing(source, temporary)
+            incoming.mkdir(parents=True)
+            for md5, size, temporary in take_all(sources, str(incoming), linker):
                 stored.append(Stored(md5=md5, size=size, files=1))
-                if self.intact(md5, size):
-                    temporary.unlink()
-                else:
-                    waiting.append((temporary, self.path(md5)))
-            settle(waiting)
+                if md5 not in waiting and not self.intact(md5, size):
+                    waiting[md5] = temporary, str(self.path(md5))
+                if tick is not None and len(stored) % _TOLD == 0:
+                    tick(len(stored))
+            settle(list(waiting.values()))
         except OSError as error:
             raise disk_error(error, self.root) from error
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
-        return stored
 
     def put_folder(self, files: dict[str, Path]) -> Stored:
         """Store a folder given as relative POSIX path → file; the listing comes last, so no reader sees half of it."""
@@ -155,7 +178,7 @@ class Objects:
         self._recover(md5)
         with staged(target, mode=mode) as temporary:
             try:
-                found, _ = _copy_hashing(self.path(md5), temporary)
+                found, _ = copy_hashing(self.path(md5), temporary, mode=0o600)
             except FileNotFoundError:
                 raise self._missing(md5) from None
             if found != md5:
@@ -179,9 +202,7 @@ class Objects:
         path = self.path(md5)
         if not path.is_file():
             raise self._missing(md5)
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        if found != md5.removesuffix(".dir"):
+        if md5_file(path) != md5.removesuffix(".dir"):
             raise self._quarantine(md5)
 
     def addresses(self) -> Iterator[str]:
@@ -202,20 +223,34 @@ class Objects:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return len(old)
 
-    def intact(self, md5: str, size: int) -> bool:
-        """Trust an object that is there with the right size; a wrong size is a damaged one, which is set aside.
+    def sound(self, md5: str) -> str:
+        """Return the path of an object that is believed: by its seal, or else by hashing it, which seals it.
 
-        What is trusted counts as young again, so that no collection takes it away before a row names it.
+        Raises:
+            NotFound, Corrupted: as ``read_bytes``.
+        """
+        path = f"{self._folder}/{md5[:2]}/{md5[2:]}"
+        try:
+            status = os.stat(path)  # noqa: PTH116 - once for each of thousands of files
+        except FileNotFoundError:
+            status = None
+        if status is None or not sealed(status, md5):
+            self.check(md5)
+            with suppress(PermissionError):  # a colleague's file
+                put_seal(path, md5)
+        return path
+
+    def intact(self, md5: str, size: int) -> bool:
+        """Say whether an object is there, sound and of that size; a damaged one is set aside.
+
+        What is found counts as young again, so that no collection takes it away before a row names it.
         """
         try:
-            os.utime(self.path(md5))
-            held = self.path(md5).stat().st_size
-        except (FileNotFoundError, PermissionError):  # a colleague's file, whose age cannot be set: it is written again
+            path = self.sound(md5)
+            put_seal(path, md5)
+            return os.stat(path).st_size == size  # noqa: PTH116 - as above
+        except (NotFound, Corrupted, PermissionError):  # a colleague's, whose age cannot be set, is written again
             return False
-        if held == size:
-            return True
-        self._quarantine(md5)
-        return False
 
     def _recover(self, md5: str) -> None:
         """Take an object that is needed after all back from the trash."""
@@ -252,33 +287,3 @@ def walk(folder: Path, *, ignore: Iterable[str] = (".git", ".mainspring", "__pyc
                 raise InvalidData(f"{path} is no regular file", hint="remove it, or replace it by what it points to")
             files[path.relative_to(folder).as_posix()] = path
     return files
-
-
-def _copy_hashing(source: Path, target: Path) -> tuple[str, int]:
-    hasher = hashlib.md5(usedforsecurity=False)
-    size = 0
-    with source.open("rb") as reader, target.open("wb") as writer:
-        while chunk := reader.read(_CHUNK):
-            hasher.update(chunk)
-            writer.write(chunk)
-            size += len(chunk)
-    return hasher.hexdigest(), size
-
-
-def settle(waiting: list[tuple[Path, Path]]) -> None:
-    """Make temporary files durable, give them their names, make the names durable."""
-    if len(waiting) > _MANY:
-        os.sync()
-    for temporary, target in waiting:
-        if len(waiting) <= _MANY:
-            _fsync(temporary)
-        temporary.chmod(0o444)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(target)
-    for folder in {target.parent for _, target in waiting}:
-        sync_folder(folder)
-
-
-def _fsync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

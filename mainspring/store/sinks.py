@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.files import disk_error
 from mainspring.base.ids import new_id
-from mainspring.store.objects import Stored, settle
+from mainspring.store.intake import settle
+from mainspring.store.objects import Stored
+from mainspring.store.seals import put_seal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -58,7 +60,10 @@ class Sink:
         try:
             self._file.close()
             if not self._objects.intact(md5, self.size):
-                settle([(self._folder / "0", self._objects.path(md5))])
+                temporary = self._folder / "0"
+                temporary.chmod(0o444)
+                put_seal(str(temporary), md5)
+                settle([(str(temporary), str(self._objects.path(md5)))])
         except OSError as error:
             raise disk_error(error, self._folder) from error
         return Stored(md5=md5, size=self.size, files=1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from mainspring.base.errors import InvalidData, MainspringError
-from mainspring.measures.clustered import ENOUGH_CLUSTERS
+from mainspring.measures import clusters
 from mainspring.measures.paired import n_needed
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def against_bound(
         beyond = estimate.low >= high if strict else estimate.low > high
         answers.append("pass" if cleared else "fail" if beyond else "inconclusive")
     status = worst(answers)
-    few = _too_few_clusters(estimate)
+    few = clusters.too_few(estimate)
     if few:
         return of_estimate(check, "inconclusive", estimate, required=required, evidence={**evidence, "reason": few})
     needed = None
@@ -106,27 +106,8 @@ def of_estimate(
         interval=(finite(estimate.low), finite(estimate.high)),
         n=estimate.n,
         n_needed=n_needed,
-        evidence={"confidence": estimate.confidence, **_clusters(estimate), **evidence},
+        evidence={"confidence": estimate.confidence, **clusters.counts(estimate), **evidence},
         required=required,
-    )
-
-
-def _clusters(estimate: Estimate) -> dict[str, Any]:
-    if estimate.clusters is None:
-        return {}
-    return {
-        "clusters": estimate.clusters,
-        "effective_clusters": round(estimate.effective_clusters or 0.0, 1),
-        "effective_n": round(estimate.effective_n or 0.0, 1),
-    }
-
-
-def _too_few_clusters(estimate: Estimate) -> str | None:
-    if estimate.clusters is None or (estimate.effective_clusters or 0.0) >= ENOUGH_CLUSTERS:
-        return None
-    return (
-        f"{estimate.clusters} clusters, worth {estimate.effective_clusters:.1f} of one size, tell too little of how much "
-        f"clusters differ: {ENOUGH_CLUSTERS} are needed"
     )
 
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring.base import clock
 from mainspring.base.errors import Conflict, NotFound
-from mainspring.tracking.limits import check_key, check_name, metric_value, metric_whole, param_text, tag_text
+from mainspring.tracking.limits import (
+    check_key,
+    check_name,
+    metric_moment,
+    metric_value,
+    metric_whole,
+    param_text,
+    tag_text,
+)
 from mainspring.tracking.records import logged_models as model_rows
 from mainspring.tracking.records import metrics as metric_rows
 from mainspring.tracking.records import runs as run_rows
@@ -54,11 +62,11 @@ def point(key: str, value: Any, step: object = 0, at: int | None = None) -> Poin
     Point(key='auc', step=2, at=0, value=0.9, low=None, high=None, n=None)
 
     Raises:
-        InvalidData: the name, the value or the step cannot be logged.
+        InvalidData: the name, the value, the step or the moment cannot be logged.
     """
     check_key(key, "metric")
     step = metric_whole(key, "step", step)
-    at = clock.now() if at is None else metric_whole(key, "moment", at)
+    at = clock.now() if at is None else metric_moment(key, at)
     if isinstance(value, int | float) or not hasattr(value, "value"):
         return Point(key, step, at, metric_value(key, value))
     bounds = (getattr(value, name, None) for name in ("low", "high"))

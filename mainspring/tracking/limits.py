@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import operator
-import re
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
 from mainspring.base.errors import InvalidData
+from mainspring.base.names import names_elsewhere
 
 KEY_LENGTH = 250
 PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 NAME_LENGTH = 500
 PATH_LENGTH = 500
-_ESCAPE = re.compile("%[0-9a-fA-F]{2}")
 
 
 def check_key(key: object, what: str) -> str:
@@ -25,9 +25,17 @@ def check_key(key: object, what: str) -> str:
     'loss/train'
 
     Raises:
-        InvalidData: it is no text, empty, longer than 250 characters, or holds characters that cannot be printed.
+        InvalidData: it is no text, empty, longer than 250 characters, holds characters that cannot be printed, or
+            would mean another name or place if it were read as a path.
     """
-    return _text(key, f"the name of a {what}", KEY_LENGTH)
+    text = _text(key, f"the name of a {what}", KEY_LENGTH)
+    if names_elsewhere(text):
+        raise InvalidData(
+            f"'{text}' cannot be the name of a {what}: as a path it is another name, or leads out of its folder",
+            hint="use names such as loss or val/loss, without '..', '//' or a '/' at an end",
+            name=text,
+        )
+    return text
 
 
 def check_name(name: object, what: str) -> str:
@@ -111,6 +119,22 @@ def metric_whole(key: str, what: str, value: object) -> int:
     return number
 
 
+def metric_moment(key: str, value: object) -> int:
+    """Return the moment of a metric's value: milliseconds since 1970, not before.
+
+    Raises:
+        InvalidData: it is no whole number of 64 bits, or negative.
+    """
+    at = metric_whole(key, "moment", value)
+    if at < 0:
+        raise InvalidData(
+            f"the metric '{key}' cannot take {at} as its moment: it is negative",
+            hint="give milliseconds since 1970",
+            metric=key,
+        )
+    return at
+
+
 def moment(value: object, what: str) -> int:
     """Return a moment in milliseconds since 1970 that the records can hold.
 
@@ -140,16 +164,25 @@ def artifact_path(path: object) -> str:
     problem = None
     if "\\" in text:
         problem = "it holds a backslash"
-    elif _ESCAPE.search(text):
-        problem = "it holds a percent sign and two digits, which somebody may decode"
     elif text.startswith("/") or (len(text) > 1 and text[1] == ":"):
         problem = "it is absolute"
     elif ".." in parts or "." in parts or "" in parts:
         problem = "it holds '.', '..' or an empty part"
+    elif _leads_elsewhere(text):
+        problem = "it is another path for those who decode percent signs"
     if problem:
         hint = "give a relative path such as plots/roc.png, by `name=` if the file is called otherwise"
         raise InvalidData(f"'{text}' cannot be the path of an artifact: {problem}", hint=hint, path=text)
     return text
+
+
+def _leads_elsewhere(text: str) -> bool:
+    """Say whether a path has other folders once it is decoded, however often; ``a%step%1%`` of MLflow's images has not."""
+    before, decoded = text, unquote(text)
+    while decoded != before:
+        before, decoded = decoded, unquote(decoded)
+    parts = decoded.split("/")
+    return len(parts) != len(text.split("/")) or bool({".", "..", ""} & set(parts)) or bool(set("\\\0") & set(decoded))
 
 
 def _text(value: object, what: str, longest: int) -> str:

@@ -109,7 +109,7 @@ class Run:
         it. ``at`` is its moment in milliseconds since 1970, by default now.
 
         Raises:
-            InvalidData: the name, the value or the step cannot be logged.
+            InvalidData: the name, the value, the step or the moment cannot be logged.
             Conflict: the run has ended.
         """
         self._add((point(key, value, step, at),))

@@ -14,11 +14,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mainspring.base import clock
+from mainspring.base import clock, owner
 from mainspring.base.errors import NotFound, UsageError
 from mainspring.base.ids import new_id
 from mainspring.store.workspace import Workspace
-from mainspring.tracking import owner
 from mainspring.tracking.batch import write
 from mainspring.tracking.experiments import ensure_experiment
 from mainspring.tracking.limits import check_key, check_name, param_text, tag_text

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mainspring.base import owner
 from mainspring.base.errors import Conflict, NotFound, did_you_mean
 from mainspring.store.schema import tracking as tables
-from mainspring.tracking import owner
 from mainspring.tracking.points import rising
 from mainspring.tracking.records import inputs as input_rows
 from mainspring.tracking.records import metrics as metric_rows

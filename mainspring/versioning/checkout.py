@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, Refused, did_you_mean
-from mainspring.versioning.contents import Contents, read_contents
+from mainspring.store.links import Linker
+from mainspring.store.seals import put_seal
+from mainspring.versioning.contents import Contents, read_contents, remember
 from mainspring.versioning.datasets import DatasetVersion, known_datasets, locate, log
 from mainspring.versioning.pointers import read_pointer, write_pointer
 from mainspring.versioning.records import versions as version_rows
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
 
-_CHUNK = 1 << 20
-_BATCH = 64
-_THREADS = min(4, os.cpu_count() or 1)
+_TOLD = 256
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,20 +85,18 @@ def checkout(
     leaving = [file for file in present if file not in wanted or file in changed]
     if not force:
         _refuse_loss(workspace, path, present, leaving)
+    sources = {md5: workspace.objects.sound(md5) for md5 in sorted(set(changed.values()))}
     with scratch(workspace) as folder:
-        _copy_out(workspace, folder, sorted(set(changed.values())), tick)
+        linker = Linker(workspace.settings.state.links)
+        staged = _stage(folder, path, changed, sources, linker, tick)
         for file in leaving:
             if file not in changed:
                 (path / file if file else path).unlink()
         if path.is_dir():
             _remove_empty(path, keep="" not in wanted)
-        uses = Counter(changed.values())
-        for file, md5 in changed.items():
-            target = path / file if file else path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _place(folder / md5, target, last=uses[md5] == 1)
-            uses[md5] -= 1
+        _place(path, changed, sources, staged, linker)
     contents = Contents(files=wanted, size=found.size, md5=found.md5)
+    remember(workspace, path, contents)
     write_pointer(path, contents)
     return found
 
@@ -128,44 +123,46 @@ def _refuse_loss(workspace: Workspace, path: Path, present: dict[str, str], leav
         )
 
 
-def _copy_out(workspace: Workspace, folder: Path, md5s: list[str], tick: Tick | None) -> None:
-    done = 0
-    with ThreadPoolExecutor(_THREADS) as threads:
-        for start in range(0, len(md5s), _BATCH * _THREADS):
-            part = md5s[start : start + _BATCH * _THREADS]
-            list(threads.map(lambda md5: _copy_checked(workspace, md5, folder / md5), part))
-            done += len(part)
-            if tick is not None:
-                tick(done, len(md5s))
+def _stage(
+    folder: Path, path: Path, changed: dict[str, str], sources: dict[str, str], linker: Linker, tick: Tick | None
+) -> dict[str, str]:
+    """Make what will be renamed into place: all but hard links to where nothing is, which need no room and no care."""
+    staged: dict[str, str] = {}
+    for number, (file, md5) in enumerate(changed.items()):
+        if linker.used == "hardlink" and not (path / file if file else path).exists():
+            continue
+        place = f"{folder}/{number}"
+        if linker.make(sources[md5], place) != "hardlink":
+            put_seal(place, md5)
+        staged[file] = place
+        if tick is not None and number % _TOLD == 0:
+            tick(number, len(changed))
+    return staged
 
 
-def _copy_checked(workspace: Workspace, md5: str, target: Path) -> None:
-    hasher = hashlib.md5(usedforsecurity=False)
-    try:
-        with workspace.objects.path(md5).open("rb") as reader, target.open("wb") as writer:
-            while chunk := reader.read(_CHUNK):
-                hasher.update(chunk)
-                writer.write(chunk)
-    except FileNotFoundError:
-        workspace.objects.check(md5)
-        raise
-    if hasher.hexdigest() != md5:
-        workspace.objects.check(md5)
-        raise Corrupted(f"the object {md5} could not be read twice the same", hint="check the disk", md5=md5)
-
-
-def _place(source: Path, target: Path, *, last: bool) -> None:
-    if last:
+def _place(
+    path: Path, changed: dict[str, str], sources: dict[str, str], staged: dict[str, str], linker: Linker
+) -> None:
+    base = str(path)
+    made: set[str] = set()
+    for file, md5 in changed.items():
+        target = f"{base}/{file}" if file else base
+        parent = target.rpartition("/")[0]
+        if parent not in made:
+            Path(parent).mkdir(parents=True, exist_ok=True)
+            made.add(parent)
+        if file not in staged:
+            if linker.make(sources[md5], target) != "hardlink":
+                put_seal(target, md5)
+            continue
         try:
-            source.replace(target)
+            os.replace(staged[file], target)  # noqa: PTH105 - paths are text here, ten thousand of them
         except OSError as error:
             if error.errno != errno.EXDEV:  # the state may lie on another file system
                 raise
-        else:
-            return
-    beside = target.with_name(f".{target.name[:100]}.tmp")
-    shutil.copyfile(source, beside)
-    beside.replace(target)
+            beside = f"{parent}/.{Path(target).name[:100]}.tmp"
+            shutil.copy2(staged[file], beside)
+            os.replace(beside, target)  # noqa: PTH105 - as above
 
 
 def _remove_empty(path: Path, *, keep: bool) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.base.errors import ExternalToolError
 from mainspring.store.objects import Entry
 from mainspring.versioning.contents import read_files
+from mainspring.versioning.index import identity
 from mainspring.versioning.scratch import scratch
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def repository(folder: Path) -> Path | None:
     if found is None:
         return None
     top = Path(found)
-    if folder != top and _run(["check-ignore", "-q", str(folder)], top).returncode == 0:
+    if folder != top and run_git(["check-ignore", "-q", str(folder)], top).returncode == 0:
         return None
     return top
 
@@ -104,11 +105,18 @@ def _untracked(workspace: Workspace, top: Path, names: list[str]) -> tuple[str |
     small = {name: place for name, place in places.items() if name not in big}
     large = [
         {"path": name, "md5": md5, "size": found[name].st_size}
-        for name, md5 in read_files(workspace, big, found).items()
+        for name, md5 in _read(workspace, "large code", big, found, store=False).items()
     ]
-    entries = [Entry(name, md5) for name, md5 in read_files(workspace, small, found, store=True).items()]
+    entries = [Entry(name, md5) for name, md5 in _read(workspace, "code", small, found, store=True).items()]
     size = sum(found[name].st_size for name in small)
     return (workspace.objects.put_listing(entries, size).md5 if entries else None), large, skipped
+
+
+def _read(
+    workspace: Workspace, key: str, places: dict[str, Path], found: dict[str, os.stat_result], *, store: bool
+) -> dict[str, str]:
+    identities = {name: identity(found[name]) for name in places}
+    return read_files(workspace, key, {name: str(place) for name, place in places.items()}, identities, store=store)
 
 
 @contextmanager
@@ -124,7 +132,7 @@ def _names(arguments: list[str], folder: Path) -> list[str]:
 
 
 def _text(arguments: list[str], folder: Path, *, allowed: tuple[int, ...], unless: str = "") -> str | None:
-    done = _run(arguments, folder)
+    done = run_git(arguments, folder)
     if done.returncode == 0:
         return os.fsdecode(done.stdout).strip() or None
     if done.returncode in allowed and unless in os.fsdecode(done.stderr):
@@ -133,18 +141,25 @@ def _text(arguments: list[str], folder: Path, *, allowed: tuple[int, ...], unles
 
 
 def _git(arguments: list[str], folder: Path) -> bytes:
-    done = _run(arguments, folder)
+    done = run_git(arguments, folder)
     if done.returncode != 0:
         raise _failed(arguments, done)
     return done.stdout
 
 
-def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
+def run_git(
+    arguments: list[str], folder: Path, *, feed: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git in a folder, with what the caller's own git told it left out; whether it went well is for the caller.
+
+    Raises:
+        ExternalToolError: git is missing.
+    """
     variables = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
     variables |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     if shutil.which("git") is None:
-        raise ExternalToolError("git is needed to record the code, and it is not there", hint="install git")
-    return subprocess.run(["git", *arguments], cwd=folder, env=variables, capture_output=True, check=False)
+        raise ExternalToolError("git is needed, and it is not there", hint="install git")
+    return subprocess.run(["git", *arguments], cwd=folder, env=variables, input=feed, capture_output=True, check=False)
 
 
 def _failed(arguments: list[str], done: subprocess.CompletedProcess[bytes]) -> ExternalToolError:

@@ -8,17 +8,18 @@ import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.base.errors import Conflict, InvalidData, NotFound
 from mainspring.base.hashing import md5_bytes, md5_file
-from mainspring.versioning.records import datasets as dataset_rows
+from mainspring.versioning.index import Identity, Index, Remembered, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from mainspring.store.links import Linker
     from mainspring.store.workspace import Workspace
 
     Tick = Callable[[int, int], None]
@@ -43,57 +44,144 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
         return self.md5.endswith(".dir")
 
 
-def read_contents(workspace: Workspace, path: Path, *, store: bool = False, tick: Tick | None = None) -> Contents:
+def read_contents(
+    workspace: Workspace, path: Path, *, store: bool = False, tick: Tick | None = None, linker: Linker | None = None
+) -> Contents:
     """Return what is at a path; with ``store``, every file is durable in the store when it returns.
 
     Files whose size, time and inode are as remembered are not read again; times of less than two seconds ago are not
-    trusted.
+    trusted. ``linker`` says how the store gets the bytes.
 
     Raises:
         NotFound: there is nothing.
         InvalidData: an empty folder, or something in it that is no file.
         Conflict: a file changed while it was read; nothing was recorded.
     """
-    before = scan_files(path)
-    places = {name: path / name if name else path for name in before}
-    files = read_files(workspace, places, before, store=store, tick=tick)
-    if scan_files(path).keys() != before.keys():
-        raise _changed(path)
+    found = scan_files(path)
+    index = index_of(workspace, path)
+    held = index.load()
+    if held.md5 and held.identities == found and not (store and _lost(workspace, held)):
+        return Contents(files=held.addresses, size=_size(found), md5=held.md5)
+    base = str(path)
+    places = {name: f"{base}/{name}" if name else base for name in found}
+    read = _Reading(workspace, places, found, held)
+    files = read.addresses(store=store, tick=tick, linker=linker)
+    after = scan_files(path)
+    if after.keys() != found.keys():
+        raise _changed(base)
     md5 = files[""] if "" in files else folder_address(files)
-    return Contents(files=files, size=sum(found.st_size for found in before.values()), md5=md5)
+    index.keep(read.remembered(md5))
+    return Contents(files=files, size=_size(found), md5=md5)
 
 
 def read_files(
-    workspace: Workspace,
-    places: dict[str, Path],
-    before: dict[str, os.stat_result],
-    *,
-    store: bool = False,
-    tick: Tick | None = None,
+    workspace: Workspace, key: str, places: Mapping[str, str], found: dict[str, Identity], *, store: bool = False
 ) -> dict[str, str]:
-    """Return the addresses of named files whose status is ``before``; the rest as ``read_contents``."""
-    started = time.time_ns()
-    keys = {name: _relative(workspace, place) for name, place in places.items()}
-    remembered = dataset_rows.select_file_states(workspace.database, list(keys.values()))
-    known: dict[str, str] = {}
-    for name in places:
-        state = remembered.get(keys[name])
-        if state is not None and _same(state, before[name]) and (not store or _stored(workspace, state.md5)):
-            known[name] = state.md5
-    todo = {name: place for name, place in places.items() if name not in known}
-    known |= _read(workspace, todo, store, len(places), tick)
-    for name, place in todo.items():
-        if not place.is_file() or _identity(place.stat()) != _identity(before[name]):
-            raise _changed(place)
-    settled = [name for name in todo if before[name].st_mtime_ns < started - _SETTLED_NS]
-    dataset_rows.replace_file_states(
-        workspace.database, [_state(keys[name], before[name], known[name]) for name in settled]
-    )
-    return {name: known[name] for name in places}
+    """Return the addresses of named files that are recognised by ``found``; remembered under ``key``.
+
+    Raises:
+        Conflict: as ``read_contents``.
+    """
+    index = Index(workspace.state, key)
+    read = _Reading(workspace, places, found, index.load())
+    files = read.addresses(store=store)
+    index.keep(read.remembered(""))
+    return files
 
 
-def scan_files(path: Path) -> dict[str, os.stat_result]:
-    """Return the files at or below a path with their status, by relative POSIX path; of a file, under ``""``.
+def remember(workspace: Workspace, path: Path, contents: Contents) -> None:
+    """Remember what was just written below a path, whose times can be trusted since they are seals."""
+    found = scan_files(path)
+    if found.keys() == contents.files.keys():
+        index_of(workspace, path).keep(Remembered(found, contents.files, contents.md5))
+
+
+def index_of(workspace: Workspace, path: Path) -> Index:
+    """Return what is remembered of the files at or below a path."""
+    inside = path.is_relative_to(workspace.root)
+    return Index(workspace.state, path.relative_to(workspace.root).as_posix() if inside else path.as_posix())
+
+
+class _Reading:
+    """Finding the addresses of files, by what is remembered or by reading them."""
+
+    def __init__(
+        self, workspace: Workspace, places: Mapping[str, str], found: dict[str, Identity], held: Remembered
+    ) -> None:
+        self._workspace = workspace
+        self._places = places
+        self._found = found
+        self._held = held
+        self._started = time.time_ns()
+        self._files: dict[str, str] = {}
+        self._fresh: set[str] = set()
+
+    def addresses(self, *, store: bool, tick: Tick | None = None, linker: Linker | None = None) -> dict[str, str]:
+        """Return the address of each file, in the order of ``places``."""
+        identities, addresses = self._held.identities, self._held.addresses
+        known = {name: addresses[name] for name, seen in self._found.items() if identities.get(name) == seen}
+        if store:
+            path = self._workspace.objects.path
+            known = {name: md5 for name, md5 in known.items() if path(md5).is_file()}
+        todo = [name for name in self._places if name not in known]
+        self._fresh = set(todo)
+        known.update(zip(todo, self._read(todo, store, tick, linker), strict=True))
+        self._files = {name: known[name] for name in self._places}
+        return self._files
+
+    def remembered(self, md5: str) -> Remembered:
+        """Return what to remember: what was remembered before, and what is old enough for its time to be trusted."""
+        limit = self._started - _SETTLED_NS
+        sure = {name: seen for name, seen in self._found.items() if name not in self._fresh or seen[1] < limit}
+        return Remembered(sure, self._files, md5 if len(sure) == len(self._files) else "")
+
+    def _read(self, names: list[str], store: bool, tick: Tick | None, linker: Linker | None) -> list[str]:
+        paths = [self._places[name] for name in names]
+        done, total = len(self._places) - len(names), len(self._places)
+
+        def told(count: int) -> None:
+            if tick is not None:
+                tick(done + count, total)
+
+        try:
+            if store:
+                read = [stored.md5 for stored in self._workspace.objects.put_files(paths, linker=linker, tick=told)]
+            else:
+                read = _hashed(paths, told)
+            for number, name in enumerate(names):
+                status = os.stat(paths[number])  # noqa: PTH116 - once for each of thousands of files
+                linked = linker is not None and linker.used == "hardlink"
+                if linked and status.st_size == self._found[name][0]:
+                    self._found[name] = identity(status)  # the store's seal, which may be trusted at once
+                    self._fresh.discard(name)
+                elif identity(status) != self._found[name]:
+                    raise _changed(paths[number])
+        except FileNotFoundError as error:
+            raise _changed(str(error.filename)) from error
+        return read
+
+
+def _hashed(paths: list[str], told: Callable[[int], None]) -> list[str]:
+    read: list[str] = []
+    step = _BATCH * _THREADS
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for start in range(0, len(paths), step):
+            read += threads.map(md5_file, map(Path, paths[start : start + step]))
+            told(len(read))
+    return read
+
+
+def _lost(workspace: Workspace, held: Remembered) -> bool:
+    path = workspace.objects.path
+    return not all(path(md5).is_file() for md5 in held.addresses.values())
+
+
+def _size(found: dict[str, Identity]) -> int:
+    return sum(size for size, _, _ in found.values())
+
+
+def scan_files(path: Path) -> dict[str, Identity]:
+    """Return what the files at or below a path are recognised by, by relative POSIX path; of a file, under ``""``.
 
     Raises:
         NotFound, InvalidData: as ``read_contents``.
@@ -105,26 +193,26 @@ def scan_files(path: Path) -> dict[str, os.stat_result]:
             f"there is no {path}", hint="check the path, or restore it: `mainspring data checkout NAME`"
         ) from None
     if stat.S_ISREG(status.st_mode):
-        return {"": status}
+        return {"": identity(status)}
     if not stat.S_ISDIR(status.st_mode):
         raise InvalidData(f"{path} is neither a file nor a folder", path=str(path))
-    found: dict[str, os.stat_result] = {}
-    _scan_folder(path, "", found)
+    found: dict[str, Identity] = {}
+    _scan_folder(str(path), "", found)
     if not found:
         raise InvalidData(f"the folder {path} holds no files", hint="put the data there first", path=str(path))
     return dict(sorted(found.items()))
 
 
-def _scan_folder(folder: Path, prefix: str, found: dict[str, os.stat_result]) -> None:
+def _scan_folder(folder: str, prefix: str, found: dict[str, Identity]) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name in _IGNORED:
                 continue
             name = prefix + entry.name
             if entry.is_dir(follow_symlinks=False):
-                _scan_folder(folder / entry.name, name + "/", found)
+                _scan_folder(entry.path, name + "/", found)
             elif entry.is_file():
-                found[name] = entry.stat()
+                found[_checked(name)] = identity(entry.stat())
             else:
                 raise InvalidData(
                     f"{entry.path} is no regular file",
@@ -133,33 +221,20 @@ def _scan_folder(folder: Path, prefix: str, found: dict[str, os.stat_result]) ->
                 )
 
 
-def _read(workspace: Workspace, places: dict[str, Path], store: bool, total: int, tick: Tick | None) -> dict[str, str]:
-    found: dict[str, str] = {}
-    names = list(places)
-    done = total - len(names)
-    step = 1024 if store else _BATCH * _THREADS
+def _checked(name: str) -> str:
     try:
-        with ThreadPoolExecutor(_THREADS) as threads:
-            for start in range(0, len(names), step):
-                part = names[start : start + step]
-                paths = [places[name] for name in part]
-                if store:
-                    addresses = [stored.md5 for stored in workspace.objects.put_files(paths)]
-                else:
-                    addresses = list(threads.map(md5_file, paths))
-                found.update(zip(part, addresses, strict=True))
-                if tick is not None:
-                    tick(done + len(found), total)
-    except FileNotFoundError as error:
-        raise _changed(Path(error.filename or places[names[0]])) from error
-    return found
+        name.encode()
+    except UnicodeEncodeError:
+        shown = name.encode("utf-8", "backslashreplace").decode()
+        raise InvalidData(f"the name of {shown} is not UTF-8", hint="rename the file", path=shown) from None
+    return name
 
 
-def _changed(path: Path) -> Conflict:
+def _changed(path: str) -> Conflict:
     return Conflict(
         f"{path} changed while it was being read",
         hint="wait until whoever writes it is done, then run the same command again: nothing was recorded",
-        path=str(path),
+        path=path,
     )
 
 
@@ -167,24 +242,3 @@ def folder_address(files: dict[str, str]) -> str:
     """Return the address of a folder's listing, as DVC computes it."""
     rows = sorted(({"md5": md5, "relpath": name} for name, md5 in files.items()), key=lambda row: row["relpath"])
     return md5_bytes(json.dumps(rows, sort_keys=True).encode()) + ".dir"
-
-
-def _relative(workspace: Workspace, path: Path) -> str:
-    return path.relative_to(workspace.root).as_posix() if path.is_relative_to(workspace.root) else path.as_posix()
-
-
-def _stored(workspace: Workspace, md5: str) -> bool:
-    return workspace.objects.path(md5).is_file()
-
-
-def _same(state: Any, status: os.stat_result) -> bool:
-    return (state.size, state.modified_ns, state.inode) == _identity(status)
-
-
-def _identity(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-def _state(path: str, status: os.stat_result, md5: str) -> dict[str, Any]:
-    size, modified_ns, inode = _identity(status)
-    return {"path": path, "size": size, "modified_ns": modified_ns, "inode": inode, "md5": md5}

@@ -13,14 +13,15 @@ import polars as pl
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, UsageError, did_you_mean
 from mainspring.base.ids import new_id
+from mainspring.store.links import Linker
 from mainspring.versioning.contents import Contents, read_contents
-from mainspring.versioning.pointers import read_pointer, write_pointer
+from mainspring.versioning.pointers import pointer_path, read_pointer, write_pointer
 from mainspring.versioning.records import datasets as dataset_rows
 from mainspring.versioning.records.rows import as_struct
 from mainspring.versioning.tables import read_table, scan_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
@@ -29,7 +30,10 @@ State = Literal["up to date", "modified", "not added", "missing", "damaged"]
 
 
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of a dataset at one moment; ``path`` is relative to the workspace, ``files`` a count."""
+    """The content of a dataset at one moment; ``path`` is relative to the workspace, ``files`` a count.
+
+    Of a Delta table, ``path`` may be an address, and ``md5`` is that of the record which says what the two last fields say.
+    """
 
     id: str
     dataset: str
@@ -40,6 +44,8 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     files: int
     created_at: int
     actor: str
+    table_id: str | None = None
+    table_version: int | None = None
 
 
 class DatasetStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +105,7 @@ def add(workspace: Workspace, target: str | Path, *, tick: Tick | None = None) -
         UsageError: it is outside of the workspace.
     """
     name, path = locate(workspace, target)
-    contents = read_contents(workspace, path, store=True, tick=tick)
+    contents = read_contents(workspace, path, store=True, tick=tick, linker=Linker(workspace.settings.state.links))
     if contents.is_folder:
         _put_listing(workspace, contents)
     version = _record(workspace, name, path, contents)
@@ -180,7 +186,7 @@ def _find(workspace: Workspace, target: str | Path, known: dict[str, Path]) -> P
     given = Path(os.path.normpath(target))
     places = [given] if given.is_absolute() else [Path.cwd() / given, workspace.root / given]
     for place in places:
-        if place.exists():
+        if place.exists() or pointer_path(place).is_file():
             return Path(os.path.normpath(place))
     for place in places:
         if place in known.values():
@@ -218,9 +224,10 @@ def _record(workspace: Workspace, name: str, path: Path, contents: Contents) -> 
     return as_struct(dataset_rows.insert_dataset_version(workspace.database, row), DatasetVersion)
 
 
-def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetStatus]:
-    """Return how every dataset on disk compares with its version; changes nothing."""
-    return [_status_or_problem(workspace, name, path, tick) for name, path in known_datasets(workspace).items()]
+def status(workspace: Workspace, *, without: Collection[str] = (), tick: Tick | None = None) -> list[DatasetStatus]:
+    """Return how every dataset on disk, but those ``without``, compares with its version; changes nothing."""
+    known = known_datasets(workspace)
+    return [_status_or_problem(workspace, name, known[name], tick) for name in known if name not in without]
 
 
 def _status_or_problem(workspace: Workspace, name: str, path: Path, tick: Tick | None) -> DatasetStatus:

@@ -22,8 +22,7 @@ from mainspring.base.clock import iso, now
 from mainspring.base.errors import MainspringError
 from mainspring.base.ids import new_id
 from mainspring.versioning.records import webhooks as webhook_rows
-from mainspring.versioning.records.rows import as_struct
-from mainspring.versioning.webhooks import EVENTS, Webhook, allowed_address, checked_url, get_webhook
+from mainspring.versioning.webhooks import EVENTS, allowed_address, checked_url, found_row
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -81,7 +80,7 @@ def deliver(workspace: Workspace) -> int:
                 mine = webhook_rows.claim(connection, row, now() + _LEASE)
             if not mine or held is None:
                 continue
-            answer = send(workspace, as_struct(held, Webhook), row.event, row.payload, delivery_id=row.id)
+            answer = send(workspace, held, row.event, row.payload, delivery_id=row.id)
             _record(workspace, row, answer)
             arrived += answer.taken
     return arrived
@@ -109,13 +108,14 @@ def try_webhook(workspace: Workspace, webhook_id: str, event: str | None = None)
     Raises:
         NotFound: there is no such webhook.
     """
-    webhook = get_webhook(workspace, webhook_id)
-    chosen = event if event in EVENTS else webhook.events[0]
-    return send(workspace, webhook, chosen, _EXAMPLES[chosen], delivery_id=new_id())
+    with workspace.database.read() as connection:
+        row = found_row(connection, webhook_id)
+    chosen = event if event in EVENTS else row.events[0]
+    return send(workspace, row, chosen, _EXAMPLES[chosen], delivery_id=new_id())
 
 
-def send(workspace: Workspace, webhook: Webhook, event: str, payload: dict[str, Any], *, delivery_id: str) -> Answer:
-    """Post an event to a webhook; whatever goes wrong is in the answer. Redirects are not followed."""
+def send(workspace: Workspace, webhook: Row[Any], event: str, payload: dict[str, Any], *, delivery_id: str) -> Answer:
+    """Post an event to the webhook of a row; whatever goes wrong is in the answer. Redirects are not followed."""
     entity, _, action = event.partition(".")
     body = msgspec.json.encode({"entity": entity, "action": action, "timestamp": iso(now()), "data": payload})
     moment = str(int(time.time()))

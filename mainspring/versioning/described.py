@@ -11,10 +11,9 @@ from mainspring.base.errors import NotFound
 from mainspring.versioning import snapshot
 from mainspring.versioning.artifact import MANIFEST, Manifest
 from mainspring.versioning.catalogue import get_version
-from mainspring.versioning.materials import is_packed
+from mainspring.versioning.materials import is_packed, stored_signature
 from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.records.search import VERSION_TAG
-from mainspring.versioning.registration import stored_signature
 from mainspring.versioning.registry import resolve, versions
 from mainspring.versioning.trees import list_files
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.base.clock import now
 from mainspring.base.errors import AlreadyExists, Conflict, InvalidData, NotFound
+from mainspring.base.names import names_elsewhere
 from mainspring.versioning import webhooks
 from mainspring.versioning.records import models as model_rows
 from mainspring.versioning.records import versions as version_rows
@@ -83,7 +84,7 @@ def rename_model(workspace: Workspace, name: str, new_name: str) -> None:
     Raises:
         NotFound: there is no such model.
         AlreadyExists: the new name is taken.
-        Conflict: its endpoint is called so too.
+        Conflict: it was released: its endpoint is called so too.
         InvalidData: that is no name.
     """
     check_catalogue_name(new_name)
@@ -91,9 +92,9 @@ def rename_model(workspace: Workspace, name: str, new_name: str) -> None:
         known_model(connection, name)
         if model_rows.find(connection, new_name) is not None:
             raise AlreadyExists(f"Registered Model (name={new_name}) already exists.", model=new_name)
-        if model_rows.has_endpoint(connection, name):
+        if model_rows.was_released(connection, name):
             raise Conflict(
-                f"'{name}' is served at an endpoint of that name, which clients call",
+                f"'{name}' was released at an endpoint of that name, which clients and releases name",
                 hint="register the versions that come under the new name, and release them there",
                 model=name,
             )
@@ -119,7 +120,7 @@ def delete_model_tag(workspace: Workspace, name: str, key: str) -> None:
     Raises:
         NotFound: there is no such model.
     """
-    checked_key(key)
+    _label_key(key)
     with workspace.database.write() as connection:
         known_model(connection, name)
         model_rows.drop_tag(connection, name, key)
@@ -147,7 +148,7 @@ def delete_version_tag(workspace: Workspace, name: str, version: str, key: str) 
     Raises:
         NotFound: there is no such version.
     """
-    checked_key(key)
+    _label_key(key)
     with workspace.database.write() as connection:
         found = known_version(connection, name, version)
         model_rows.drop_version_tag(connection, name, found.version, key)
@@ -232,16 +233,23 @@ def no_model(name: str) -> NotFound:
 
 
 def checked_key(key: str) -> str:
-    """Return the name of a tag.
+    """Return a name that a tag may get.
 
     Raises:
-        InvalidData: it is empty, too long or unprintable, or a tag that nobody sets.
+        InvalidData: it is empty, too long or unprintable, or means another name or place if it is read as a path, or is
+            a tag that nobody sets.
     """
+    _label_key(key)
+    if names_elsewhere(key):
+        raise InvalidData(f"'{key[:40]}' cannot be a tag's name", hint="as a path it would be another name")
+    return key
+
+
+def _label_key(key: str) -> None:
     if key == VERSION_TAG:
         raise InvalidData(f"the tag '{key}' says the semantic version, which never changes", key=key)
     if not key.strip() or len(key) > _KEY_LENGTH or not key.isprintable():
         raise InvalidData(f"'{key[:40]}' cannot be a tag's name", hint=f"1 to {_KEY_LENGTH} printable characters")
-    return key
 
 
 def checked_text(key: str, value: str) -> str:

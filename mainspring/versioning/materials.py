@@ -7,11 +7,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mainspring.base.errors import Corrupted, Refused
 from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_file
 from mainspring.base.ids import new_id
 from mainspring.versioning.artifact import MANIFEST, Artifact, load_artifact
+from mainspring.versioning.signature import Signature
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -53,6 +56,19 @@ def check_packed(workspace: Workspace, artifact: str, what: str) -> None:
         hint="register the model file itself: `mainspring models register NAME FILE --sample ROWS`",
         artifact=artifact,
     )
+
+
+def stored_signature(workspace: Workspace, artifact: str) -> Signature:
+    """Return the signature of a stored artifact without loading its model.
+
+    Raises:
+        Refused: that is no artifact of ours but files of another kind.
+    """
+    check_packed(workspace, artifact, artifact or "a version whose bytes are elsewhere")
+    for entry in workspace.objects.listing(artifact):
+        if entry.relpath == "signature.json":
+            return msgspec.json.decode(workspace.objects.read_bytes(entry.md5), type=Signature)
+    raise AssertionError("every artifact that was packed has a signature")
 
 
 def materialise_address(workspace: Workspace, address: str) -> Path:

@@ -1,8 +1,8 @@
 """Models: registering them, finding them, moving them through their stages, and getting them ready to predict."""
 
 from mainspring.versioning.external import register_external
-from mainspring.versioning.materials import load, materialise, materialise_address, policy
-from mainspring.versioning.registration import register, stored_signature
+from mainspring.versioning.materials import load, materialise, materialise_address, policy, stored_signature
+from mainspring.versioning.registration import register
 from mainspring.versioning.registry import (
     STAGES,
     ModelVersion,

@@ -37,7 +37,7 @@ def write_pointer(path: Path, contents: Contents) -> bool:
     outs = tree.get("outs") or [{}]
     kept = {key: value for key, value in outs[0].items() if key not in {*out, "nfiles"}}
     written = tree | {"outs": [out | kept, *outs[1:]]}
-    ignored = _ignore(path)
+    ignored = ignore(path)
     if written == tree:
         return ignored
     write_atomic(pointer, yaml.safe_dump(written, sort_keys=False, allow_unicode=True).encode())
@@ -99,7 +99,8 @@ def _invalid(pointer: Path, why: str) -> InvalidData:
     )
 
 
-def _ignore(path: Path) -> bool:
+def ignore(path: Path) -> bool:
+    """Make git ignore a path; say whether it did not before."""
     file = path.with_name(".gitignore")
     line = f"/{path.name}"
     held = file.read_text(encoding="utf-8") if file.is_file() else ""

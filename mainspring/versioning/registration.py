@@ -12,10 +12,11 @@ from mainspring.base.ids import new_id
 from mainspring.store.objects import walk
 from mainspring.versioning import webhooks
 from mainspring.versioning.artifact import pack
+from mainspring.versioning.bumps import Proposal, propose
 from mainspring.versioning.evaluation import holdout_metrics
 from mainspring.versioning.evidence import write_evidence
 from mainspring.versioning.labels import checked_key, checked_text, no_model
-from mainspring.versioning.materials import check_packed, is_packed, policy
+from mainspring.versioning.materials import policy, stored_signature
 from mainspring.versioning.records import models as model_rows
 from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.records.rows import as_struct
@@ -63,8 +64,8 @@ def register(
 ) -> ModelVersion:
     """Store a candidate and record it as a model's next version, in development.
 
-    The first is 1.0.0; then the minor number grows, the major one when inputs or target changed; or as ``bump`` or
-    ``version`` say. A candidate whose bytes (model, signature, profile, training and holdout rows) a version has already is
+    The first is 1.0.0; then the number grows that ``propose`` names, or as ``bump`` or ``version`` say; the history keeps
+    which and why. A candidate whose bytes (model, signature, profile, training and holdout rows) a version has already is
     that version, whichever run made it: the version is returned and nothing is written. Archived versions do not count, for
     their way has ended, and ``bump`` or another ``version`` ask for a new number. When it returns, everything is durable; on
     failure no row was written.
@@ -128,11 +129,13 @@ def record(
         same = next((held for held in alike if _stands_for(held, run_id, version, bump)), None)
         if same is not None:
             return Registered(same, existing=True)
-        chosen = bump or _bump(workspace, newest, prepared.signature)
-        number = parse_version(version) if version else _next(newest, removed, chosen)
+        proposal = _proposal(workspace, newest, prepared.signature, run_id, bump)
+        number = parse_version(version) if version else _next(newest, removed, proposal.bump)
         contents = {"run_id": run_id, "artifact": prepared.artifact, "evidence": prepared.evidence}
         row = new_row(name, number, actor) | contents | {"metrics": prepared.metrics}
         told = f"{reason}; the bytes are those of {alike[0].version} ({alike[0].stage})" if alike else reason
+        if newest is not None and version is None:
+            told = f"{told}; {proposal.bump}: {proposal.because}"
         try:
             written = _write(workspace, row, newest=None if newest is None else newest.id, reason=told)
         except Conflict:
@@ -141,6 +144,31 @@ def record(
             raise
         if written:
             return Registered(resolve(workspace, f"{name}@{number}"), existing=False)
+
+
+def renumber(workspace: Workspace, version: ModelVersion, bump: Bump, *, reason: str) -> ModelVersion:
+    """Record a version's bytes as the next version that ``bump`` asks for, in development; the version itself stays.
+
+    Raises:
+        Conflict: somebody took the number meanwhile.
+    """
+    newest, removed = version_rows.highest(workspace.database, version.model)
+    prepared = Prepared(
+        artifact=version.artifact,
+        evidence=version.evidence,
+        signature=stored_signature(workspace, version.artifact),
+        metrics=version.metrics,
+    )
+    return record(
+        workspace,
+        version.model,
+        prepared,
+        run_id=version.run_id,
+        version=str(_next(newest, removed, bump)),
+        bump=None,
+        actor=workspace.actor,
+        reason=f"{bump}, as was asked for: {reason}",
+    ).version
 
 
 def _write(workspace: Workspace, row: dict[str, Any], *, newest: str | None, reason: str) -> bool:
@@ -181,8 +209,10 @@ def record_files(
     actor: str | None = None,
     number: int | None = None,
     created_at: int | None = None,
+    version: str | None = None,
 ) -> ModelVersion:
-    """Record stored files as the next version of a model that is there, in development; the minor number grows.
+    """Record stored files as the next version of a model that is there, in development; the minor number grows, or it is
+    ``version``.
 
     ``number`` and ``created_at`` are for a version that had them elsewhere; the number has to be higher than any before.
 
@@ -200,8 +230,8 @@ def record_files(
     known = {"number": number, "created_at": created_at}
     while True:
         newest, removed = version_rows.highest(workspace.database, name)
-        version = _next(newest, removed, "minor")
-        row = new_row(name, version, actor or workspace.actor) | {
+        chosen = parse_version(version) if version else _next(newest, removed, "minor")
+        row = new_row(name, chosen, actor or workspace.actor) | {
             "run_id": run_id,
             "artifact": artifact,
             "metrics": {},
@@ -216,10 +246,34 @@ def record_files(
                 raise no_model(name)
             seen = None if newest is None else newest.id
             if version_rows.add(connection, row, newest=seen, reason=f"registered from {source}") is not None:
-                model_rows.put_version_tags(connection, name, str(version), labels)
+                model_rows.put_version_tags(connection, name, str(chosen), labels)
                 webhooks.announce_version(connection, row["id"])
                 break
-    return resolve(workspace, f"{name}@{version}")
+    return resolve(workspace, f"{name}@{chosen}")
+
+
+def ensure_model(workspace: Workspace, name: str) -> None:
+    """Let there be a model of a name, without any version if it is new.
+
+    Raises:
+        UsageError: that is no name for a model.
+    """
+    at = now()
+    with workspace.database.write() as connection:
+        if model_rows.add(connection, {"name": check_name(name), "created_at": at, "updated_at": at}):
+            webhooks.announce_model(connection, name)
+
+
+def supply_files(workspace: Workspace, version: ModelVersion, files: Iterable[Entry], size: int) -> bool:
+    """Give a version that holds nothing the files that it should have come with; say whether it held nothing."""
+    artifact = workspace.objects.put_listing(list(files), size).md5
+    with workspace.database.write() as connection:
+        version_rows.lock(connection, version.model)
+        held = version_rows.find(connection, version.model, id=version.id)
+        if held is None or held.artifact:
+            return False
+        model_rows.change_version(connection, version.id, artifact=artifact)
+        return True
 
 
 def new_row(name: str, number: Version, actor: str) -> dict[str, Any]:
@@ -243,26 +297,11 @@ def _next(newest: Any, removed: Sequence[str], bump: Bump) -> Version:
     return max(held).next(bump) if held else Version(1, 0, 0)
 
 
-def _bump(workspace: Workspace, newest: Any, signature: Signature) -> Bump:
-    if newest is None or not is_packed(workspace, newest.artifact):
-        return "minor"
-    before = stored_signature(workspace, newest.artifact)
-    return "minor" if interface(before) == interface(signature) else "major"
-
-
-def stored_signature(workspace: Workspace, artifact: str) -> Signature:
-    """Return the signature of a stored artifact without loading its model.
-
-    Raises:
-        Refused: that is no artifact of ours but files of another kind.
-    """
-    check_packed(workspace, artifact, artifact or "a version whose bytes are elsewhere")
-    for entry in workspace.objects.listing(artifact):
-        if entry.relpath == "signature.json":
-            return msgspec.json.decode(workspace.objects.read_bytes(entry.md5), type=Signature)
-    raise AssertionError("every artifact that was packed has a signature")
-
-
-def interface(signature: Signature) -> Any:
-    """Return what callers of a model depend on: names and types of the inputs in order, and the target."""
-    return [(column.name, column.dtype) for column in signature.inputs], signature.target
+def _proposal(
+    workspace: Workspace, newest: Any, signature: Signature, run_id: str | None, bump: Bump | None
+) -> Proposal:
+    if bump is not None:
+        return Proposal(bump=bump, because="as was asked for")
+    if newest is None:
+        return Proposal(bump="minor", because="it is the first")
+    return propose(workspace, newest, signature, run_id)

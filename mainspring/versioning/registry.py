@@ -13,6 +13,8 @@ from mainspring.versioning.records.rows import as_struct
 from mainspring.versioning.semver import parse_version
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from mainspring.store.workspace import Workspace
 
 Stage = Literal["development", "staging", "production", "archived"]
@@ -142,6 +144,11 @@ def history(workspace: Workspace, name: str) -> list[Transition]:
     return [as_struct(row, Transition) for row in rows]
 
 
+def history_of(workspace: Workspace, version: ModelVersion) -> list[Transition]:
+    """Return the changes of stage of one version; the first tells why it has the number that it has."""
+    return [item for item in history(workspace, version.model) if item.version == version.version]
+
+
 def transition(
     workspace: Workspace,
     name: str,
@@ -173,16 +180,52 @@ def transition(
     if not reason.strip():
         raise UsageError("a change of stage needs a reason", hint='say why: --reason "…"')
     found = resolve(workspace, f"{name}@{parse_version(version)}")
+    who = actor or workspace.actor
     with workspace.database.write() as connection:
-        version_rows.move(
+        move(
             connection,
             name,
             found.version,
             to_stage,
-            actor=actor or workspace.actor,
             reason=reason,
-            evidence=msgspec.to_builtins(evidence),
+            actor=who,
+            evidence=evidence,
             demote_to=demote_to,
             alone=alone,
-            allowed=_REACHED_FROM[to_stage],
         )
+
+
+def move(
+    connection: Connection,
+    name: str,
+    version: str,
+    to_stage: str,
+    *,
+    reason: str,
+    actor: str,
+    evidence: Any = None,
+    demote_to: str = "archived",
+    alone: bool = False,
+) -> None:
+    """Do what ``transition`` does, of what was checked already, inside the caller's transaction.
+
+    Raises:
+        Conflict: as ``transition``, or the version was deleted meanwhile.
+    """
+    version_rows.move(
+        connection,
+        name,
+        version,
+        to_stage,
+        actor=actor,
+        reason=reason,
+        evidence=msgspec.to_builtins(evidence),
+        demote_to=demote_to,
+        alone=alone,
+        allowed=_REACHED_FROM[to_stage],
+    )
+
+
+def stages(connection: Connection, name: str) -> dict[str, str]:
+    """Return the stage of every version of a model, inside the caller's transaction."""
+    return version_rows.stages(connection, name)

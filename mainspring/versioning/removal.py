@@ -37,20 +37,20 @@ def delete_model(workspace: Workspace, name: str) -> None:
 
     Raises:
         NotFound: there is no such model.
-        Conflict: a version is in production, or the model has an endpoint.
+        Conflict: a version is in production, or an endpoint serves the model.
     """
     with workspace.database.write() as connection:
         known_model(connection, name)
         for row in model_rows.latest_of(connection, [name])[name]:
             if row.stage == "production":
                 _check_idle(connection, row)
-        if model_rows.has_endpoint(connection, name):
-            raise Conflict(
-                f"'{name}' has an endpoint, whose releases name its versions",
-                hint="delete the versions that it does not serve: `mainspring models delete NAME@VERSION`",
-                model=name,
-            )
+        if version_rows.routed(connection, name):
+            raise Conflict(f"'{name}' is served at its endpoint", hint=_end_it(name), model=name)
         model_rows.remove(connection, name)
+
+
+def _end_it(name: str) -> str:
+    return f'end the endpoint: `mainspring undeploy {name} --reason "…"`'
 
 
 def _check_idle(connection: Connection, row: Row[Any]) -> None:
@@ -59,7 +59,7 @@ def _check_idle(connection: Connection, row: Row[Any]) -> None:
     if role is not None:
         raise Conflict(
             f"{reference} is the {role} of the endpoint '{row.model}'",
-            hint=f"release another version first: `mainspring deploy {row.model}@VERSION`",
+            hint=f"release another version first: `mainspring deploy {row.model}@VERSION`; or {_end_it(row.model)}",
             model=row.model,
             version=row.version,
             route=role,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast, get_args
 
 from mainspring.base.errors import InvalidData, UsageError
+from mainspring.base.names import names_elsewhere
 
 Bump = Literal["major", "minor", "patch"]
 _FORM = re.compile(r"v?(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
@@ -50,6 +51,17 @@ def parse_version(text: str) -> Version:
     return Version(*(int(part) for part in match.groups()))
 
 
+def parse_bump(text: str | None) -> Bump | None:
+    """Return which number grows, as somebody wrote it; None where nothing was said.
+
+    Raises:
+        UsageError: it is neither major, minor nor patch.
+    """
+    if text is None or text in get_args(Bump):
+        return cast("Bump | None", text)
+    raise UsageError(f"'{text}' is no part of a version", hint=f"one of {', '.join(get_args(Bump))}", bump=text)
+
+
 def check_name(name: str) -> str:
     """Return a model's name if it is one: letters, digits and ``. _ -`` inside.
 
@@ -83,8 +95,8 @@ def check_catalogue_name(name: str) -> str:
         problem = "it holds characters that cannot be printed"
     elif found := sorted(set(name) & _IN_REFERENCES):
         problem = f"names cannot hold {' '.join(found)}"
-    elif name in (".", ".."):
-        problem = "that is a folder"
+    elif names_elsewhere(name):
+        problem = "that leads to a folder"
     if problem:
         raise InvalidData(f"Invalid model name '{name[:80]}': {problem}", hint="choose another one", name=name)
     return name

@@ -63,16 +63,20 @@ def take(
         id=new_id(),
         created_at=now(),
         code=code.capture(workspace),
-        data=[
-            {"dataset": found.dataset, "number": found.number, "md5": found.md5, "path": found.path}
-            for found in datasets
-        ],
+        data=[_named(found) for found in datasets],
         environment=environment.capture(workspace.root),
         randomness=msgspec.json.decode(msgspec.json.encode(randomness)) if randomness is not None else {},
         config=config.capture(workspace, parameters, argv),
     )
     snapshot_rows.insert_snapshot(workspace.database, msgspec.structs.asdict(snapshot))
     return snapshot
+
+
+def _named(found: DatasetVersion) -> dict[str, Any]:
+    named: dict[str, Any] = {"dataset": found.dataset, "number": found.number, "md5": found.md5, "path": found.path}
+    if found.table_id is None:
+        return named
+    return named | {"table": {"uri": found.path, "id": found.table_id, "version": found.table_version}}
 
 
 def load(workspace: Workspace, reference: str) -> Snapshot:
@@ -116,10 +120,15 @@ def diff(before: Snapshot, after: Snapshot) -> list[Difference]:
 
 def _flat(part: Part, value: Any) -> dict[str, Any]:
     if part == "data":
-        return {item["dataset"]: f"version {item['number']} ({item['md5'][:8]})" for item in value}
+        return {item["dataset"]: _shown(item) for item in value}
     flat: dict[str, Any] = {}
     _flatten(value, "", flat)
     return flat
+
+
+def _shown(item: dict[str, Any]) -> str:
+    content = f"table version {item['table']['version']}" if item.get("table") else item["md5"][:8]
+    return f"version {item['number']} ({content})"
 
 
 def _flatten(value: Any, name: str, into: dict[str, Any]) -> None:

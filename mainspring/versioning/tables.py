@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Format = Literal["parquet", "csv", "ndjson"]
-_SUFFIXES: dict[str, Format] = {
+KINDS: dict[str, Format] = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".csv": "csv",
@@ -70,25 +70,25 @@ def table_files(path: Path, *, as_format: Format | None = None) -> list[tuple[Pa
         NotFound, InvalidData: nothing there, nothing readable, or several formats in one folder.
     """
     if path.is_file():
-        kind = as_format or _SUFFIXES.get(path.suffix.lower())
+        kind = as_format or KINDS.get(path.suffix.lower())
         if kind is None:
             raise InvalidData(
                 f"{path} is no table that can be read: '{path.suffix}' is not known",
-                hint=f"known suffixes: {', '.join(_SUFFIXES)}",
+                hint=f"known suffixes: {', '.join(KINDS)}",
                 path=str(path),
             )
         return [(path, kind)]
     if not path.is_dir():
         raise NotFound(f"there is no {path}", hint="check the dataset's path in mainspring.yaml", path=str(path))
     found = [
-        (file, _SUFFIXES[file.suffix.lower()])
+        (file, KINDS[file.suffix.lower()])
         for file in sorted(path.rglob("*"))
-        if file.suffix.lower() in _SUFFIXES
+        if file.suffix.lower() in KINDS
         and file.is_file()
         and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
     ]
     if not found:
-        hint = f"put a table there ({', '.join(_SUFFIXES)})"
+        hint = f"put a table there ({', '.join(KINDS)})"
         raise InvalidData(f"the folder {path} holds no tables", hint=hint, path=str(path))
     if len({kind for _, kind in found}) > 1:
         kinds = sorted({kind for _, kind in found})

@@ -22,7 +22,7 @@ from mainspring.versioning.records.rows import as_struct
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from mainspring.store.workspace import Workspace
 
@@ -41,14 +41,13 @@ _LONGEST_URL = 2000
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An address, the events that it is told, and the secret that signs them; the secret is never shown."""
+    """An address, and the events that it is told. The secret that signs them stays in its row, which ``delivery`` reads."""
 
     id: str
     name: str
     description: str | None
     url: str
     events: list[Event]
-    secret: str | None
     status: Status
     created_at: int
     updated_at: int
@@ -84,7 +83,7 @@ def create_webhook(
     }
     with workspace.database.write() as connection:
         webhook_rows.add(connection, row)
-    return msgspec.convert(row, Webhook)
+    return msgspec.convert({name: row[name] for name in Webhook.__struct_fields__}, Webhook)
 
 
 def get_webhook(workspace: Workspace, webhook_id: str) -> Webhook:
@@ -222,11 +221,20 @@ def allowed_address(workspace: Workspace, host: str, address: str) -> bool:
     return False
 
 
-def _found(connection: Connection, webhook_id: str) -> Webhook:
+def found_row(connection: Connection, webhook_id: str) -> Row[Any]:
+    """Return the row of a webhook, its secret in it.
+
+    Raises:
+        NotFound: there is none.
+    """
     row = webhook_rows.find(connection, webhook_id)
     if row is None:
         raise NotFound(f"there is no webhook '{webhook_id}'", webhook=webhook_id)
-    return as_struct(row, Webhook)
+    return row
+
+
+def _found(connection: Connection, webhook_id: str) -> Webhook:
+    return as_struct(found_row(connection, webhook_id), Webhook)
 
 
 def _checked_name(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from sqlalchemy import insert, update
 
 from mainspring.automation import events
@@ -23,8 +24,10 @@ from mainspring.reproducibility import records as reproductions
 from mainspring.serving import releases, segments
 from mainspring.serving.answered import SCHEMA as PREDICTIONS
 from mainspring.serving.labels import SCHEMA as LABELS
+from mainspring.store.database import Database
 from mainspring.store.schema.automation import executions, leases
 from mainspring.store.schema.monitoring import observations
+from mainspring.store.transfer import copy_records
 from mainspring.store.workspace import Workspace
 from mainspring.testing import gate, suite
 from mainspring.testing.verdict import Verdict
@@ -46,6 +49,7 @@ triggers:
   new-data: {type: data, dataset: rows}
 channels:
   - {type: log}
+state: {database: "${RECORDS:-}"}
 """
 
 CODE = """\
@@ -118,8 +122,8 @@ def rows() -> pl.DataFrame:
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[Workspace]:
-    write(tmp_path, {"mainspring.yaml": "project: bare\n"})
+def bare(tmp_path: Path, state: str) -> Iterator[Workspace]:
+    write(tmp_path, {"mainspring.yaml": f"project: bare\n{state}"})
     workspace = Workspace(tmp_path)
     yield workspace
     workspace.close()
@@ -142,9 +146,15 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def whole(template: Path, tmp_path: Path) -> Iterator[Workspace]:
+def whole(template: Path, tmp_path: Path, state: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     root = tmp_path / "small"
     shutil.copytree(template, root, symlinks=True)
+    if state:  # git holds the settings, so a variable names the database
+        kept = Workspace(root)
+        url = yaml.safe_load(state)["state"]["database"]
+        copy_records(kept.database, Database(url))
+        kept.close()
+        monkeypatch.setenv("RECORDS", url)
     workspace = Workspace(root)
     yield workspace
     workspace.close()

@@ -54,8 +54,8 @@ def train():
 
 
 @pytest.fixture
-def slow(bare) -> Workspace:
-    write(bare.root, mainspring__yaml=SETTINGS, slow__py=SLOW)
+def slow(bare, state: str) -> Workspace:
+    write(bare.root, mainspring__yaml=SETTINGS + state, slow__py=SLOW)
     return bare
 
 

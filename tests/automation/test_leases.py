@@ -13,7 +13,7 @@ from mainspring.automation.records import LeaseRow
 from mainspring.automation.step import step
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict
-from mainspring.tracking.owner import describe
+from mainspring.base.owner import describe
 
 
 def hold(workspace, owner, expires_at, token=5, name="work"):
@@ -23,9 +23,20 @@ def hold(workspace, owner, expires_at, token=5, name="work"):
         records.put_lease(connection, row, before=before)
 
 
+WHO = "from mainspring.base.owner import describe; print(describe(), flush=True); input()"
+
+
 def dead_owner() -> str:
-    code = "from mainspring.tracking.owner import describe; print(describe())"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run([sys.executable, "-c", WHO], capture_output=True, text=True, input="\n").stdout.strip()
+
+
+@pytest.fixture
+def living_owner():
+    with subprocess.Popen(
+        [sys.executable, "-c", WHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        yield other.stdout.readline().strip()
+        other.communicate("\n")
 
 
 def test_one_owner_at_a_time(bare):
@@ -52,9 +63,16 @@ def test_a_dead_owner_is_taken_over_at_once(bare):
     lease.release()
 
 
-def test_a_living_owner_is_never_taken_over_however_late_its_heartbeat(bare):
-    hold(bare, describe(), now() - 1_000_000)
+def test_a_living_owner_is_never_taken_over_however_late_its_heartbeat(bare, living_owner):
+    hold(bare, living_owner, now() - 1_000_000)
     with pytest.raises(Conflict):
+        leases.acquire(bare, "work")
+
+
+def test_what_this_process_could_not_give_back_it_takes_again(bare):
+    hold(bare, describe(), now() + 1_000_000)
+    with leases.acquire(bare, "work") as lease, pytest.raises(Conflict):
+        assert lease.token == 6
         leases.acquire(bare, "work")
 
 

@@ -85,6 +85,20 @@ def test_without_automatic_release_it_waits_in_staging(judged):
     assert models.resolve(workspace, "churn@1.0.0").stage == "staging"
 
 
+def test_an_endpoint_that_was_ended_waits_for_a_person(judged):
+    workspace = judged()
+    data.add(workspace, "customers")
+    tick(workspace, progress=False)
+    releases.undeploy(workspace, "churn", reason="over")
+    new_data(workspace, seed=5)
+    tick(workspace, progress=False)
+    event = list_events(workspace)[0]
+    assert event.payload["outcome"] == "waits"
+    assert event.reason.endswith("the endpoint was undeployed, a person deploys again")
+    assert models.champion(workspace, "churn") is None
+    assert run_manually(workspace, release=True, progress=False).release.state == "promoted"
+
+
 def test_events_that_wait_together_are_answered_by_one_execution(judged):
     workspace = judged()
     data.add(workspace, "customers")

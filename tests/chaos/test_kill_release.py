@@ -17,8 +17,8 @@ HERE = Path(__file__).parent
 pytestmark = pytest.mark.slow
 
 
-def test_a_release_killed_anywhere_happened_or_did_not(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "w")
+def test_a_release_killed_anywhere_happened_or_did_not(tmp_path: Path, state: str) -> None:
+    workspace = make_workspace(tmp_path / "w", state)
     first, second = add(workspace), add(workspace, seed=1)
     releases.release(workspace, "m", first, reason="first", override="a test")
     workspace.close()

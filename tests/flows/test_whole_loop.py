@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.postgres import Server
+
 pytestmark = pytest.mark.slow
 
 
@@ -75,14 +77,30 @@ def post(url: str, body: Any) -> Any:
 
 
 def test_the_life_of_a_model(tmp_path: Path) -> None:
-    folder = tmp_path / "tumours"
-    subprocess.run([sys.executable, "-m", "mainspring", "init", str(folder)], check=True, env=environment())
-    story = Project(folder)
+    story = new_project(tmp_path / "tumours")
     the_loop_closes(story)
     new_data_make_a_new_version_by_itself(story)
     broken_data_never_train(story)
     what_was_made_is_made_again_and_audited(story)
     the_control_server_answers(story)
+
+
+def test_the_loop_closes_on_postgresql(tmp_path: Path, postgres_server: Server) -> None:
+    """By the URL alone; the SQLite database that ``init`` made is gone and does not come back."""
+    with postgres_server.database() as url:
+        story = new_project(tmp_path / "tumours", f"state: {{database: '{url}'}}\n")
+        for made in story.folder.rglob("*.db*"):
+            made.unlink()
+        the_loop_closes(story)
+        the_control_server_answers(story)
+        assert list(story.folder.rglob("*.db*")) == []
+
+
+def new_project(folder: Path, settings: str = "") -> Project:
+    subprocess.run([sys.executable, "-m", "mainspring", "init", str(folder)], check=True, env=environment())
+    with (folder / "mainspring.yaml").open("a") as file:
+        file.write(settings)
+    return Project(folder)
 
 
 def the_loop_closes(story: Project) -> None:

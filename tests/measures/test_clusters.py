@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.stats import norm, t
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 
-from mainspring.measures.clustered import clustered, left_out
+from mainspring.base.errors import InvalidData, UsageError
+from mainspring.measures.clustered import clustered, clustered_mean, left_out
+from mainspring.measures.clusters import cut
 from mainspring.measures.fairness import gap
 from mainspring.measures.metric import METRICS, get_metric
 from mainspring.measures.paired import difference
@@ -39,6 +43,29 @@ def test_a_mean_is_the_regression_on_a_constant_with_clustered_errors() -> None:
     assert (found.clusters, found.effective_clusters) == (40, pytest.approx(40))
     assert found.effective_n == pytest.approx(1000 / design, rel=0.01)
     assert found.n == 1000
+
+
+def test_a_mean_of_any_numbers_is_that_of_errors() -> None:
+    day, value = days(np.random.default_rng(8), 30, 20, 0.3)
+    found, same = clustered_mean(np.abs(value), day), clustered("mae", np.zeros(600), value, day)
+    assert (found.value, found.low, found.high) == pytest.approx((same.value, same.low, same.high))
+    assert (found.clusters, found.effective_n) == (30, pytest.approx(same.effective_n))
+    assert clustered_mean([5.0, 6.0], ["a", "a"]).half_width == math.inf
+
+
+def test_times_are_cut_in_utc_and_other_values_as_they_are() -> None:
+    started = datetime(2026, 1, 31, 22, tzinfo=UTC)
+    at = pl.Series("at", [started + timedelta(hours=hour) for hour in range(4)])
+    rows = pl.DataFrame({"at": at.dt.convert_time_zone("America/New_York"), "site": ["b", None, "a", "b"]})
+    told = {"table": "the table", "hint": "look"}
+    for length, expected in ((None, [1, 1, 2, 2]), ("hour", [1, 2, 3, 4]), ("month", [1, 1, 2, 2]), ("week", [1] * 4)):
+        assert cut(rows, "at", length, **told).tolist() == expected
+    assert cut(rows, "site", None, **told).tolist() == [2, 0, 1, 2]
+    with pytest.raises(UsageError, match="needs a time column, but 'site' is String"):
+        cut(rows, "site", "day", **told)
+    with pytest.raises(InvalidData, match="the table has no column 'zone'") as caught:
+        cut(rows, "zone", None, **told)
+    assert caught.value.hint == "look"
 
 
 @pytest.mark.parametrize("unequal", [False, True])

@@ -57,8 +57,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def scene(tmp_path: Path, state: str) -> Iterator[Scene]:
     made = Scene(tmp_path)
+    made.settings |= yaml.safe_load(state) or {}
     yield made
     for workspace in made.opened:
         workspace.close()

@@ -212,6 +212,20 @@ def test_a_new_version_ends_the_alerts_about_the_old_one(scene: Scene) -> None:
     assert closed["accuracy"] == "a new version is in production"
 
 
+def test_a_version_that_left_production_takes_its_alerts_along(scene: Scene) -> None:
+    workspace = scene.open(monitors=EVERYTHING)
+    version = champion(workspace)
+    serve(workspace, version, rows(3000, 9, flip=0.3), start=START, labels=0.2)
+    watch(workspace)
+    assert "accuracy" in {alert.monitor for alert in alerts.list_alerts(workspace, status="firing")}
+    models.transition(workspace, version.model, version.version, "archived", reason="undeployed")
+    watch(workspace)
+    closed = {
+        a.monitor: a.evidence["resolution"]["reason"] for a in alerts.list_alerts(workspace) if a.status == "resolved"
+    }
+    assert closed["accuracy"] == f"{version.version} left production"
+
+
 def test_canary_and_shadow_are_not_watched(scene: Scene) -> None:
     workspace = scene.open(monitors=EVERYTHING)
     version = champion(workspace)

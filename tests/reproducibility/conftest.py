@@ -67,12 +67,12 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, state: str) -> Path:
     root = tmp_path / "small"
     rows = pl.DataFrame({"a": [float((i * 7919) % 101) for i in range(200)], "b": [float(i % 17) for i in range(200)]})
     rows = rows.with_columns(y=((pl.col("a") + 3 * pl.col("b") + pl.Series(range(200)) % 40) > 90).cast(pl.Int64))
     files = {
-        "mainspring.yaml": SETTINGS,
+        "mainspring.yaml": SETTINGS + state,
         "flow.py": CODE,
         "words.py": 'FEATURES = ["a", "b"]\n',
         "data/rows.csv": rows.write_csv(),

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    made = make_workspace(tmp_path / "w")
+def workspace(tmp_path: Path, state: str) -> Iterator[Workspace]:
+    made = make_workspace(tmp_path / "w", state)
     yield made
     made.close()
 

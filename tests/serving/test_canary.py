@@ -106,9 +106,9 @@ def test_labels_have_to_show_that_it_is_no_worse(workspace: Workspace) -> None:
 
 
 @pytest.mark.slow
-def test_an_undecided_canary_stays_and_says_so_once(tmp_path: Path) -> None:
+def test_an_undecided_canary_stays_and_says_so_once(tmp_path: Path, state: str) -> None:
     setting = "{min_predictions: 50, min_labels: 5000, patience: 1s}"
-    workspace = make_workspace(tmp_path, f"release: {{canary: {setting}}}\n")
+    workspace = make_workspace(tmp_path, f"release: {{canary: {setting}}}\n{state}")
     first, second = champion_and_next(workspace)
     releases.release(workspace, "m", second, reason="better")
     traffic(workspace, "champion", first, 400, correct=0.9)
@@ -199,8 +199,9 @@ def test_losses_of_many_classes() -> None:
     assert canary.losses(frame, "brier") == pytest.approx([(0.09 + 0.04 + 0.01) / 2, (0.01 + 0.81 + 0.64) / 2])
 
 
-def test_a_release_goes_all_the_way(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path, "release: {shadow: {min_predictions: 50}, canary: {min_predictions: 50}}\n")
+def test_a_release_goes_all_the_way(tmp_path: Path, state: str) -> None:
+    settings = "release: {shadow: {min_predictions: 50}, canary: {min_predictions: 50}}\n"
+    workspace = make_workspace(tmp_path, settings + state)
     first, second = champion_and_next(workspace)
     releases.release(workspace, "m", second, reason="better")
     assert releases.advance(workspace) == []

@@ -50,16 +50,16 @@ def test_the_first_version_becomes_champion_and_the_next_one_canary(workspace: W
     assert canary.weight == 0.1
 
 
-def test_shadow_comes_first_when_asked_for(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path, SHADOW)
+def test_shadow_comes_first_when_asked_for(tmp_path: Path, state: str) -> None:
+    workspace = make_workspace(tmp_path, SHADOW + state)
     _, second = champion_and_next(workspace)
     assert releases.release(workspace, "m", second, reason="better").state == "shadow"
     assert served(workspace)["shadow"] == second
     workspace.close()
 
 
-def test_without_a_canary_a_release_goes_straight_to_production(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path, DIRECT)
+def test_without_a_canary_a_release_goes_straight_to_production(tmp_path: Path, state: str) -> None:
+    workspace = make_workspace(tmp_path, DIRECT + state)
     first, second = champion_and_next(workspace)
     assert releases.release(workspace, "m", second, reason="better").state == "promoted"
     assert served(workspace) == {"champion": second}

@@ -54,7 +54,16 @@ def test_tables_are_read_back(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"endpoint": "m"}', '{"endpoint": "m", "generation": 1, "salt": "", "routes": []}']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"endpoint": "m"}',
+        '{"endpoint": "other", "generation": 1, "salt": "", "routes": []}',
+        '{"endpoint": "m", "generation": 1, "salt": "", "routes": '
+        '[{"version": "1.0.0", "role": "shadow", "weight": 1, "artifact": ""}]}',
+    ],
 )
 def test_what_is_no_table_is_said_to_be_none(workspace: Workspace, text: str) -> None:
     file = routes.path(workspace, "m")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import insert, inspect, select, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from mainspring.base.errors import StorageError, UsageError
 from mainspring.store import migrate
@@ -113,6 +115,31 @@ def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StorageError, match="does not know"):
         Database(url)
+
+
+def test_only_its_owner_reads_a_new_database(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        database = Database(f"sqlite:///{tmp_path / 'records.db'}")
+        with database.write() as connection:
+            connection.execute(insert(leases).values(row("a")))
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+        assert modes == dict.fromkeys(("records.db", "records.db-wal", "records.db-shm"), 0o600)
+        database.close()
+        (tmp_path / "records.db").chmod(0o660)  # who shares a database says so
+        Database(f"sqlite:///{tmp_path / 'records.db'}").close()
+        assert (tmp_path / "records.db").stat().st_mode & 0o777 == 0o660
+    finally:
+        os.umask(before)
+
+
+def test_errors_do_not_show_the_values(url: str) -> None:
+    database, held = Database(url), row("a") | {"owner": "x" * 40}
+    with pytest.raises(IntegrityError) as refused, database.write() as connection:
+        for _ in range(2):
+            connection.execute(insert(leases).values(held))
+    assert "x" * 40 not in "".join(traceback.format_exception(refused.value))
+    database.close()
 
 
 def test_a_damaged_database_is_said_so(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import MetaData, Table, create_engine, insert, select
+from sqlalchemy import MetaData, Table, create_engine, delete, insert, inspect, select, text
 
+from mainspring.base.errors import StorageError
 from mainspring.store import migrate
 from mainspring.store.database import Database
 from mainspring.store.schema import metadata
@@ -73,3 +76,44 @@ def test_what_runs_logged_stays_when_its_tables_are_written_again(url: str) -> N
                 assert metadata.tables[name].dialect_kwargs["sqlite_with_rowid"] is False
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
     database.close()
+
+
+@pytest.mark.parametrize("without", ["DELETE FROM alembic_version", "DROP TABLE alembic_version"])
+def test_tables_of_an_unknown_version_are_left_alone(url: str, without: str) -> None:
+    database = Database(url)
+    with database.write() as connection:
+        connection.execute(insert(step_results), OLD)
+        connection.execute(text(without))
+    database.close()
+    with pytest.raises(StorageError, match="does not say of which version they are") as refused:
+        Database(url)
+    engine = create_engine(url)
+    if "DELETE" in without:
+        with engine.begin() as connection:  # as the hint says
+            [said] = re.findall("INSERT [^;]*", str(refused.value.hint))
+            connection.execute(text(said))
+        database = Database(url)
+        with database.read() as connection:
+            assert connection.execute(select(step_results.c.key)).scalars().all() == [OLD["key"]]
+        database.close()
+    else:
+        with engine.connect() as connection:
+            assert connection.execute(select(step_results.c.key)).scalars().all() == [OLD["key"]]
+    engine.dispose()
+
+
+def test_an_empty_database_with_a_table_of_versions_is_a_new_one(url: str) -> None:
+    _at(url, "0001", {})
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        held = MetaData()
+        held.reflect(connection)
+        held.remove(held.tables["alembic_version"])
+        held.drop_all(connection)
+        connection.execute(delete(migrate._VERSION))
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    Database(url).close()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [migrate.HEAD]
+        assert set(inspect(connection).get_table_names()) > {"runs", "step_results"}
+    engine.dispose()

@@ -90,8 +90,9 @@ class Lab:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+def lab(tmp_path: Path, state: str) -> Iterator[Lab]:
     made = Lab(tmp_path)
+    made.tree |= yaml.safe_load(state) or {}
     yield made
     for workspace in made.opened:
         workspace.close()

@@ -133,6 +133,30 @@ def test_export(call: Any, recorded: list[str], tmp_path: Path) -> None:
     assert call("runs", "export", "--filter", "params.depth = '9'", "--out", str(tmp_path / "no"))[0] == 2
 
 
+def test_an_export_replaces_nothing_unasked(call: Any, recorded: list[str], tmp_path: Path) -> None:
+    folder, file = tmp_path / "tables", tmp_path / "runs.jsonl"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("stays")
+    (folder / "params.parquet").write_text("mine too")
+    file.write_text("mine")
+    to_file = ("runs", "export", "run0", "--format", "jsonl", "--out")
+    for command in (("runs", "export", "run0", "--out", str(folder)), (*to_file, str(file))):
+        code, _, err = call(*command)
+        assert code == 3
+        assert "--force" in err
+    assert "params.parquet: there already" in call("runs", "export", "run0", "--out", str(folder))[2]
+    assert {path.name for path in folder.iterdir()} == {"mine.txt", "params.parquet"}
+    assert (folder / "params.parquet").read_text() == "mine too"
+    assert file.read_text() == "mine"
+    assert call("runs", "export", "run0", "--out", str(folder), "--force")[0] == 0
+    assert call(*to_file, str(file), "--force")[0] == 0
+    assert (folder / "mine.txt").read_text() == "stays"
+    assert pl.read_parquet(folder / "params.parquet").height > 0
+    assert json.loads(file.read_text())["id"] == recorded[0]
+    assert call("runs", "export", "run0", "--out", str(file), "--force")[0] == 2
+    assert call(*to_file, str(folder), "--force")[0] == 2
+
+
 def age(workspace: Workspace) -> None:
     for address in workspace.objects.addresses():
         os.utime(workspace.objects.path(address), (0, 0))

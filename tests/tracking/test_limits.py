@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import itertools
+import json
 import math
-import re
+import subprocess
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -9,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.base.errors import InvalidData
+from mainspring.tracking.batch import point
 from mainspring.tracking.limits import artifact_path, check_key, metric_value, metric_whole, param_text, tag_text
+from tests.tracking.peer import environment, interpreter
 
 
 @pytest.mark.parametrize(
@@ -26,6 +31,13 @@ from mainspring.tracking.limits import artifact_path, check_key, metric_value, m
         "..",
         "a\\b",
         "a%2e%2e%2fb",
+        "a/%2e%2E/b",
+        "a/%252e%252e/b",
+        "a%2Fb",
+        "%2fa",
+        "a%5cb",
+        "a%255cb",
+        "a%00b",
         "C:/x",
         "c:x",
         "a\x00b",
@@ -40,7 +52,14 @@ def test_a_path_that_could_leave_its_run_is_refused(path: object) -> None:
         artifact_path(path)
 
 
-@given(st.text(max_size=40))
+@pytest.mark.parametrize(
+    "name", ["image%step%20%timestamp%1795440095542%t590163e-f02b", "image%step%25%timestamp", "100%"]
+)
+def test_percent_signs_that_lead_nowhere_else_are_taken(name: str) -> None:
+    assert artifact_path(f"images/{name}.webp") == f"images/{name}.webp"
+
+
+@given(st.text(max_size=40) | st.text("%25eEfF./ac0\\", max_size=12))
 def test_an_accepted_path_stays_below_any_folder(text: str) -> None:
     from pathlib import Path
 
@@ -50,8 +69,9 @@ def test_an_accepted_path_stays_below_any_folder(text: str) -> None:
         return
     assert path == text
     assert (Path("/base") / path).resolve().is_relative_to("/base")
-    assert not re.search("%[0-9a-f]{2}", path, re.IGNORECASE)
-    assert "\\" not in path
+    decoded = unquote(unquote(path))
+    assert not {"\\", "\0"} & set(decoded)
+    assert (Path("/base") / decoded).resolve().is_relative_to("/base")
 
 
 @pytest.mark.parametrize("key", ["", "  ", "a\tb", "x" * 251, 7, None, "\ud800"])
@@ -63,6 +83,40 @@ def test_a_key_out_of_bounds_is_refused(key: object) -> None:
 @pytest.mark.parametrize("key", ["loss", "val/loss", "accuracy [carrier=UA]", "f1: macro", "größe", "x" * 250])
 def test_a_key_within_bounds_is_taken(key: str) -> None:
     assert check_key(key, "metric") == key
+
+
+@pytest.mark.parametrize("key", ["../x", "a/../b", "/abs", "a//b", "a/", "a/./b", ".", "..", "..a"])
+def test_a_key_that_is_another_name_as_a_path_is_refused(key: str) -> None:
+    with pytest.raises(InvalidData, match="as a path it is another name"):
+        check_key(key, "metric")
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("mlflow peer")
+def test_keys_are_paths_for_mlflow_where_they_are_for_us() -> None:
+    names = ["".join(letters) for length in range(1, 6) for letters in itertools.product("./a", repeat=length)]
+    script = (
+        "import json, sys; from mlflow.utils.validation import path_not_unique;"
+        "print(json.dumps([name for name in json.load(sys.stdin) if not path_not_unique(name)]))"
+    )
+    told = subprocess.run(
+        [interpreter(), "-c", script], input=json.dumps(names), capture_output=True, text=True, env=environment()
+    )
+    assert told.returncode == 0, told.stderr[-2000:]
+    assert [name for name in names if _taken(name)] == json.loads(told.stdout)
+
+
+def _taken(name: str) -> bool:
+    try:
+        return check_key(name, "tag") == name
+    except InvalidData:
+        return False
+
+
+def test_a_metric_has_no_moment_before_1970() -> None:
+    assert point("loss", 1, at=0).at == 0
+    with pytest.raises(InvalidData, match="-1 as its moment: it is negative"):
+        point("loss", 1, at=-1)
 
 
 def test_values_up_to_the_limit_are_taken_and_longer_ones_name_the_limit() -> None:

@@ -100,6 +100,8 @@ def test_texts(workspace: Workspace, wine: str) -> None:
     assert names(workspace, wine, "params.a != 'x'") == ["second"]
     assert names(workspace, wine, "tags.t != 'x'") == ["First"]  # what has no such tag neither is nor is not 'x'
     assert names(workspace, wine, "tags.t IS NULL") == ["second"]
+    assert names(workspace, wine, "tags.t IS NOT NULL") == ["First"]
+    assert names(workspace, wine, "", "artifact_uri DESC") == list(reversed(names(workspace, wine, "", "artifact_uri")))
     assert names(workspace, wine, "tags.t LIKE 'ab_'") == []
     assert names(workspace, wine, "tags.t ILIKE 'aB_'") == ["First"]
     assert names(workspace, wine, "run_name LIKE 'F%'") == ["First"]

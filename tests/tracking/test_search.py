@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from mainspring.base import owner
 from mainspring.base.errors import Conflict, NotFound, UsageError
-from mainspring.tracking import owner, search
+from mainspring.tracking import search
 from mainspring.tracking.query import list_runs
 from mainspring.tracking.run import start_run
 from mainspring.tracking.search import get_run, history

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_project import make_project
 from versioning_samples import make_candidate
 
 from mainspring.store.workspace import Workspace
@@ -35,3 +36,13 @@ def workspace(tmp_path: Path, migrated: Path, state: str) -> Iterator[Workspace]
 @pytest.fixture
 def candidate() -> Candidate:
     return make_candidate()
+
+
+@pytest.fixture
+def project(tmp_path: Path, state: str) -> Iterator[Workspace]:
+    """A project with a pipeline, a dataset and a git repository."""
+    root = tmp_path / "small"
+    make_project(root, state)
+    opened = Workspace(root)
+    yield opened
+    opened.close()

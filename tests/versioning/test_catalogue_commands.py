@@ -13,9 +13,9 @@ from mainspring.base.errors import Conflict, Refused
 from mainspring.cli.main import run
 from mainspring.serving import releases
 from mainspring.serving.gating import check_move
-from mainspring.serving.lineage import trace
 from mainspring.tracking.runs import create_run
 from mainspring.versioning import labels, models, removal
+from mainspring.versioning.lineage import trace
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace

@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -34,9 +35,9 @@ def age(folder: Path) -> None:
 
 
 @pytest.fixture
-def flights(workspace: Workspace) -> Workspace:
+def flights(workspace: Workspace, state: str) -> Workspace:
     (workspace.root / "mainspring.yaml").write_text(
-        "project: x\ndatasets:\n  flights: {path: data/months, time: at}\n  airports: {path: data/airports.csv}\n"
+        f"project: x\n{state}datasets:\n  flights: {{path: data/months, time: at}}\n  airports: {{path: data/airports.csv}}\n"
     )
     write(
         workspace, {"data/months/01.csv": "a\n1\n", "data/months/sub/02.csv": "a\n2\n", "data/airports.csv": "b\n1\n"}
@@ -94,8 +95,8 @@ def test_recent_times_are_not_trusted(flights: Workspace) -> None:
 def test_changing_while_added_is_refused(flights: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     real = flights.objects.put_files
 
-    def meddle(sources: list[Path]) -> object:
-        stored = real(sources)
+    def meddle(sources: list[str], **more: Any) -> object:
+        stored = real(sources, **more)
         (flights.root / "data/months/01.csv").write_text("a\n1\n2\n")
         return stored
 

@@ -14,6 +14,8 @@ from mainspring.base.errors import InvalidData
 from mainspring.base.files import staged, write_atomic
 from mainspring.monitoring.data_gate import judge_path
 from mainspring.monitoring.suite import load_suite
+from mainspring.versioning.data import open_dataset
+from mainspring.versioning.delta import sources
 from mainspring.versioning.tables import read_table, table_files
 
 if TYPE_CHECKING:
@@ -39,6 +41,11 @@ def write_sample(workspace: Workspace, *, rows: int = ROWS) -> list[Path]:
     datasets: dict[str, dict[str, str | None]] = {}
     for name, settings in workspace.settings.datasets.items():
         source = workspace.path(settings.path)
+        if sources.find(workspace, name) is not None:
+            target = workspace.root / FOLDER / f"{name}.parquet"
+            written.append(_sample_table(open_dataset(workspace, name, add=False).scan(), target, rows))
+            datasets[name] = {"path": target.relative_to(workspace.root).as_posix(), "table": None}
+            continue
         if not source.exists():
             continue
         target = workspace.root / FOLDER / (name if source.is_dir() else f"{name}{source.suffix}")
@@ -55,6 +62,14 @@ def write_sample(workspace: Workspace, *, rows: int = ROWS) -> list[Path]:
     body = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     write_atomic(overlay, (head + body).encode())
     return [*written, overlay]
+
+
+def _sample_table(lazy: pl.LazyFrame, target: Path, rows: int) -> Path:
+    size = lazy.select(pl.len()).collect().item()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with staged(target) as temporary:
+        lazy.gather_every(max(1, size // rows)).head(rows).collect().write_parquet(temporary)
+    return target
 
 
 def _sample(source: Path, target: Path, rows: int) -> list[Path]:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from mainspring.base.settings.clusters import ClusterLength
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -25,7 +27,7 @@ class ClusteredSettings(CheckSettings, frozen=True, kw_only=True):
 
     cluster: str | None = None
     """Column of the holdout whose rows of one value resemble each other (a caller, a site, a time): intervals heed it."""
-    cluster_by: Literal["hour", "day", "week", "month"] | None = None
+    cluster_by: ClusterLength | None = None
     """How long the clusters of a time column are; by default a day."""
 
 

@@ -68,11 +68,11 @@ def resolve_path(path: str, tree: Any) -> list[Step]:
 
 def _offender(steps: list[Step], tree: Any) -> Step:
     held = _descend(tree, steps)
-    expected = {"datasets": "datasets", "monitors": "monitors", "triggers": "triggers"}.get(str(steps[0]))
+    section = str(steps[0])
     for key, value in held.items() if isinstance(held, dict) else []:
         try:
-            if expected is not None and len(steps) == 1:
-                msgspec.convert({"project": "p", expected: {key: value}}, Settings)
+            if section in ("datasets", "monitors", "remotes", "triggers") and len(steps) == 1:
+                msgspec.convert({"project": "p", section: {key: value}}, Settings)
             else:
                 msgspec.convert({key: value}, dict[str, bool | int | float | str | None])
         except msgspec.ValidationError:

@@ -12,7 +12,7 @@ import yaml
 
 from mainspring.base.errors import SettingsError
 from mainspring.base.settings.explain import explain
-from mainspring.base.settings.references import check_references
+from mainspring.base.settings.references import check_references, check_secrets
 from mainspring.base.settings.schema import Settings
 
 FILE_NAME = "mainspring.yaml"
@@ -55,6 +55,7 @@ def load_settings(path: Path, *, environment: str | None = None, resolve: bool =
             )
         tree = merge(tree, read_tree(overlay))
         sources.insert(0, overlay)
+    check_secrets(tree, sources)
     if resolve:
         tree = _fill(tree, sources)
     try:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from mainspring.base.settings.clusters import ClusterLength
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -15,6 +17,16 @@ class MonitorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     window: str = "30d"
     """How far back it looks, in event time, from the newest prediction."""
+
+
+class ClusteredMonitor(MonitorSettings, frozen=True, kw_only=True):
+    """What a monitor may say about predictions that depend on each other."""
+
+    cluster: str | None = None
+    """Column whose rows of one value resemble each other (a caller, a site, a time): intervals heed it. An input of the model,
+    or the column of ``serving.event_time``; for ``max_drop`` the holdout has it too."""
+    cluster_by: ClusterLength | None = None
+    """How long the clusters of a time column are; by default a day. Without ``cluster``, of the predictions' own time."""
 
 
 class DataDrift(MonitorSettings, tag="data_drift", frozen=True, kw_only=True):
@@ -47,7 +59,7 @@ class LabelDrift(MonitorSettings, tag="label_drift", frozen=True, kw_only=True):
     alpha: Share = 0.01
 
 
-class Performance(MonitorSettings, tag="performance", frozen=True, kw_only=True):
+class Performance(ClusteredMonitor, tag="performance", frozen=True, kw_only=True):
     """A metric on the predictions whose labels arrived; also watches concept drift."""
 
     metric: str
@@ -64,7 +76,7 @@ class Validation(MonitorSettings, tag="validation", frozen=True, kw_only=True):
     dataset: str
 
 
-class Business(MonitorSettings, tag="business", frozen=True, kw_only=True):
+class Business(ClusteredMonitor, tag="business", frozen=True, kw_only=True):
     """The mean of an expression over predictions and labels, such as a cost."""
 
     expression: str

@@ -18,6 +18,7 @@ from mainspring.base.settings.schema import (
     ModelSettings,
     PipelineSettings,
     ReleaseSettings,
+    RemoteSettings,
     ServingSettings,
     Settings,
     ShadowSettings,
@@ -43,6 +44,7 @@ _SECTIONS: list[tuple[str, list[type[msgspec.Struct]]]] = [
     ("triggers.NAME", list(get_args(Trigger))),
     ("channels", [Channel]),
     ("tracking", [TrackingSettings]),
+    ("remotes.NAME", [RemoteSettings]),
     ("state", [StateSettings]),
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainspring.base.clock import milliseconds
 from mainspring.base.errors import SettingsError, UsageError, did_you_mean
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _VALIDATION = "validation:"
+_FROM_OUTSIDE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _MODEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -52,9 +53,30 @@ def check_references(settings: Settings, sources: list[Path]) -> None:
     for index, channel in enumerate(settings.channels):
         if channel.type == "webhook" and not channel.url:
             raise _error(["channels", index], "a webhook needs a 'url'", sources, "add a line `url: …`")
+    defaults = [name for name, remote in settings.remotes.items() if remote.default]
+    if len(defaults) > 1:
+        raise _error(["remotes", defaults[1], "default"], f"'{defaults[0]}' is the default already", sources, "keep one")
     if settings.pipeline and ":" not in settings.pipeline.entrypoint:
         hint = "write it as module:function, e.g. pipeline:train"
         raise _error(["pipeline", "entrypoint"], f"'{settings.pipeline.entrypoint}' names no function", sources, hint)
+
+
+def check_secrets(tree: dict[str, Any], sources: list[Path]) -> None:
+    """Check that credentials are not written in the file, which git holds, before variables are filled in.
+
+    Raises:
+        SettingsError: naming the line; the credential is not shown.
+    """
+    remotes = tree.get("remotes")
+    for name, remote in remotes.items() if isinstance(remotes, dict) else ():
+        written = remote.get("credentials") if isinstance(remote, dict) else None
+        for key, value in written.items() if isinstance(written, dict) else ():
+            if _FROM_OUTSIDE.fullmatch(str(value)) is None:
+                place, _ = locate(["remotes", str(name), "credentials", str(key)], sources)
+                raise SettingsError(
+                    f"{place}: remotes.{name}.credentials.{key}: a credential stands in the file",
+                    hint=f"export it as a variable and write `{key}: ${{VARIABLE}}`; if git has it, replace the credential",
+                )
 
 
 def _names(settings: Settings) -> Iterable[tuple[list[Step], str, str, Iterable[str]]]:
@@ -97,6 +119,8 @@ def _durations(settings: Settings) -> Iterable[tuple[list[Step], str]]:
     if settings.release.canary is not None:
         yield ["release", "canary", "patience"], settings.release.canary.patience
     yield ["serving", "timeout"], settings.serving.timeout
+    for name, remote in settings.remotes.items():
+        yield ["remotes", name, "timeout"], remote.timeout
     for name, monitor in settings.monitors.items():
         yield ["monitors", name, "window"], monitor.window
         if isinstance(monitor, Freshness):

@@ -22,7 +22,13 @@ class DatasetSettings(Section, frozen=True, kw_only=True):
     """A named file, folder or table of the project."""
 
     path: str
-    """File or folder, relative to the workspace. Parquet, CSV and newline-delimited JSON are read as tables."""
+    """File or folder, relative to the workspace. Parquet, CSV and newline-delimited JSON are read as tables, and so is a Delta
+    table: a folder with ``_delta_log``, or an address such as ``s3://bucket/tables/trips``."""
+    table: Literal["delta"] | None = None
+    """Says that the path is a Delta table, also where none is yet. A folder with ``_delta_log``, or an address, is one anyway."""
+    options: dict[str, str] = {}
+    """Options of the object store that a Delta table lies in, such as ``aws_endpoint_url``, before what the environment's
+    ``AWS_…`` say; keep secrets in ``${VAR}``."""
     time: str | None = None
     """Column that says when a row was true; used for time order, drift windows and leakage."""
     key: list[str] = []
@@ -136,6 +142,38 @@ class TrackingSettings(Section, frozen=True, kw_only=True):
     """Trackers that runs of this workspace are copied for when they end."""
 
 
+class RemoteSettings(Section, frozen=True, kw_only=True):
+    """A place beyond this machine where versions of data are kept, in the layout of DVC 3's remotes."""
+
+    url: str
+    """Folder (relative to the workspace), ``s3://BUCKET/PREFIX``, ``gs://BUCKET/PREFIX`` or ``az://CONTAINER/PREFIX``."""
+    default: bool = False
+    """The remote that is meant when none is named. A single remote is the default by itself."""
+    endpoint: str | None = None
+    """Address of a server that speaks S3, GCS or Azure. One that begins with ``http://`` is spoken to without encryption."""
+    region: str | None = None
+    """Region of S3; else the profile's, or ``AWS_REGION``."""
+    profile: str | None = None
+    """Profile of ``~/.aws`` whose credentials are used."""
+    account: str | None = None
+    """Storage account of Azure; else ``AZURE_STORAGE_ACCOUNT``."""
+    path_style: bool = True
+    """Put the bucket of S3 into the path. Off: into the host's name, as some servers want it."""
+    anonymous: bool = False
+    """Sign nothing: a public bucket."""
+    credentials: dict[str, str] = {}
+    """Credentials of this remote alone, each written as ``${VAR}``: ``access_key_id``, ``secret_access_key`` and ``token`` (S3),
+    ``account_key`` or ``sas_key`` (Azure), ``service_account`` (a file, GCS)."""
+    timeout: str = "1m"
+    """How long one request, of 8 MB at most, may take."""
+    retries: Annotated[int, Meta(ge=0, le=20)] = 6
+    """How often a request that failed by no fault of ours is tried again, with growing pauses."""
+
+
+Link = Literal["reflink", "hardlink", "copy"]
+"""``reflink`` shares blocks until one side writes, ``hardlink`` shares the file, which is read-only then."""
+
+
 class StateSettings(Section, frozen=True, kw_only=True):
     """Where the workspace keeps its state."""
 
@@ -143,6 +181,8 @@ class StateSettings(Section, frozen=True, kw_only=True):
     """SQLAlchemy URL; by default SQLite in ``.mainspring/``."""
     objects: str | None = None
     """Folder of the content-addressed objects; by default ``.mainspring/objects``."""
+    links: tuple[Link, ...] = ("reflink", "copy")
+    """How datasets on disk share bytes with the stored objects: the first of these that the file system can do, else copies."""
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -160,6 +200,7 @@ class Settings(Section, frozen=True, kw_only=True):
     triggers: dict[str, Trigger] = {}
     channels: list[Channel] = []
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    remotes: dict[str, RemoteSettings] = {}
     state: StateSettings = field(default_factory=StateSettings)
     documentation: tuple[str, ...] = ("README.md", "MODEL_CARD.md")
     """Files that have to be there and say something for the documentation to count as complete."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from mainspring.base.errors import MainspringError
+from mainspring.measures.clusters import counts
 
 if TYPE_CHECKING:
     from mainspring.measures.estimate import Estimate
@@ -36,14 +37,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def numbers(estimate: Estimate) -> dict[str, Any]:
-    """Return an estimate as evidence: a value with interval and n, and None for an open side.
+    """Return an estimate as evidence: a value with interval, n and clusters if it has some; None for an open side.
 
     >>> from mainspring.measures.estimate import Estimate
     >>> numbers(Estimate(0.5, 0.4, math.inf, 10, "t"))["high"] is None
     True
     """
     bounds = {key: value if math.isfinite(value) else None for key, value in _bounds(estimate).items()}
-    return {**bounds, "n": estimate.n, "method": estimate.method, "confidence": estimate.confidence}
+    return {**bounds, "n": estimate.n, "method": estimate.method, "confidence": estimate.confidence, **counts(estimate)}
 
 
 def _bounds(estimate: Estimate) -> dict[str, float]:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mainspring.base.clock import milliseconds
+from mainspring.measures.clustered import clustered
+from mainspring.measures.clusters import too_few
 from mainspring.measures.estimate import Estimate
 from mainspring.measures.metric import get_metric
+from mainspring.monitoring.monitors.clusters import clusters_of, holdout_clusters, named
 from mainspring.monitoring.monitors.finding import Finding, Insufficient, beyond, numbers
 
 if TYPE_CHECKING:
@@ -26,43 +29,66 @@ def performance(monitor: Performance, watched: Watched) -> Finding:
     """Take the metric of the present version's labelled predictions in the window, and hold it against its bounds.
 
     It fires only when the whole 95% interval is beyond a bound; for ``max_drop`` the interval of the loss against the
-    champion's own holdout, two independent estimates.
+    champion's own holdout, two independent estimates. Too few clusters, of the predictions or of the holdout, tell nothing.
+
+    Raises:
+        InvalidData: there is no such column to cluster by.
+        UsageError: ``cluster_by`` of a column that holds no times.
     """
     metric = get_metric(monitor.metric)
     window = watched.labelled(monitor.window, this_version=True)
     answered = watched.answered(monitor.window, this_version=True).rows.height
-    labels = {"champion": watched.champion.version, "metric": monitor.metric, **_labels(window, answered)}
-    n = window.rows.height
+    labels = {
+        "champion": watched.champion.version,
+        "metric": monitor.metric,
+        **_labels(window, answered),
+        **named(monitor),
+    }
+    n, clusters = window.rows.height, clusters_of(monitor, watched, window)
     if n < monitor.min_labels:
         words = f"{n} labels for {watched.champion.reference} in the window, {monitor.min_labels} are needed"
         return _finding(window, "insufficient_data", n, words, labels)
     try:
-        current = metric.estimate(window.rows["truth"].to_numpy(), _predicted(metric, window))
+        current = _estimate(metric, window.rows["truth"].to_numpy(), _predicted(metric, window), clusters)
     except ValueError as error:
         return _finding(window, "insufficient_data", n, f"{monitor.metric} cannot be taken: {error}", labels)
     evidence = {**labels, "estimate": numbers(current), **_bounds(monitor)}
+    few = too_few(current)
+    if few:
+        return _finding(window, "insufficient_data", n, few, evidence)
     wrong = beyond(current, low=monitor.min, high=monitor.max)
     problems = [f"{monitor.metric} {current} is {wrong}"] if wrong else []
     if monitor.max_drop is not None:
-        baseline = holdout_estimate(metric, watched)
+        baseline = holdout_estimate(metric, watched, holdout_clusters(monitor, watched))
         loss = drop(metric, baseline, current)
         evidence |= {"baseline": numbers(baseline), "loss": numbers(loss)}
-        if loss.low > monitor.max_drop:
+        few = too_few(baseline)
+        if few is None and loss.low > monitor.max_drop:
             problems.append(
                 f"{monitor.metric} {current} lost {loss} against the holdout, {monitor.max_drop:g} is allowed"
             )
     if problems:
         return _finding(window, "firing", n, "; ".join(problems), evidence)
+    if few:
+        return _finding(window, "insufficient_data", n, f"the holdout's {few}", evidence)
     return _finding(window, "ok", n, f"{monitor.metric} is {current}", evidence)
 
 
-def holdout_estimate(metric: Metric, watched: Watched) -> Estimate:
-    """Return the champion's metric on its own holdout."""
+def holdout_estimate(metric: Metric, watched: Watched, clusters: NDArray[np.int64] | None = None) -> Estimate:
+    """Return the champion's metric on its own holdout; ``clusters`` numbers the cluster of each of its rows."""
     truth = watched.signature.encode(watched.evidence.holdout[watched.signature.target.name])
     scores = watched.evidence.scores
     prediction = scores.score if metric.needs == "score" else scores.label
     known = ~np.isnan(truth)
-    return metric.estimate(truth[known], prediction[known])
+    return _estimate(metric, truth[known], prediction[known], None if clusters is None else clusters[known])
+
+
+def _estimate(
+    metric: Metric, truth: NDArray[np.float64], prediction: NDArray[np.float64], clusters: NDArray[np.int64] | None
+) -> Estimate:
+    if clusters is None:
+        return metric.estimate(truth, prediction)
+    return clustered(metric.name, truth, prediction, clusters)
 
 
 def drop(metric: Metric, baseline: Estimate, current: Estimate) -> Estimate:

@@ -12,7 +12,7 @@ from mainspring.monitoring.monitors.finding import Insufficient
 from mainspring.serving import predictions as recorded
 from mainspring.versioning import models
 from mainspring.versioning.evidence import read_evidence
-from mainspring.versioning.registration import stored_signature
+from mainspring.versioning.materials import stored_signature
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace

@@ -45,8 +45,13 @@ dataset_versions = Table(
     Column("files", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("actor", String(250), nullable=False),
+    Column("table_id", String(64)),
+    Column("table_version", BigInteger),
     UniqueConstraint("dataset", "number"),
+    Index(None, "table_id"),
 )
+"""``table_id`` and ``table_version`` are a Delta table's, whose bytes stay where they are: ``path`` is its place or address, and
+the object at ``md5`` says which table it is, which version, and by which commit."""
 
 snapshots = Table(
     "snapshots",

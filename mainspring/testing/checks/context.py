@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
-from mainspring.base.errors import InvalidData, UsageError, did_you_mean
+from mainspring.base.errors import InvalidData, UsageError
+from mainspring.measures import clusters
 from mainspring.measures.metric import METRICS, Metric, get_metric
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
 
     from mainspring.base.settings.checks import ClusteredSettings
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from mainspring.versioning.models import ModelVersion
     from mainspring.versioning.scoring import Scores
     from mainspring.versioning.signature import Signature
-
-
-_EVERY = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,18 +96,8 @@ def clusters_for(settings: ClusteredSettings, context: Context) -> NDArray[np.in
         if length is not None:
             raise UsageError("cluster_by needs cluster", hint="say which column: `cluster: <column>`")
         return None
-    if name not in context.holdout.columns:
-        raise InvalidData(
-            f"the holdout has no column '{name}' to cluster by",
-            hint=did_you_mean(name, context.holdout.columns) or "keep it in the holdout; it need be no feature",
-            column=name,
-        )
-    column = context.holdout.get_column(name)
-    if isinstance(column.dtype, pl.Date | pl.Datetime):
-        column = column.dt.truncate(_EVERY[length or "day"])
-    elif length is not None:
-        raise UsageError(f"cluster_by needs a time column, but '{name}' is {column.dtype}", hint="leave cluster_by out")
-    return column.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    hint = "keep it in the holdout; it need be no feature"
+    return clusters.cut(context.holdout, name, length, table="the holdout", hint=hint)
 
 
 def metric_for(name: str, task: str) -> Metric:

@@ -57,7 +57,7 @@ def import_mlflow(workspace: Workspace, address: str, progress: Progress = silen
 
 
 class _Import:
-    """One import, with the ids that things got here."""
+    """One import, with the ids that things got here; ``places`` says which folders of the server they are."""
 
     def __init__(self, workspace: Workspace, server: MlflowServer, report: Report, progress: Progress) -> None:
         self.workspace = workspace
@@ -65,6 +65,7 @@ class _Import:
         self.report = report
         self.progress = progress
         self.models: set[str] = set()
+        self.places: dict[str, str] = {}
         self.runs = 0
 
     def everything(self) -> None:
@@ -73,7 +74,7 @@ class _Import:
             self.progress("experiments", done, len(found))
             self.experiment(experiment)
         self.progress("experiments", len(found), len(found))
-        take_registry(self.workspace, self.server, self.report, self.progress)
+        take_registry(self.workspace, self.server, self.report, self.progress, self.places)
 
     def experiment(self, told: dict[str, Any]) -> None:
         whose = f"experiment '{told['name']}'"
@@ -118,6 +119,7 @@ class _Import:
             fresh = held.get(model_id) != model_state(model)
             if not fresh or take_model(self.workspace, self.server, self.report, model, experiment_id, self.local_run):
                 self.models.add(model_id)
+                self.places[model["info"].get("artifact_uri") or model_id] = f"models:/{model_id}"
                 self.report.count("logged models", fresh=fresh)
 
     def local_run(self, foreign_id: str) -> str:
@@ -129,6 +131,8 @@ class _Import:
         state = digest(told)
         with self.workspace.database.read() as connection:
             run_id, held = place(connection, "mlflow", info["run_id"])
+        there = f"runs:/{info['run_id']}"
+        self.places |= dict.fromkeys((there, info.get("artifact_uri") or there), f"runs:/{run_id}")
         if held == state:
             self.report.count("runs", fresh=False)
             return
@@ -171,21 +175,21 @@ class _Import:
         run_id, root = info["run_id"], info.get("artifact_uri") or ""
         with scratch(self.workspace) as folder:
             got = {}
-            for number, path in enumerate(self.paths(run_id)):
+            for number, path in enumerate(self.paths(run_id, root)):
                 target = folder / str(number)
                 try:
                     self.server.fetch_of_run(run_id, root, path, target)
                 except ServerRefusal as refusal:
-                    self.report.leave(f"run {run_id}, artifact '{path}'", f"could not be read: {refusal.message}")
+                    self.report.leave(f"run {run_id}, artifact '{path}'", refusal.unread(root))
                 else:
                     got[path] = target
             return dict(zip(got, self.workspace.objects.put_files(got.values()), strict=True))
 
-    def paths(self, run_id: str) -> Iterator[str]:
+    def paths(self, run_id: str, root: str) -> Iterator[str]:
         try:
             yield from self.server.files_of_run(run_id)
         except ServerRefusal as refusal:
-            self.report.leave(f"run {run_id}, artifacts", f"could not be read: {refusal.message}")
+            self.report.leave(f"run {run_id}, artifacts", refusal.unread(root))
 
     def lineage(self, told: dict[str, Any]) -> dict[str, Any]:
         inputs, outputs = told.get("inputs") or {}, told.get("outputs") or {}

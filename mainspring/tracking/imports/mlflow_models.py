@@ -137,6 +137,7 @@ def _files(
                 server.fetch_of_model(model_id, root, path, folder / str(number))
                 got[artifact_path(path)] = folder / str(number)
         except (ServerRefusal, InvalidData) as error:
-            report.leave(f"logged model {model_id}, files", f"could not be read: {error.message}")
+            why = error.unread(root) if isinstance(error, ServerRefusal) else f"could not be read: {error.message}"
+            report.leave(f"logged model {model_id}, files", why)
             complete = False
         return dict(zip(got, workspace.objects.put_files(got.values()), strict=True)), complete

@@ -20,17 +20,28 @@ if TYPE_CHECKING:
 
 _SECONDS = 120
 _TRIES = 4
-_BUSY = {429, 500, 502, 503, 504}
+_BUSY = {429, 502, 503, 504}
 _CHUNK = 1 << 20
 _PROXIED = "mlflow-artifacts:"
 
 
 class ServerRefusal(ExternalToolError):
-    """A server answered with an error; ``status`` is HTTP's."""
+    """A server answered with an error; ``status`` is HTTP's, ``passing`` says that it is worth another try."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, *, passing: bool) -> None:
         super().__init__(message)
         self.status = status
+        self.passing = passing
+
+    def unread(self, root: str) -> str:
+        """Say that files below ``root`` could not be had, and who can do what about it."""
+        text = f"could not be read: {self.message}"
+        if self.status < http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            return text
+        return (
+            f"{text}; the server failed to read {root or 'its store'}, its log says why: "
+            "if it lacks the credentials of that store, start it with them, then import again"
+        )
 
 
 class MlflowServer:
@@ -150,7 +161,7 @@ class MlflowServer:
             try:
                 return self._once(method, target, body, place)
             except ServerRefusal as refusal:
-                if refusal.status not in _BUSY or attempt == _TRIES - 1:
+                if not refusal.passing or attempt == _TRIES - 1:
                     raise
             except (OSError, http.client.HTTPException) as error:
                 self.close()
@@ -182,12 +193,17 @@ class MlflowServer:
         return b""
 
     def _refusal(self, target: str, status: int, data: bytes) -> ServerRefusal:
+        """Return MLflow's own error as it is told; a page for browsers means that the server failed in a way of its own."""
+        passing = status in _BUSY
         try:
             said = str(msgspec.json.decode(data)["message"])
+            passing = passing or status == http.HTTPStatus.INTERNAL_SERVER_ERROR
         except (msgspec.MsgspecError, KeyError, TypeError):
-            said = data[:200].decode(errors="replace")
+            text = data[:1000].decode(errors="replace").strip()
+            said = http.client.responses.get(status, "") if text.startswith("<") else text
         path = target.partition("?")[0]
-        return ServerRefusal(f"{self.address} answered {status} to {path}: {' '.join(said.split())[:300]}", status)
+        told = f"{self.address} answered {status} to {path}: {' '.join(said.split())[:300]}"
+        return ServerRefusal(told, status, passing=passing)
 
 
 def _credentials(username: str | None, password: str | None) -> dict[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy import String, cast, delete, func, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
-from mainspring.store.schema.versioning import dataset_versions, file_states
+from mainspring.store.schema.versioning import dataset_versions, file_states, snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,24 @@ def insert_dataset_version(database: Database, row: dict[str, Any]) -> Row[Any]:
                 return connection.execute(select(dataset_versions).where(dataset_versions.c.id == row["id"])).one()
         except IntegrityError:
             continue  # another process took the number; the next round sees its row
+
+
+def select_table_ids(database: Database, dataset: str) -> set[str]:
+    """Return the ids of the Delta tables that a dataset ever was."""
+    query = select(dataset_versions.c.table_id).where(dataset_versions.c.dataset == dataset)
+    with database.read() as connection:
+        return {found for found in connection.execute(query.distinct()).scalars() if found}
+
+
+def select_table_versions(database: Database, table_id: str) -> set[int]:
+    """Return the versions of a Delta table that a dataset version or a snapshot names."""
+    rows = select(dataset_versions.c.table_version).where(dataset_versions.c.table_id == table_id)
+    documents = select(snapshots.c.data).where(cast(snapshots.c.data, String).contains(table_id, autoescape=True))
+    with database.read() as connection:
+        found = set(connection.execute(rows).scalars())
+        for data in connection.execute(documents).scalars():
+            found.update(item["table"]["version"] for item in data if (item.get("table") or {}).get("id") == table_id)
+    return found
 
 
 def select_file_states(database: Database, paths: Sequence[str]) -> dict[str, Row[Any]]:

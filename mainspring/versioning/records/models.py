@@ -148,7 +148,7 @@ def latest_of(connection: Connection, names: Sequence[str]) -> dict[str, list[Ro
     return {name: list(stages.values()) for name, stages in found.items()}
 
 
-def has_endpoint(connection: Connection, name: str) -> bool:
+def was_released(connection: Connection, name: str) -> bool:
     """Say whether a model was ever released."""
     queries = (select(table.c.endpoint).filter_by(endpoint=name).limit(1) for table in (route_tables, releases))
     return any(connection.execute(query).first() is not None for query in queries)

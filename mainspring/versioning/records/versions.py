@@ -55,6 +55,12 @@ def find(connection: Connection, model: str, **conditions: object) -> Row[Any] |
     return connection.execute(query).first()
 
 
+def stages(connection: Connection, model: str) -> dict[str, str]:
+    """Return the stage of every version of a model."""
+    query = select(model_versions.c.version, model_versions.c.stage).filter_by(model=model)
+    return {row.version: row.stage for row in connection.execute(query)}
+
+
 def select_makers(database: Database, model: str, version: str) -> list[str]:
     """Return the runs whose candidate became, or was already, a version, oldest first."""
     named = select(tags.c.run_id).where(tags.c.key == "model", tags.c.value == model)

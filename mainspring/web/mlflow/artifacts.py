@@ -127,13 +127,12 @@ def proxied(workspace: Workspace, request: ListProxied) -> dict[str, Any]:
 
 
 def entries(workspace: Workspace, here: Place, *, whole: bool) -> list[dict[str, Any]]:
-    """Return the files and folders in a folder; a file lists itself, as object stores do."""
+    """Return the files and folders in a folder; in a file there is nothing, by which clients know that it is one."""
     prefix = f"{here.path}/" if here.path else ""
     found: dict[str, dict[str, Any]] = {}
     for info in _files(workspace, here.owner_id):
         if info.path == here.path:
-            name = info.path.rpartition("/")[2]
-            return [] if whole else [{"path": name, "is_dir": False, "file_size": info.size}]
+            return []
         if info.path.startswith(prefix):
             name, nested, _ = info.path.removeprefix(prefix).partition("/")
             shown = prefix + name if whole else name

@@ -41,6 +41,8 @@ first = [
     row("sys/tags", "string_set", string_set_value=["a", "b"]),
     row("params/lr", "float", float_value=0.1),
     row("params/depth", "int", int_value=3),
+    row("params/../lr", "float", float_value=0.2),
+    row("sys/../note", "string", string_value="odd"),
     row("files/note", "file", file_value={"path": "team_wine/WIN-1/note.txt"}),
     row("files/away", "file", file_value={"path": "../../secret.txt"}),
     row("plots", "file_series", step=Decimal("2.5"), timestamp=AT, file_value={"path": "team_wine/WIN-1/plot.png"}),
@@ -55,7 +57,10 @@ first = [
 ]
 second = [
     row("loss", "float_series", step=Decimal(step) / 2, timestamp=AT, float_value=1 / (step + 1)) for step in range(100)
-] + [row("loss", "float_series", step=Decimal(90), timestamp=AT, float_value=float("inf"))]
+] + [
+    row("loss", "float_series", step=Decimal(90), timestamp=AT, float_value=float("inf")),
+    row("/loss", "float_series", step=Decimal(0), timestamp=AT, float_value=1.0),
+]
 data = Path("exports/data/team_wine")
 data.mkdir(parents=True)
 for number, rows in enumerate((first, second)):

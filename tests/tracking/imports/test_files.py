@@ -157,8 +157,9 @@ def test_runs_of_the_neptune_exporter(neptune: Path, workspace: Workspace) -> No
     assert read_artifact(workspace, run.id, "plots/step_2.5.png") == b"png"
     assert b"started" in read_artifact(workspace, run.id, "logs.jsonl")
     assert b"COUNTING" in read_artifact(workspace, run.id, "hist.jsonl")
-    [left] = report.left_out
-    assert "files/away" in left
+    assert len(report.left_out) == 4
+    for left in ("'params/../lr'", "sys/../note'", "'/loss'", "'files/away'"):
+        assert any(left in line for line in report.left_out), left
     again = import_neptune(workspace, neptune / "data")
     assert (again.taken, again.unchanged) == ({}, {"runs": 1})
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +18,7 @@ from mainspring.tracking.imports.mlflow_server import MlflowServer
 from mainspring.tracking.query import list_runs
 from mainspring.tracking.runs import create_run
 from scripts.environments import Unavailable, environment
+from tests.tracking.imports.mlflow_peer import fill, stock_server, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,37 +38,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     except Unavailable as reason:
         pytest.skip(f"no environment for mlflow: {reason}")
     folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet", "HOME": str(folder)}
-    environ |= {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
-    command = [str(python.parent / "mlflow"), "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += [
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-        "--artifacts-destination",
-        f"{folder}/art",
-    ]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=environ, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        _until(lambda: _answers(port), seconds=120)
-        filled = subprocess.run(
-            [str(python), str(CONTENT), str(MANY)], env=environ, cwd=folder, capture_output=True, text=True, check=False
-        )
-        assert filled.returncode == 0, filled.stderr[-4000:]
-        yield environ["MLFLOW_TRACKING_URI"]
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # asked kindly, it may take a minute
-        process.wait(30)
+    environ = surroundings(folder)
+    with stock_server(python, folder, environ, f"{folder}/art") as address:
+        fill(python, folder, environ | {"MLFLOW_TRACKING_URI": address}, str(CONTENT), str(MANY))
+        yield address
 
 
 def test_everything_is_taken_and_a_second_import_changes_nothing(
@@ -189,19 +160,6 @@ def _until(true: Any, *, seconds: float) -> None:
 
 def _held(workspace: Workspace) -> list[RunInfo]:
     return list_runs(workspace, view="all", limit=None)
-
-
-def _answers(port: int) -> bool:
-    import http.client
-
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 @contextlib.contextmanager

@@ -39,6 +39,7 @@ def test_files_come_back(http: TestClient[Any], call: Caller, root: str) -> None
     assert put(http, f"{root}/model/MLmodel", b"flavors") == 200
     assert listed(http, root) == [("model", True), ("notes é ü.txt", False)]
     assert listed(http, f"{root}/model") == [("MLmodel", False), ("weights.bin", False)]
+    assert listed(http, f"{root}/model/MLmodel") == []
     answer = http.get(f"{PROXY}artifacts/{root}/model/weights.bin")
     assert answer.content == data
     assert answer.headers["content-disposition"] == "attachment"

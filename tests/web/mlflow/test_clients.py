@@ -20,7 +20,8 @@ HERE = Path(__file__).parent / "clients"
 CLIENTS = {
     "fluent": ("mlflow==3.17.2", "scikit-learn"),
     "skinny": ("mlflow-skinny==3.17.2",),
-    "second": ("mlflow==2.22.1", "scikit-learn", "setuptools<81"),
+    "second": ("mlflow==2.22.1", "scikit-learn", "setuptools<81", "sqlalchemy<2.1", "boto3"),
+    "oldest": ("mlflow==2.9.2", "setuptools<81"),
 }
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mlflow clients")]
 

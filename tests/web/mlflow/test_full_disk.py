@@ -69,10 +69,12 @@ def serving(folder: Path, log: Path) -> Iterator[Client]:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
     ):
         assert process.stdout is not None
-        address = next(line for line in process.stdout if line.startswith("listening on ")).split()[-1]
-        with httpx.Client(base_url=address, timeout=30) as http:
-            yield Client(http)
-        process.terminate()
+        try:
+            address = next(line for line in process.stdout if line.startswith("listening on ")).split()[-1]
+            with httpx.Client(base_url=address, timeout=30) as http:
+                yield Client(http)
+        finally:
+            process.terminate()
         assert process.wait(30) == 0
 
 

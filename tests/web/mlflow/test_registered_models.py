@@ -41,7 +41,7 @@ def test_a_model_is_made_described_renamed_and_removed(call: Caller) -> None:
     assert "latest_versions" not in again
 
 
-NAMES = ["", " ", "a/b", "a:b", "a@1", "..", "x\ny", "a\\b", "50%", "n" * 251, " a"]
+NAMES = ["", " ", "a/b", "a:b", "a@1", "..", "..a", "x\ny", "a\\b", "50%", "n" * 251, " a"]
 
 
 def test_names_that_references_and_paths_cannot_hold(call: Caller) -> None:
@@ -57,7 +57,7 @@ def test_tags_of_models(call: Caller) -> None:
     for _ in range(2):
         call("DELETE", "registered-models/delete-tag", name="m", key="k")
     assert call.refused("POST", "registered-models/set-tag", name="no", key="k", value="")[0] == 404
-    for key in ("", "k" * 251, "mainspring.version"):
+    for key in ("", "k" * 251, "mainspring.version", "../k", "a//b"):
         assert call.refused("POST", "registered-models/set-tag", name="m", key=key, value="x")[0] == 400
     assert call.refused("POST", "registered-models/set-tag", name="m", key="k", value="x" * 100_001)[0] == 400
 

@@ -135,6 +135,25 @@ def test_what_a_run_logs(call: Caller, run: str) -> None:
     assert call.refused("POST", "runs/log-parameter", run_id=run, key="depth", value="4")[0] == 400
 
 
+@pytest.mark.parametrize("key", ["../x", "a/../b", "/abs", "a//b"])
+def test_names_that_are_others_as_paths(call: Caller, run: str, experiment: str, key: str) -> None:
+    for path, fields in {
+        "runs/log-metric": {"run_id": run, "value": 1, "timestamp": 1},
+        "runs/log-parameter": {"run_id": run, "value": "1"},
+        "runs/set-tag": {"run_id": run, "value": "1"},
+        "experiments/set-experiment-tag": {"experiment_id": experiment, "value": "1"},
+    }.items():
+        assert call.refused("POST", path, key=key, **fields) == (400, "INVALID_PARAMETER_VALUE"), path
+    made = call("GET", "runs/get", run_id=run)["run"]["data"]
+    assert (made.get("metrics", []), made.get("params", [])) == ([], [])
+
+
+def test_a_metric_before_1970(call: Caller, run: str) -> None:
+    fields = {"run_id": run, "key": "loss", "value": 1}
+    assert call.refused("POST", "runs/log-metric", timestamp=-1, **fields) == (400, "INVALID_PARAMETER_VALUE")
+    call("POST", "runs/log-metric", timestamp=0, **fields)
+
+
 def test_a_batch_is_taken_whole_or_not_at_all(call: Caller, run: str) -> None:
     call("POST", "runs/log-parameter", run_id=run, key="depth", value="3")
     batch = {
@@ -162,6 +181,10 @@ def test_a_batch_is_taken_whole_or_not_at_all(call: Caller, run: str) -> None:
         {"metrics": [{"key": "m", "timestamp": 1}]},
         {"metrics": [{"key": "m", "value": 1, "timestamp": 2**70}]},
         {"metrics": [{"key": "m\x00", "value": 1, "timestamp": 1}]},
+        {"metrics": [{"key": "m", "value": 1, "timestamp": -1}]},
+        {"metrics": [{"key": "../m", "value": 1, "timestamp": 1}]},
+        {"params": [{"key": "a/../b", "value": "x"}]},
+        {"tags": [{"key": "a//b", "value": "x"}]},
         {"metrics": {"key": "m"}},
         {"metrics": [{"key": "m", "value": 1, "timestamp": 1, "model_id": "m-none"}]},
     ],

@@ -6,14 +6,17 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
 from mainspring.base import clock
+from mainspring.store.schema.versioning import webhooks as table
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import delivery, labels, webhooks
 
@@ -92,16 +95,26 @@ def test_a_webhook_is_told_and_can_check_who_speaks(call: Caller, listener: List
     assert headers["X-MLflow-Signature"] == f"v1,{expected}"
 
 
-def test_the_secret_is_never_told(call: Caller) -> None:
+def test_the_secret_is_never_told(call: Caller, workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
     made = call("POST", "webhooks", name="w", url="https://hooks.example.com/x", events=EVENTS, secret="s3cret")
     path = f"webhooks/{made['webhook']['webhook_id']}"
     changed = call("PATCH", path, name="other", status="DISABLED", secret="n3wer")
     assert changed["webhook"]["name"] == "other"
     assert changed["webhook"]["status"] == "DISABLED"
-    for answer in (made, changed, call("GET", path), call("GET", "webhooks")):
+    wrong = call.ask("PATCH", path, secret=["n3wer"]), call.ask("PATCH", path, name="a b", secret="n3wer")
+    assert [status for status, _ in wrong] == [400, 400]
+    for answer in (made, changed, wrong, call("GET", path), call("GET", "webhooks")):
         assert "s3cret" not in json.dumps(answer)
         assert "n3wer" not in json.dumps(answer)
+    held = webhooks.get_webhook(workspace, made["webhook"]["webhook_id"])
+    assert "n3wer" not in repr(held)
+    with workspace.database.read() as connection:
+        assert connection.execute(select(table.c.secret)).scalars().all() == ["n3wer"]
     call("DELETE", path)
+    with workspace.database.read() as connection:
+        assert connection.execute(select(table.c.secret)).scalars().all() == []
+    assert not {"s3cret", "n3wer"} & set(re.findall(r"\w+", caplog.text))
     assert call.refused("GET", path) == (404, "RESOURCE_DOES_NOT_EXIST")
     assert call("GET", "webhooks") == {}
 

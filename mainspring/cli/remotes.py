@@ -1,0 +1,146 @@
+"""Commands that exchange data with remotes: ``data push``, ``fetch``, ``pull``, ``gc`` and ``data remote``."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from mainspring.cli import context, output
+from mainspring.cli.versioning import data_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mainspring.versioning.exchange import Exchange
+
+remote_app = typer.Typer(help="Places beyond this machine that keep data.", no_args_is_help=True)
+
+_TARGETS = typer.Argument(
+    None,
+    metavar="[TARGET]...",
+    help="Datasets, paths, or a file or folder of one (NAME/sub/file); by default all pointers.",
+)
+_REMOTE = typer.Option(None, help="Name of a remote; by default the default one.")
+_ALL = typer.Option(
+    False, "--all-versions", help="Also every recorded version, and what pointers named in any commit of git."
+)
+_MODELS = typer.Option(False, "--models", help="Also the files and the evidence of registered model versions.")
+_JSON = typer.Option(False, "--json", help="Print JSON.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to those of ``data``."""
+    del app
+    for verb in (push, fetch, pull):
+        data_app.command()(verb)
+    remote_app.command("list")(list_remotes)
+    data_app.add_typer(remote_app, name="remote")
+
+
+def push(
+    targets: list[str] = _TARGETS,
+    remote: str = _REMOTE,
+    all_versions: bool = _ALL,
+    models: bool = _MODELS,
+    replace: bool = typer.Option(
+        False, "--replace", help="Upload what is there already too: repairs a damaged remote."
+    ),
+    json: bool = _JSON,
+) -> None:
+    """Upload what a remote does not have yet of the versions that pointers name."""
+    from mainspring.versioning import exchange
+
+    workspace = context.workspace()
+    with _transfer("pushing") as tick:
+        done = exchange.push(
+            workspace,
+            targets or (),
+            remote=remote,
+            all_versions=all_versions,
+            models=models,
+            replace=replace,
+            tick=tick,
+        )
+    output.emit(done, json=json, show=lambda: _told(done, "pushed to"))
+
+
+def fetch(
+    targets: list[str] = _TARGETS,
+    remote: str = _REMOTE,
+    all_versions: bool = _ALL,
+    models: bool = _MODELS,
+    json: bool = _JSON,
+) -> None:
+    """Download into the store what is missing of the versions that pointers name; files of the project stay as they are."""
+    from mainspring.versioning import exchange
+
+    workspace = context.workspace()
+    with _transfer("fetching") as tick:
+        done = exchange.fetch(
+            workspace, targets or (), remote=remote, all_versions=all_versions, models=models, tick=tick
+        )
+    output.emit(done, json=json, show=lambda: _told(done, "fetched from"))
+
+
+def pull(
+    targets: list[str] = _TARGETS,
+    remote: str = _REMOTE,
+    force: bool = typer.Option(False, "--force", help="Lose files on disk that no version holds."),
+    json: bool = _JSON,
+) -> None:
+    """Fetch what pointers name, and make the disk hold exactly that."""
+    from mainspring.versioning import pull as room
+
+    workspace = context.workspace()
+    with _transfer("pulling") as tick:
+        done = room.pull(workspace, targets or (), remote=remote, force=force, tick=tick)
+    output.emit(done, json=json, show=lambda: _told(done, "pulled from"))
+
+
+def list_remotes(json: bool = _JSON) -> None:
+    """List the remotes of the settings and of the DVC repository around the workspace."""
+    from mainspring.versioning import remotes
+
+    found = remotes.list_remotes(context.workspace())
+    rows = [(item.name, item.url, "default" if item.default else "", item.source) for item in found]
+    output.emit(
+        found,
+        json=json,
+        show=lambda: output.table(("remote", "url", "", "from"), rows) if rows else "there is no remote yet",
+    )
+
+
+def _told(done: Exchange, verb: str) -> str:
+    noun = "object" if done.objects == 1 else "objects"
+    if not done.objects:
+        return f"nothing to do: all {done.present} objects are there"
+    said = f"{done.objects} {noun} ({output.bytes_text(done.bytes)}) {verb} '{done.remote}', {done.present} were there"
+    return said if not done.lost else f"{said}; {len(done.lost)} of the history are neither here nor there"
+
+
+@contextmanager
+def _transfer(what: str) -> Iterator[Callable[[int, int, int], None] | None]:
+    """Show objects, rate and the time that is left on standard error, if a person is looking."""
+    console = output.console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None, rate="")
+
+        def tick(done: int, total: int, moved: int) -> None:
+            seconds = bar.tasks[0].elapsed or 1e-9
+            bar.update(task, completed=done, total=total, rate=f"{output.bytes_text(moved / seconds)}/s")
+
+        yield tick

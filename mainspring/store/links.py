@@ -1,0 +1,87 @@
+"""Ways of having the same bytes at a second place: a reflink, a hard link, a copy."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mainspring.base.settings.schema import Link
+
+_FICLONE = 0x40049409
+_CANNOT = (
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EMLINK,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EINVAL,
+    errno.ENOTTY,
+)
+
+
+class Linker:
+    """Makes second places of files in the first of ``kinds`` that the file systems can do; ``copy`` always can.
+
+    ``used`` is the kind of the last one. What could not be done once is not tried again.
+    """
+
+    def __init__(self, kinds: Sequence[Link]) -> None:
+        self._kinds: list[Link] = [*dict.fromkeys((*kinds, "copy"))]
+
+    @property
+    def used(self) -> Link:
+        """The kind that is made now."""
+        return self._kinds[0]
+
+    def make(self, source: str, target: str, *, mode: int = 0o644) -> Link:
+        """Make ``target``, which must not exist, hold what ``source`` holds; a hard link keeps the source's mode."""
+        for kind in list(self._kinds):
+            try:
+                _MAKE[kind](source, target)
+                if kind != "hardlink":
+                    os.chmod(target, mode)  # noqa: PTH101 - paths are text here, ten thousand of them
+            except OSError as error:
+                if kind == "copy" or error.errno not in _CANNOT:
+                    raise
+                with suppress(FileNotFoundError):
+                    os.unlink(target)  # noqa: PTH108 - as above
+                if error.errno != errno.EMLINK:  # this one file has too many links; others may have more
+                    self._kinds.remove(kind)
+            else:
+                return kind
+        raise AssertionError("a copy was made or has failed")
+
+
+def _reflink(source: str, target: str) -> None:
+    if not sys.platform.startswith("linux"):
+        raise OSError(errno.ENOTSUP, "reflinks are made on Linux only")
+    import fcntl
+
+    reader = os.open(source, os.O_RDONLY)
+    try:
+        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            fcntl.ioctl(writer, _FICLONE, reader)
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+
+
+def _hardlink(source: str, target: str) -> None:
+    os.link(source, target)
+
+
+def _copy(source: str, target: str) -> None:
+    shutil.copyfile(source, target)
+
+
+_MAKE: dict[Link, Callable[[str, str], None]] = {"reflink": _reflink, "hardlink": _hardlink, "copy": _copy}

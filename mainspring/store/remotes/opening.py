@@ -1,0 +1,155 @@
+"""From a remote's settings to a store that answers."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from mainspring.base.clock import milliseconds
+from mainspring.base.errors import SettingsError, StorageError
+from mainspring.store.remotes.credentials import credentials_of, read_profile
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+    from mainspring.base.settings.schema import RemoteSettings
+
+KINDS = {"s3": "S3", "gs": "GCS", "az": "Azure", "azure": "Azure"}
+_AZURE = {
+    "account_name": ("AZURE_STORAGE_ACCOUNT",),
+    "account_key": ("AZURE_STORAGE_KEY",),
+    "sas_key": ("AZURE_STORAGE_SAS_TOKEN",),
+}
+"""Variables of Azure's own tools that obstore does not read."""
+
+
+def local_folder(url: str, root: Path) -> Path | None:
+    """Return the folder that a URL names, relative ones below ``root``; None if it is beyond the file system.
+
+    >>> local_folder("../store", Path("/project")), local_folder("s3://bucket/x", Path("/project"))
+    (PosixPath('/project/../store'), None)
+    """
+    if url.startswith("file://"):
+        return Path(urlsplit(url).path)
+    return root / Path(url).expanduser() if "://" not in url else None
+
+
+def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> ObjectStore:
+    """Open the store of a remote; of a local one the folder is made when it is ``write`` that is wanted.
+
+    Nothing is asked over the network yet.
+
+    Raises:
+        SettingsError: a URL or credential of an unknown kind.
+        StorageError: no such local folder or profile, or credentials that cannot be had.
+    """
+    folder = local_folder(settings.url, root)
+    if folder is not None:
+        return _open_folder(folder, write=write)
+    place = urlsplit(settings.url)
+    if place.scheme not in KINDS or not place.netloc:
+        raise SettingsError(
+            f"the remote's url '{settings.url}' is of no kind that is known",
+            hint="known: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX",
+        )
+    prefix = place.path.strip("/") or None
+    from obstore.exceptions import BaseError
+
+    try:
+        if place.scheme == "s3":
+            return _open_s3(settings, place.netloc, prefix)
+        return _open_other(settings, place.scheme, place.netloc, prefix)
+    except (BaseError, ValueError) as error:
+        said = str(error).partition("Debug source")[0].strip()
+        hint = "name the storage account: `account: NAME`" if "Account" in said else "correct its keys in the settings"
+        raise SettingsError(f"the remote {settings.url} cannot be opened: {said}", hint=hint) from None
+
+
+def _open_folder(folder: Path, *, write: bool) -> ObjectStore:
+    from obstore.store import LocalStore
+
+    if not folder.is_dir() and not (write and folder.parent.is_dir()):
+        raise StorageError(
+            f"the remote's folder {folder} does not exist",
+            hint="is the disk mounted? Otherwise make the folder" + ("" if write else ", or push to it first"),
+        )
+    try:
+        return LocalStore(folder, mkdir=write)
+    except OSError as error:
+        raise StorageError(f"the remote's folder {folder} cannot be used: {error}", hint="check its rights") from None
+
+
+def _open_s3(settings: RemoteSettings, bucket: str, prefix: str | None) -> ObjectStore:
+    from obstore.store import S3Store
+
+    own = settings.credentials or settings.anonymous
+    keyed = settings.profile is None and "AWS_ACCESS_KEY_ID" in os.environ
+    profile = read_profile(settings.profile)
+    provider = None if own or keyed else credentials_of(profile, settings.profile)
+    region = settings.region or (profile.get("region") if settings.profile else None)
+    region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or profile.get("region")
+    endpoint = settings.endpoint or _first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") or profile.get("endpoint_url")
+    config: dict[str, Any] = {"region": region or "us-east-1", **settings.credentials}
+    if endpoint is not None:
+        config["endpoint"] = endpoint if settings.path_style else _with_bucket(endpoint, bucket)
+    if settings.anonymous:
+        config["skip_signature"] = True
+    if provider is not None:
+        at_once = [provider()]  # what is wrong with it is said now, in our words
+        config["credential_provider"] = lambda: at_once.pop() if at_once else provider()
+    if not settings.path_style:
+        config["virtual_hosted_style_request"] = True
+    return S3Store(bucket, prefix=prefix, **config, **_manners(settings, endpoint))
+
+
+def _open_other(settings: RemoteSettings, scheme: str, bucket: str, prefix: str | None) -> ObjectStore:
+    from obstore.store import AzureStore, GCSStore
+
+    config: dict[str, Any] = dict(settings.credentials)
+    if settings.anonymous:
+        config["skip_signature"] = True
+    manners = _manners(settings, settings.endpoint)
+    if scheme == "gs":
+        if settings.endpoint:
+            config["base_url"] = settings.endpoint
+        return GCSStore(bucket, prefix=prefix, **config, **manners)
+    for key, value in _azure_variables().items():
+        config.setdefault(key, value)
+    if settings.account:
+        config["account_name"] = settings.account
+    if settings.endpoint:
+        config["endpoint"] = settings.endpoint
+    return AzureStore(bucket, prefix=prefix, **config, **manners)
+
+
+def _azure_variables() -> dict[str, str]:
+    found = {key: value for key, names in _AZURE.items() if (value := _first(*names)) is not None}
+    parts = dict(
+        part.split("=", 1) for part in os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").split(";") if "=" in part
+    )
+    names = {"AccountName": "account_name", "AccountKey": "account_key", "SharedAccessSignature": "sas_key"}
+    return {names[key]: value for key, value in parts.items() if key in names} | found
+
+
+def _manners(settings: RemoteSettings, endpoint: str | None) -> dict[str, Any]:
+    seconds = milliseconds(settings.timeout) / 1000
+    return {
+        "client_options": {
+            "allow_http": bool(endpoint and endpoint.startswith("http://")),
+            "timeout": timedelta(seconds=seconds),
+            "connect_timeout": timedelta(seconds=min(5.0, seconds)),
+        },
+        "retry_config": {"max_retries": settings.retries, "retry_timeout": timedelta(minutes=3)},
+    }
+
+
+def _with_bucket(endpoint: str, bucket: str) -> str:
+    place = urlsplit(endpoint)
+    return endpoint if place.netloc.startswith(f"{bucket}.") else f"{place.scheme}://{bucket}.{place.netloc}"
+
+
+def _first(*names: str) -> str | None:
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)

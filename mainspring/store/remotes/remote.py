@@ -1,0 +1,250 @@
+"""A remote: which objects it holds, and objects on their way there and back, checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from mainspring.base.errors import Corrupted, MainspringError, NotFound
+from mainspring.base.hashing import md5_bytes, md5_file
+from mainspring.store.remotes.failures import explained, is_passing
+from mainspring.store.remotes.opening import local_folder, open_store
+from mainspring.store.remotes.traffic import ahead, in_flight
+from mainspring.store.seals import put_seal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from pathlib import Path
+
+    from typing_extensions import Buffer
+
+    from mainspring.base.settings.schema import RemoteSettings
+
+Result = TypeVar("Result")
+
+FOLDER = "files/md5"
+PART = 8 << 20
+"""Bytes of one request at most."""
+_FEW = 64
+_HEAD_COST = 40
+"""One question for an object costs as much as listing so many."""
+_ONE_LISTING = 50_000
+_PARTS_AHEAD = 4
+_ROUNDS = 3
+
+
+class Held(NamedTuple):
+    """An object of a remote: its address, its bytes, and when it was written (seconds since 1970)."""
+
+    md5: str
+    size: int
+    written: float
+
+
+class Remote:
+    """Objects in a store of another machine, or another folder.
+
+    What is downloaded was compared with its address; what is uploaded too. Every failure is a ``StorageError`` that says
+    what happened and what to do.
+    """
+
+    def __init__(self, name: str, settings: RemoteSettings, root: Path, *, write: bool = False) -> None:
+        self.name = name
+        self.url = settings.url
+        self.is_local = local_folder(settings.url, root) is not None
+        self._store = open_store(settings, root, write=write)
+        self._large = threading.BoundedSemaphore(2)
+        self._conditional = True
+
+    def sizes(self, wanted: Collection[str]) -> dict[str, int]:
+        """Return the sizes of those of the wanted objects that are there.
+
+        Few objects are asked for one by one; otherwise the remote is listed, in one go or by its 256 folders at once.
+        """
+        if len(wanted) <= _FEW:
+            return self._ask(wanted)
+        folders = sorted({md5[:2] for md5 in wanted})
+        beginning = self._list(folders[0])
+        expected = len(beginning) * 256
+        if len(wanted) * _HEAD_COST < expected:
+            return self._ask(wanted)
+        if expected <= _ONE_LISTING:
+            held = self._list("")
+        else:
+            held = [*beginning, *(item for _, part in in_flight(self._list, folders[1:]) for item in part)]
+        chosen = wanted if isinstance(wanted, set) else set(wanted)
+        return {item.md5: item.size for item in held if item.md5 in chosen}
+
+    def held(self) -> Iterator[Held]:
+        """Give every object that is there."""
+        yield from self._list("")
+
+    def upload(self, md5: str, source: Path, *, replace: bool = False) -> int:
+        """Store a file under its address and return its size; what another client stored in the meantime stays.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            Corrupted: its content is not what its address says; nothing was stored.
+            StorageError: the remote did not take it.
+        """
+        size = source.stat().st_size
+        data = source.read_bytes() if size <= PART else None
+        found = md5_file(source) if data is None else md5_bytes(data)
+        if found != md5.removesuffix(".dir"):
+            raise Corrupted(f"the object {md5} is damaged here", hint="mainspring data verify --heal", md5=md5)
+        if data is None:
+            self._patiently("write to", lambda: self._put_parts(md5, source))
+        else:
+            self._patiently("write to", lambda: self._put(md5, data, replace=replace))
+        return size
+
+    def download(self, md5: str, target: Path) -> int:
+        """Write an object to a file and return its size. The file may hold anything when this raises.
+
+        Raises:
+            NotFound: the remote does not have it.
+            Corrupted: what the remote gave, twice, is not what its address says.
+            StorageError: the remote did not give it.
+            OSError: the file cannot be written.
+        """
+        for _ in range(2):  # damaged on the way, or there?
+            target.unlink(missing_ok=True)
+            found, size = self._patiently("read from", lambda: self._get(md5, target), md5=md5)
+            if found == md5.removesuffix(".dir"):
+                return size
+        raise Corrupted(
+            f"the object {md5} is damaged on the remote '{self.name}' ({self.url}); it was not taken",
+            hint=f"from a workspace that has it: mainspring data push --replace --remote {self.name}",
+            md5=md5,
+            remote=self.name,
+        )
+
+    def delete(self, md5s: Collection[str]) -> None:
+        """Remove objects; what is not there is no error."""
+        import obstore
+
+        paths = [_path(md5) for md5 in sorted(md5s)]
+        parts = [paths[start : start + 1000] for start in range(0, len(paths), 1000)]
+        for part in parts:
+            self._patiently("remove from", lambda part=part: obstore.delete(self._store, part))  # type: ignore[misc] # bound now
+
+    def _put_parts(self, md5: str, source: Path) -> None:
+        import obstore
+
+        with self._large:
+            obstore.put(self._store, _path(md5), source, chunk_size=PART, max_concurrency=_PARTS_AHEAD)
+
+    def _put(self, md5: str, data: bytes, *, replace: bool) -> None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, NotSupportedError
+
+        if self._conditional and not replace:
+            try:
+                obstore.put(self._store, _path(md5), data, mode="create", use_multipart=False)
+                return
+            except AlreadyExistsError:
+                return
+            except NotSupportedError:
+                self._conditional = False
+        obstore.put(self._store, _path(md5), data, use_multipart=False)
+
+    def _get(self, md5: str, target: Path) -> tuple[str, int]:
+        import obstore
+
+        answer = obstore.get(self._store, _path(md5))
+        size = int(answer.meta["size"])
+        if size <= PART:
+            data = answer.bytes()
+            found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            _write(target, [data], md5)
+            return found, len(data)
+        del answer
+        hasher = hashlib.md5(usedforsecurity=False)
+
+        def parts() -> Iterator[bytes]:
+            for part in ahead(lambda start: self._part(md5, start, size), range(0, size, PART), requests=_PARTS_AHEAD):
+                hasher.update(part)
+                yield part
+
+        with self._large:
+            _write(target, parts(), md5)
+        return hasher.hexdigest(), size
+
+    def _part(self, md5: str, start: int, size: int) -> bytes:
+        import obstore
+
+        end = min(start + PART, size)
+        return self._patiently(
+            "read from", lambda: bytes(obstore.get_range(self._store, _path(md5), start=start, end=end)), md5=md5
+        )
+
+    def _ask(self, wanted: Collection[str]) -> dict[str, int]:
+        return {md5: size for md5, size in in_flight(self._size, list(wanted)) if size is not None}
+
+    def _size(self, md5: str) -> int | None:
+        import obstore
+
+        try:
+            return self._patiently("look into", lambda: int(obstore.head(self._store, _path(md5))["size"]), md5=md5)
+        except NotFound:
+            return None
+
+    def _list(self, folder: str) -> list[Held]:
+        import obstore
+
+        def listed() -> list[Held]:
+            prefix = f"{FOLDER}/{folder}".rstrip("/")
+            return [
+                Held(address, item["size"], item["last_modified"].timestamp())
+                for part in obstore.list(self._store, prefix, chunk_size=1000)
+                for item in part
+                if (address := _address(item["path"])) is not None
+            ]
+
+        return self._patiently("list", listed)
+
+    def _patiently(self, doing: str, request: Callable[[], Result], *, md5: str | None = None) -> Result:
+        """Make a request once or twice more where that may help and the store's client has not tried it again itself."""
+        from obstore.exceptions import BaseError
+
+        for attempt in range(1, _ROUNDS + 1):
+            try:
+                return request()
+            except MainspringError:
+                raise
+            except (FileNotFoundError, BaseError) as error:
+                missing = isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error)
+                if missing and md5 is not None:
+                    raise NotFound(f"the object {md5} is not on the remote '{self.name}'", md5=md5) from None
+                if attempt == _ROUNDS or " retries" in str(error) or not is_passing(error):
+                    raise explained(error, remote=self.name, url=self.url, doing=doing) from None
+                time.sleep(random.uniform(0.5, 1) * attempt)  # noqa: S311 - clients should not come back all at once
+        raise AssertionError("the last round returns or raises")
+
+
+def _write(target: Path, parts: Iterable[Buffer], md5: str) -> None:
+    """Write a file as objects are: read-only, and sealed."""
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - opened already
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                view = view[file.write(view) :]
+        os.fchmod(descriptor, 0o444)
+        put_seal(descriptor, md5)
+
+
+def _path(md5: str) -> str:
+    return f"{FOLDER}/{md5[:2]}/{md5[2:]}"
+
+
+def _address(path: str) -> str | None:
+    """Return the address of an object by its path; None for what is no object."""
+    _, folder, name = path.rsplit("/", 2) if path.count("/") >= 2 else ("", "", "")
+    address = folder + name
+    plain = address.removesuffix(".dir")
+    return address if len(plain) == 32 and all(digit in "0123456789abcdef" for digit in plain) else None

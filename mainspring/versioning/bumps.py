@@ -1,0 +1,130 @@
+"""Which number of a version grows: proposed from what changed since the version before."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.base.errors import NotFound
+from mainspring.versioning import code, snapshot
+from mainspring.versioning.materials import is_packed, stored_signature
+from mainspring.versioning.semver import Bump
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.signature import Signature
+    from mainspring.versioning.snapshot import Snapshot
+
+_NO_CODE = (".dvc", ".md", ".gitignore")
+"""Ends of files whose change changes no recipe; of the pointers, the data they name is looked at."""
+_RECIPE = ("pipeline", "model", "datasets")
+_SHOWN = 4
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """Which number grows, and why."""
+
+    bump: Bump
+    because: str
+
+
+def propose(workspace: Workspace, newest: Row[Any], signature: Signature, run_id: str | None) -> Proposal:
+    """Return what a version with this signature, made by this run, is after the newest version there is.
+
+    Major when its inputs or its target changed, minor when data, code or parameters did or nothing tells, patch when the
+    recipe is the same: environment and randomness may differ.
+    """
+    if not is_packed(workspace, newest.artifact):
+        return Proposal(bump="minor", because=f"{newest.version} holds no model of ours to compare with")
+    if changed := _interface_changes(stored_signature(workspace, newest.artifact), signature):
+        return Proposal(bump="major", because=f"the signature changed: {_listed(changed)}")
+    before, after = _snapshot(workspace, newest.run_id), _snapshot(workspace, run_id)
+    if before is None or after is None:
+        which = newest.version if before is None else "this version"
+        return Proposal(bump="minor", because=f"nothing is recorded of how {which} was made")
+    if changed := [*_data_changes(before, after), *_code_changes(workspace, before, after), *_settings(before, after)]:
+        return Proposal(bump="minor", because=f"{_listed(changed)} changed since {newest.version}")
+    parts = {item.part for item in snapshot.diff(before, after)} & {"environment", "randomness"}
+    beside = f"; only {' and '.join(sorted(parts))} differ" if parts else ""
+    return Proposal(bump="patch", because=f"the recipe is that of {newest.version}{beside}")
+
+
+def interface(signature: Signature) -> Any:
+    """Return what callers of a model depend on: names and types of the inputs in order, and the target."""
+    return [(column.name, column.dtype) for column in signature.inputs], signature.target
+
+
+def _interface_changes(before: Signature, after: Signature) -> list[str]:
+    if interface(before) == interface(after):
+        return []
+    old, new = ({column.name: column.dtype for column in one.inputs} for one in (before, after))
+    said = [f"{name} is gone" for name in old if name not in new]
+    said += [f"{name} is new" for name in new if name not in old]
+    said += [f"{name} is {new[name]}, was {old[name]}" for name in old if name in new and old[name] != new[name]]
+    if before.target != after.target:
+        said.append("the target")
+    return said or ["the inputs have another order"]
+
+
+def _snapshot(workspace: Workspace, run_id: str | None) -> Snapshot | None:
+    try:
+        return None if run_id is None else snapshot.load(workspace, run_id)
+    except NotFound:
+        return None
+
+
+def _data_changes(before: Snapshot, after: Snapshot) -> list[str]:
+    old, new = ({item["dataset"]: item["md5"] for item in one.data} for one in (before, after))
+    return [f"the data {name}" for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+
+
+def _code_changes(workspace: Workspace, before: Snapshot, after: Snapshot) -> list[str]:
+    old, new = before.code, after.code
+    if _uncommitted(workspace, old) != _uncommitted(workspace, new):
+        return ["code that was not committed"]
+    if old.get("commit") != new.get("commit") and not _alike(workspace, old.get("commit"), new.get("commit")):
+        return [f"the code ({str(old.get('commit'))[:8]} → {str(new.get('commit'))[:8]})"]
+    return []
+
+
+def _uncommitted(workspace: Workspace, recorded: dict[str, Any]) -> tuple[list[bytes], dict[str, str]]:
+    """Return the changes of files and the new files, but those that are no code."""
+    difference = workspace.objects.read_bytes(recorded["diff"]) if recorded.get("diff") else b""
+    parts = re.split(rb"^(?=diff --git )", difference, flags=re.MULTILINE)
+    listed = workspace.objects.listing(recorded["untracked"]) if recorded.get("untracked") else []
+    files = {entry.relpath: entry.md5 for entry in listed if not _no_code(entry.relpath)}
+    return [part for part in parts if part and not _no_code(part.split(b"\n", 1)[0].decode(errors="replace"))], files
+
+
+def _no_code(name: str) -> bool:
+    return name.endswith(_NO_CODE)
+
+
+def _alike(workspace: Workspace, old: str | None, new: str | None) -> bool:
+    """Say whether two commits hold the same code; what git does not know any more is not."""
+    top = code.repository(workspace.root)
+    if top is None or old is None or new is None:
+        return False
+    excluded = [f":(exclude,glob)**/*{end}" for end in _NO_CODE]
+    return code.run_git(["diff", "--quiet", "--no-ext-diff", old, new, "--", ".", *excluded], top).returncode == 0
+
+
+def _settings(before: Snapshot, after: Snapshot) -> list[str]:
+    changed: list[str] = []
+    old, new = before.config, after.config
+    for name in sorted(old["parameters"].keys() | new["parameters"].keys()):
+        if old["parameters"].get(name) != new["parameters"].get(name):
+            changed.append(f"the parameter {name}")
+    for name in _RECIPE:
+        if not changed and old["settings"].get(name) != new["settings"].get(name):
+            changed.append(f"the settings of {name}")
+    return changed
+
+
+def _listed(words: list[str]) -> str:
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return ", ".join(words[:_SHOWN]) + more

@@ -1,0 +1,242 @@
+"""Committing to a Delta table: rows that fit, the run that wrote them, and what becomes of two writers."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from mainspring.base.errors import AlreadyExists, Conflict, InvalidData, Refused
+from mainspring.versioning.delta.opening import open_table, translated
+from mainspring.versioning.delta.pins import read_pointer
+from mainspring.versioning.delta.reading import schema_of
+from mainspring.versioning.delta.schemas import check_keys, fitted, storable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import polars as pl
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.delta.sources import Source
+
+RUN = "mainspring.run"
+ACTOR = "mainspring.actor"
+_ATTEMPTS = 6
+_PAUSE = 0.05
+
+
+def create(
+    workspace: Workspace,
+    source: Source,
+    frame: pl.DataFrame,
+    *,
+    partition_by: Sequence[str] = (),
+    change_feed: bool = False,
+    run_id: str | None = None,
+) -> int:
+    """Make a table of rows and return its version, 0. Its log is kept for good, so that every version can be named.
+
+    Raises:
+        AlreadyExists: there is one; nothing was written.
+        InvalidData: a column is of a type that Delta does not have, or a partition is no column.
+    """
+    from deltalake import write_deltalake
+    from deltalake.exceptions import DeltaError
+
+    if missing := [name for name in partition_by if name not in frame.columns]:
+        raise InvalidData(f"there is no column '{missing[0]}' to part the table by", column=missing[0])
+    configuration = {"delta.enableExpiredLogCleanup": "false"}
+    if change_feed:
+        configuration["delta.enableChangeDataFeed"] = "true"
+    with translated(source):
+        try:
+            write_deltalake(
+                source.uri,
+                storable(frame),
+                mode="error",
+                partition_by=list(partition_by) or None,
+                configuration=configuration,
+                storage_options=source.options,
+                **commit_options(workspace, run_id),
+            )
+        except DeltaError as error:
+            if "already exists" not in str(error):
+                raise
+            raise AlreadyExists(
+                f"there is a table at {source.shown} already",
+                hint=f"`mainspring data append {source.name}` or `overwrite`, or choose another path",
+                table=source.shown,
+            ) from None
+    return 0
+
+
+def append(
+    workspace: Workspace, source: Source, frame: pl.DataFrame, *, evolve: bool = False, run_id: str | None = None
+) -> int:
+    """Add rows and return the version that has them. Two writers that append at once both get their rows in.
+
+    Raises:
+        SchemaMismatch: the rows do not fit; ``evolve`` takes new columns, and rows without some.
+        Refused: a version of the dataset is held.
+        Conflict: the table's schema changed meanwhile, or others left no gap to commit in.
+    """
+    _check_free(source)
+    return _again(lambda: _write(workspace, source, frame, "append", evolve, run_id))
+
+
+def overwrite(
+    workspace: Workspace, source: Source, frame: pl.DataFrame, *, evolve: bool = False, run_id: str | None = None
+) -> int:
+    """Replace all rows and return the version; the rows of before stay readable at theirs.
+
+    Raises:
+        SchemaMismatch: the rows do not fit; with ``evolve`` the table gets their columns instead of its own.
+        Refused: a version of the dataset is held.
+        Conflict: somebody committed meanwhile. Rows that nobody looked at would be replaced, so it is not tried again.
+    """
+    _check_free(source)
+    return _write(workspace, source, frame, "overwrite", evolve, run_id)
+
+
+def merge(
+    workspace: Workspace,
+    source: Source,
+    frame: pl.DataFrame,
+    keys: Sequence[str],
+    *,
+    evolve: bool = False,
+    run_id: str | None = None,
+) -> int:
+    """Replace the rows that have the keys of ``frame``, add those with new keys, and return the version.
+
+    With ``evolve``, columns that ``frame`` lacks stay as they are in rows that are replaced. It is safe to do twice, so
+    after another commit it is done again on top of that.
+
+    Raises:
+        InvalidData: a key is null, NaN or there twice.
+        SchemaMismatch: as ``append``.
+        Refused: a version of the dataset is held.
+        Conflict: others left no gap to commit in.
+    """
+    _check_free(source)
+    check_keys(frame, keys, what="what is merged")
+    return _again(lambda: _merge(workspace, source, frame, keys, evolve, run_id))
+
+
+def restore_version(workspace: Workspace, source: Source, version: int, *, run_id: str | None = None) -> None:
+    """Commit a version again as the newest.
+
+    Raises:
+        NotFound: files of it are gone; nothing was committed.
+        Conflict: somebody else committed at the same moment.
+    """
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    from mainspring.versioning.delta.reading import gone
+
+    table = open_table(source)
+    with translated(source):
+        try:
+            properties = commit_options(workspace, run_id)["commit_properties"]
+            table.restore(version, commit_properties=properties)
+        except CommitFailedError as error:
+            raise _conflict(source, error) from error
+        except DeltaError as error:
+            if "missing file" in str(error):
+                raise gone(source, version, str(error)) from None
+            raise
+
+
+def _write(
+    workspace: Workspace, source: Source, frame: pl.DataFrame, mode: str, evolve: bool, run_id: str | None
+) -> int:
+    from deltalake import write_deltalake
+    from deltalake.exceptions import CommitFailedError
+
+    table = open_table(source)
+    common = commit_options(workspace, run_id)
+    schema_mode = ("overwrite" if mode == "overwrite" else "merge") if evolve else None
+    fit = storable(frame) if schema_mode == "overwrite" else None
+    rows = fit if fit is not None else fitted(frame, schema_of(table), evolve=evolve, table=source.shown)
+    with translated(source):
+        try:
+            write_deltalake(table, rows, mode=mode, schema_mode=schema_mode, **common)  # type: ignore[call-overload]
+        except CommitFailedError as error:
+            raise _conflict(source, error) from error
+    return table.version()
+
+
+def _merge(
+    workspace: Workspace, source: Source, frame: pl.DataFrame, keys: Sequence[str], evolve: bool, run_id: str | None
+) -> int:
+    from deltalake.exceptions import CommitFailedError
+
+    table = open_table(source)
+    schema = schema_of(table)
+    rows = fitted(frame, schema, evolve=evolve, table=source.shown)
+    for key in keys:
+        if key not in schema:
+            raise InvalidData(f"{source.shown} has no column '{key}', which is a key", column=key)
+    common = commit_options(workspace, run_id)
+    with translated(source):
+        try:
+            merging = table.merge(
+                rows,
+                predicate=" AND ".join(f"target.{_quoted(key)} = source.{_quoted(key)}" for key in keys),
+                source_alias="source",
+                target_alias="target",
+                merge_schema=evolve,
+                **common,
+            )
+            merging.when_matched_update_all().when_not_matched_insert_all().execute()
+        except CommitFailedError as error:
+            raise _conflict(source, error) from error
+    return table.version()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def commit_options(workspace: Workspace, run_id: str | None) -> dict[str, Any]:
+    """Return what every commit says of itself; expired logs stay, since versions may be pinned that need them."""
+    from deltalake import CommitProperties, PostCommitHookProperties
+
+    told = {ACTOR: workspace.actor} | ({RUN: run_id} if run_id else {})
+    return {
+        "commit_properties": CommitProperties(custom_metadata=told),
+        "post_commithook_properties": PostCommitHookProperties(cleanup_expired_logs=False),
+    }
+
+
+def _check_free(source: Source) -> None:
+    """Make sure that no version is held.
+
+    Raises:
+        Refused: one is.
+    """
+    pointer = read_pointer(source)
+    if pointer is not None and pointer.held:
+        raise Refused(
+            f"'{source.name}' is held at version {pointer.pin.version} of {source.shown}: nothing is written to it meanwhile",
+            hint=f"follow the table again first: mainspring data add {source.name}",
+            dataset=source.name,
+        )
+
+
+def _again(commit: Callable[[], int]) -> int:
+    """Commit, and where somebody else was first, commit on top of that."""
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return commit()
+        except Conflict:
+            time.sleep(_PAUSE * attempt)
+    return commit()
+
+
+def _conflict(source: Source, error: Exception) -> Conflict:
+    return Conflict(
+        f"somebody else committed to {source.shown} at the same moment: {str(error).strip().splitlines()[0][:300]}",
+        hint=f"nothing of ours was committed; look at `mainspring data history {source.name}`, then do it again",
+        table=source.shown,
+    )

@@ -1,0 +1,304 @@
+"""Objects between the workspace and its remotes: push, fetch, pull."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mainspring.base.errors import Corrupted, NotFound
+from mainspring.base.files import disk_error
+from mainspring.base.ids import new_id
+from mainspring.store.intake import settle
+from mainspring.store.remotes.traffic import in_flight
+from mainspring.versioning.remotes import open_remote
+from mainspring.versioning.wanted import Wanted, choose
+
+if TYPE_CHECKING:
+    from mainspring.store.remotes.remote import Remote
+    from mainspring.store.workspace import Workspace
+
+    Moved = Callable[[int, int, int], None]
+    """Called with objects moved, objects to move, and bytes moved."""
+
+_BANDS = ((256 << 10, 64), (8 << 20, 8), (1 << 62, 2))
+"""Files up to so many bytes are uploaded by so many requests at once, so that a slow line is not shared by too many."""
+_SETTLED_SECONDS = 10
+_SETTLED_FILES = 8192
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """What went to a remote or came from it; ``present`` counts objects that were there already.
+
+    ``lost`` names objects that only history needs, and that are neither here nor there.
+    """
+
+    remote: str
+    objects: int
+    bytes: int
+    present: int
+    lost: list[str] = []
+
+
+def push(
+    workspace: Workspace,
+    targets: Sequence[str] = (),
+    *,
+    remote: str | None = None,
+    all_versions: bool = False,
+    models: bool = False,
+    replace: bool = False,
+    tick: Moved | None = None,
+) -> Exchange:
+    """Upload what the remote does not have yet; the listing of a folder comes after all of its files.
+
+    What ``choose`` returns is meant. Everything that can be uploaded is, before an object that is missing or damaged here
+    is complained of. An interrupted push is done again, and goes on where it was. With ``replace`` objects that are there
+    already are written again.
+
+    Raises:
+        NotFound, Corrupted: objects are neither here nor there, or damaged here (and in quarantine now).
+        StorageError: the remote did not take them.
+    """
+    wanted = choose(workspace, targets, all_versions=all_versions, models=models)
+    store = open_remote(workspace, remote, write=True)
+    listings, files, unread = _addresses(workspace, wanted)
+    held = store.sizes(listings | files)
+    here = {md5: size for md5 in listings | files if (size := _size(workspace, md5)) is not None}
+    todo = {md5 for md5, size in here.items() if replace or held.get(md5) != size}
+    lost = (listings | files | unread) - here.keys() - held.keys()
+    count = _Count(len(todo), tick)
+    damaged: list[Corrupted] = []
+
+    def upload(md5: str) -> int | Corrupted:
+        return _upload(workspace, store, md5, replace=replace or md5 in held)
+
+    for group in (todo & files, todo & listings):
+        for band in _bands(group, here):
+            with closing(in_flight(upload, band[0], requests=band[1])) as sent:
+                for md5, done in sent:
+                    if isinstance(done, Corrupted):
+                        damaged.append(done)
+                        lost.add(md5)
+                    else:
+                        count.add(done)
+        listings -= _incomplete(workspace, listings, lost)
+        todo &= files | listings
+    if store.is_local and count.objects:
+        os.sync()
+    if damaged:
+        raise damaged[0]
+    _complain(workspace, wanted, lost, f"neither here nor on the remote '{store.name}'")
+    return Exchange(
+        remote=store.name, objects=count.objects, bytes=count.bytes, present=len(here) - len(todo), lost=sorted(lost)
+    )
+
+
+def fetch(
+    workspace: Workspace,
+    targets: Sequence[str] = (),
+    *,
+    remote: str | None = None,
+    all_versions: bool = False,
+    models: bool = False,
+    tick: Moved | None = None,
+) -> Exchange:
+    """Download what is not here yet into the store; listings of folders first, then only the files that are meant.
+
+    Every object is compared with its address, made durable, and then given its name. An interrupted fetch keeps what it
+    has, and goes on from there.
+
+    Raises:
+        NotFound, Corrupted: the remote does not have objects, or has damaged ones; all others are here now.
+        StorageError: the remote did not give them, or the disk did not take them.
+    """
+    wanted = choose(workspace, targets, all_versions=all_versions, models=models)
+    return fetch_wanted(workspace, wanted, remote=remote, tick=tick)
+
+
+def fetch_wanted(
+    workspace: Workspace, wanted: Sequence[Wanted], *, remote: str | None = None, tick: Moved | None = None
+) -> Exchange:
+    """Download chosen objects; the rest as ``fetch``."""
+    store: Remote | None = None
+    count = _Count(0, tick)
+    lost: set[str] = set()
+    damaged: list[Corrupted] = []
+    present = 0
+    for kind in ("listings", "files"):
+        listings, files, unread = _addresses(workspace, wanted)
+        asked = listings | unread if kind == "listings" else files
+        missing = sorted(md5 for md5 in asked if _size(workspace, md5) is None)
+        present += len(asked) - len(missing)
+        if missing:
+            store = store or open_remote(workspace, remote)
+            _download(workspace, store, missing, count, lost, damaged)
+    if damaged:
+        more = f" (and {len(damaged) - 1} more objects)" if len(damaged) > 1 else ""
+        raise Corrupted(damaged[0].message + more, hint=damaged[0].hint, md5=[item.details["md5"] for item in damaged])
+    name = store.name if store is not None else remote or "default"
+    _complain(workspace, wanted, lost, f"not on the remote '{name}'")
+    return Exchange(remote=name, objects=count.objects, bytes=count.bytes, present=present, lost=sorted(lost))
+
+
+def heal(workspace: Workspace, md5s: Iterable[str], *, remote: str | None = None) -> list[str]:
+    """Fetch objects that are missing or in quarantine from a remote; return those that are whole again.
+
+    Raises:
+        UsageError: there is no remote to fetch from.
+        StorageError: the remote did not answer.
+    """
+    store = open_remote(workspace, remote)
+    missing = sorted({md5 for md5 in md5s if _size(workspace, md5) is None})
+    lost: set[str] = set()
+    damaged: list[Corrupted] = []
+    _download(workspace, store, missing, _Count(0, None), lost, damaged)
+    bad = lost | {str(item.details["md5"]) for item in damaged}
+    return [md5 for md5 in missing if md5 not in bad]
+
+
+class _Count:
+    """What was moved, told to whoever watches."""
+
+    def __init__(self, total: int, tick: Moved | None) -> None:
+        self.objects = self.bytes = 0
+        self.total = total
+        self._tick = tick
+
+    def add(self, size: int) -> None:
+        self.objects += 1
+        self.bytes += size
+        if self._tick is not None:
+            self._tick(self.objects, self.total, self.bytes)
+
+
+def _addresses(workspace: Workspace, wanted: Iterable[Wanted]) -> tuple[set[str], set[str], set[str]]:
+    """Return the listings that can be read here, all files, and the listings that cannot."""
+    listings: set[str] = set()
+    files: set[str] = set()
+    unread: set[str] = set()
+    for item in wanted:
+        if not item.md5.endswith(".dir"):
+            files.add(item.md5)
+            continue
+        try:
+            files.update(entry.md5 for entry in workspace.objects.listing(item.md5) if item.takes(entry.relpath))
+            if not item.part:
+                listings.add(item.md5)
+        except NotFound:
+            unread.add(item.md5)
+    return listings, files, unread
+
+
+def _incomplete(workspace: Workspace, listings: set[str], lost: set[str]) -> set[str]:
+    """Return the listings of which files are lost: nobody may take them for whole."""
+    if not lost:
+        return set()
+    return {md5 for md5 in listings if any(entry.md5 in lost for entry in workspace.objects.listing(md5))}
+
+
+def _bands(md5s: set[str], sizes: dict[str, int]) -> list[tuple[list[str], int]]:
+    rest = sorted(md5s)
+    bands = []
+    for limit, requests in _BANDS:
+        bands.append(([md5 for md5 in rest if sizes[md5] <= limit], requests))
+        rest = [md5 for md5 in rest if sizes[md5] > limit]
+    return [band for band in bands if band[0]]
+
+
+def _upload(workspace: Workspace, store: Remote, md5: str, *, replace: bool) -> int | Corrupted:
+    try:
+        return store.upload(md5, workspace.objects.path(md5), replace=replace)
+    except Corrupted:
+        try:
+            workspace.objects.check(md5)  # puts it into quarantine
+        except Corrupted as error:
+            return error
+        raise
+
+
+def _download(
+    workspace: Workspace, store: Remote, md5s: list[str], count: _Count, lost: set[str], damaged: list[Corrupted]
+) -> None:
+    """Download objects and settle them some thousands at a time; what arrived is kept, however this ends."""
+    folder = workspace.objects.root / "incoming" / new_id()
+    waiting: list[tuple[str, str]] = []
+    count.total += len(md5s)
+
+    def download(md5: str) -> int | NotFound | Corrupted:
+        try:
+            return store.download(md5, folder / md5)
+        except (NotFound, Corrupted) as error:
+            return error
+
+    try:
+        folder.mkdir(parents=True)
+        with closing(in_flight(download, md5s)) as arrived, _settling(waiting) as settle_often:
+            for md5, done in arrived:
+                if isinstance(done, Corrupted):
+                    damaged.append(done)
+                elif isinstance(done, NotFound):
+                    lost.add(md5)
+                else:
+                    waiting.append((str(folder / md5), str(workspace.objects.path(md5))))
+                    count.add(done)
+                settle_often()
+    except OSError as error:
+        raise disk_error(error, workspace.objects.root) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _settling(waiting: list[tuple[str, str]]) -> Iterator[Callable[[], None]]:
+    """Give what makes files durable from time to time; those that are left when this ends, however it ends, too."""
+    settled = time.monotonic()
+
+    def settle_often() -> None:
+        nonlocal settled
+        if len(waiting) >= _SETTLED_FILES or time.monotonic() - settled > _SETTLED_SECONDS:
+            batch = waiting[:]
+            waiting.clear()
+            settle(batch)
+            settled = time.monotonic()
+
+    try:
+        yield settle_often
+    finally:
+        settle(waiting)
+
+
+def _size(workspace: Workspace, md5: str) -> int | None:
+    try:
+        return os.stat(f"{workspace.objects.files}/{md5[:2]}/{md5[2:]}").st_size  # noqa: PTH116 - once for each of thousands
+    except FileNotFoundError:
+        return None
+
+
+def _complain(workspace: Workspace, wanted: Sequence[Wanted], lost: set[str], where: str) -> None:
+    """Refuse to call it done if something that is needed is lost."""
+    if not lost:
+        return
+    names: list[str] = []
+    for item in wanted:
+        if not item.is_needed:
+            continue
+        if item.md5 in lost:
+            names.append(item.what)
+        elif item.md5.endswith(".dir"):
+            entries = workspace.objects.listing(item.md5)
+            names += [
+                f"{item.what}/{entry.relpath}" for entry in entries if entry.md5 in lost and item.takes(entry.relpath)
+            ]
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise NotFound(
+            f"{', '.join(names[:3])}{more}: the stored bytes are {where}",
+            hint="push them from the workspace that has them, or add the data again",
+            lost=sorted(lost),
+        )

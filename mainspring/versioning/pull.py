@@ -1,0 +1,128 @@
+"""Versions that pointers name, from a remote onto the disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mainspring.base.clock import now
+from mainspring.base.errors import Corrupted, NotFound, Refused
+from mainspring.base.hashing import md5_file
+from mainspring.base.ids import new_id
+from mainspring.versioning.checkout import checkout, verify
+from mainspring.versioning.datasets import locate, log
+from mainspring.versioning.exchange import Exchange, fetch_wanted, heal
+from mainspring.versioning.records import datasets as dataset_rows
+from mainspring.versioning.wanted import Wanted, choose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.checkout import Damage
+    from mainspring.versioning.exchange import Moved
+
+
+def pull(
+    workspace: Workspace,
+    targets: Sequence[str] = (),
+    *,
+    remote: str | None = None,
+    force: bool = False,
+    tick: Moved | None = None,
+) -> Exchange:
+    """Fetch what pointers name and make the disk hold exactly that; of a part of a folder, only the files of that part.
+
+    A pointer that no record knows (somebody else added the data) is recorded as the next version of its dataset. An object
+    that turns out damaged here goes to quarantine and is fetched once more.
+
+    Raises:
+        NotFound, Corrupted, StorageError: as ``fetch``.
+        Refused: files on disk are in no version; ``force`` loses them.
+    """
+    wanted = choose(workspace, targets)
+    done = fetch_wanted(workspace, wanted, remote=remote, tick=tick)
+    for item in wanted:
+        try:
+            _put_on_disk(workspace, item, force=force)
+        except Corrupted:
+            _heal(workspace, item, remote)
+            _put_on_disk(workspace, item, force=force)
+    return done
+
+
+def verify_and_heal(
+    workspace: Workspace, name: str | None = None, *, remote: str | None = None
+) -> tuple[list[str], list[Damage]]:
+    """Re-hash stored objects and fetch those that are missing or damaged; return what was healed, and what is bad still.
+
+    Raises:
+        NotFound: no such dataset.
+        UsageError, StorageError: as ``heal``.
+    """
+    healed: list[str] = []
+    damages = verify(workspace, name)
+    while damages:
+        again = heal(workspace, [damage.md5 for damage in damages], remote=remote)
+        healed += again
+        if not again:
+            break
+        damages = verify(workspace, name)  # a listing that is back may name files that are not
+    return healed, damages
+
+
+def _put_on_disk(workspace: Workspace, item: Wanted, *, force: bool) -> None:
+    assert item.path is not None, "what pointers name has a path"
+    if item.part:
+        _restore_part(workspace, item, item.path, force=force)
+        return
+    name, _ = locate(workspace, item.path)
+    if all(version.md5 != item.md5 for version in log(workspace, name)):
+        _adopt(workspace, name, item.path, item.md5)
+    checkout(workspace, name, force=force)
+
+
+def _adopt(workspace: Workspace, name: str, path: Path, md5: str) -> None:
+    """Record what a pointer names, whose objects are here."""
+    objects = workspace.objects
+    files = [entry.md5 for entry in objects.listing(md5)] if md5.endswith(".dir") else [md5]
+    row = {
+        "id": new_id(),
+        "dataset": name,
+        "path": path.relative_to(workspace.root).as_posix(),
+        "md5": md5,
+        "size": sum(objects.path(file).stat().st_size for file in files),
+        "files": len(files),
+        "created_at": now(),
+        "actor": workspace.actor,
+    }
+    dataset_rows.insert_dataset_version(workspace.database, row)
+
+
+def _restore_part(workspace: Workspace, item: Wanted, path: Path, *, force: bool) -> None:
+    found = [entry for entry in workspace.objects.listing(item.md5) if item.takes(entry.relpath)]
+    if not found:
+        raise NotFound(
+            f"{item.what} has no file or folder '{item.part}'",
+            hint=f"see the listing: mainspring data pull {item.what}",
+        )
+    present = {entry.relpath: md5_file(path / entry.relpath) for entry in found if (path / entry.relpath).is_file()}
+    lost = [name for name, md5 in present.items() if not workspace.objects.path(md5).is_file()]
+    if lost and not force:
+        raise Refused(
+            f"{', '.join(lost[:3])} would be lost: no version holds what is in there",
+            hint="add it first (mainspring data add), or say --force to lose it",
+            files=lost,
+        )
+    for entry in found:
+        if present.get(entry.relpath) != entry.md5:
+            workspace.objects.restore(entry.md5, path / entry.relpath)
+
+
+def _heal(workspace: Workspace, item: Wanted, remote: str | None) -> None:
+    """Look at every object of a version again, and fetch those that are damaged."""
+    heal(workspace, [item.md5], remote=remote)  # a listing that is in quarantine by now
+    files = [item.md5]
+    if item.md5.endswith(".dir"):
+        files = [entry.md5 for entry in workspace.objects.listing(item.md5) if item.takes(entry.relpath)]
+    heal(workspace, [md5 for md5, _ in workspace.objects.verify(files)], remote=remote)

@@ -1,0 +1,148 @@
+"""The remotes of a workspace: those of its settings, and those of the DVC repository it lies in."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from mainspring.base.errors import NotFound, SettingsError, UsageError, did_you_mean
+from mainspring.base.settings.schema import RemoteSettings
+from mainspring.store.remotes.remote import Remote
+
+if TYPE_CHECKING:
+    from mainspring.store.workspace import Workspace
+
+_SECTION = re.compile(r"'?remote \"(.+)\"'?")
+_CREDENTIALS = {
+    "access_key_id": "access_key_id",
+    "secret_access_key": "secret_access_key",
+    "session_token": "token",
+    "account_key": "account_key",
+    "sas_token": "sas_key",
+    "credentialpath": "service_account",
+}
+"""Options of DVC's remotes, and what obstore calls them."""
+_UNLIKE = ("version_aware", "worktree")
+
+
+class RemoteInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A remote by name: where it is, whether it is meant when none is named, and the file that says so."""
+
+    name: str
+    url: str
+    default: bool
+    source: str
+
+
+class _Known(NamedTuple):
+    settings: RemoteSettings
+    root: Path
+    source: Path
+
+
+def list_remotes(workspace: Workspace) -> list[RemoteInfo]:
+    """Return the remotes by name. One of the settings hides one of DVC's with the same name.
+
+    Raises:
+        SettingsError: ``.dvc/config`` cannot be read.
+    """
+    known, default = _known(workspace)
+    return [
+        RemoteInfo(name=name, url=item.settings.url, default=name == default, source=_shown(workspace, item.source))
+        for name, item in sorted(known.items())
+    ]
+
+
+def open_remote(workspace: Workspace, name: str | None = None, *, write: bool = False) -> Remote:
+    """Open a remote by name, or the default one.
+
+    Raises:
+        NotFound: there is none of that name.
+        UsageError: none is named, and none is the default.
+        SettingsError, StorageError: it cannot be opened.
+    """
+    known, default = _known(workspace)
+    chosen = name or default
+    if chosen is None:
+        hint = (
+            "add one under `remotes:` in mainspring.yaml"
+            if not known
+            else "name one with --remote, or say `default: true`"
+        )
+        raise UsageError("no remote is the default" if known else "there is no remote yet", hint=hint)
+    if chosen not in known:
+        hint = did_you_mean(chosen, known) or f"known remotes: {', '.join(sorted(known)) or 'none'}"
+        raise NotFound(f"there is no remote '{chosen}'", hint=hint, remote=chosen)
+    found = known[chosen]
+    return Remote(chosen, found.settings, found.root, write=write)
+
+
+def _known(workspace: Workspace) -> tuple[dict[str, _Known], str | None]:
+    own = workspace.settings.remotes
+    known, default = _of_dvc(workspace.root)
+    known |= {name: _Known(settings, workspace.root, workspace.settings_file) for name, settings in own.items()}
+    if len(own) == 1 and default is None:
+        default = next(iter(own))
+    elif len(known) == 1:
+        default = next(iter(known))
+    return known, next((name for name, settings in own.items() if settings.default), default)
+
+
+def _of_dvc(root: Path) -> tuple[dict[str, _Known], str | None]:
+    """Return the remotes of the DVC repository around a folder, and the name of its default one."""
+    for folder in (root, *root.parents):
+        if (folder / ".dvc" / "config").is_file():
+            sections = _read(folder / ".dvc" / "config", {})
+            sections = _read(folder / ".dvc" / "config.local", sections)
+            names = {match[1]: title for title in sections if (match := _SECTION.fullmatch(title))}
+            found = {
+                name: _Known(_settings(name, sections, names), folder / ".dvc", folder / ".dvc" / "config")
+                for name in names
+            }
+            return found, sections.get("core", {}).get("remote")
+        if (folder / ".git").exists():
+            break
+    return {}, None
+
+
+def _read(path: Path, below: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser(default_section="\0", strict=False)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {type(error).__name__}", hint="correct the file") from None
+    return below | {title: below.get(title, {}) | dict(parser[title]) for title in parser.sections()}
+
+
+def _settings(name: str, sections: dict[str, dict[str, str]], names: dict[str, str]) -> RemoteSettings:
+    said = sections[names[name]]
+    url = said.get("url", "")
+    based = re.fullmatch(r"remote://([^/]+)/?(.*)", url)
+    if based and based[1] in names and based[1] != name:
+        below = sections[names[based[1]]]
+        said = below | said
+        url = f"{below.get('url', '').rstrip('/')}/{based[2]}"
+    for option in _UNLIKE:
+        if said.get(option, "").lower() in ("true", "1", "yes"):
+            raise SettingsError(
+                f"the remote '{name}' of .dvc/config is '{option}': it keeps files by name, not by content",
+                hint="remove that option, or push to another remote",
+            )
+    credentials = {ours: said[theirs] for theirs, ours in _CREDENTIALS.items() if theirs in said}
+    return RemoteSettings(
+        url=url.replace("gcs://", "gs://", 1),
+        endpoint=said.get("endpointurl"),
+        region=said.get("region"),
+        profile=said.get("profile"),
+        account=said.get("account_name"),
+        anonymous=said.get("allow_anonymous_login", "").lower() == "true",
+        credentials=credentials,
+    )
+
+
+def _shown(workspace: Workspace, path: Path) -> str:
+    return path.relative_to(workspace.root).as_posix() if path.is_relative_to(workspace.root) else str(path)

@@ -1,0 +1,73 @@
+"""Workspaces with remotes: folders and a real S3 server; and the real DVC."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mainspring.store.workspace import Workspace
+from scripts.environments import Unavailable, environment
+from tests import s3
+from tests.versioning.remotes.scene import DVC, FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[s3.Server]:
+    """One S3 server for all tests that want one."""
+    try:
+        with s3.running() as server:
+            yield server
+    except Unavailable as reason:
+        pytest.skip(f"no S3 server: {reason}")
+
+
+@pytest.fixture(scope="session")
+def dvc() -> Path:
+    """The program ``dvc``."""
+    try:
+        return environment(DVC).parent / "dvc"
+    except Unavailable as reason:
+        pytest.skip(f"no DVC: {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
+
+
+@pytest.fixture
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The credentials of the S3 server in the environment."""
+    for name, value in s3.VARIABLES.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Workspace]]:
+    """Make a workspace with a remote ``store`` (its settings given) and some files that are not added yet."""
+    made: list[Workspace] = []
+
+    def workspace(name: str = "ours", *, files: dict[str, str] | None = None, **remote: object) -> Workspace:
+        root = tmp_path / name
+        root.mkdir()
+        said = "".join(f"    {key}: {value}\n" for key, value in remote.items())
+        (root / "mainspring.yaml").write_text(f"project: x\nremotes:\n  store:\n{said}" if said else "project: x\n")
+        for path, text in (FILES if files is None else files).items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        made.append(Workspace(root))
+        return made[-1]
+
+    yield workspace
+    for opened in made:
+        opened.close()

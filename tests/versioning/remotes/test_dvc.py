@@ -1,0 +1,89 @@
+"""What we push the real DVC pulls, and the other way round."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mainspring.versioning import data, exchange, pull
+from tests import s3
+from tests.versioning.remotes.scene import FILES, git, run, tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mainspring.store.workspace import Workspace
+
+    Make = Callable[..., Workspace]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["folder", "s3"])
+def remote(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Settings of an empty remote."""
+    if request.param == "folder":
+        (tmp_path / "store").mkdir()
+        return {"url": str(tmp_path / "store")}
+    request.getfixturevalue("keys")
+    server: s3.Server = request.getfixturevalue("s3_server")
+    return {"url": server.url(), "endpoint": server.endpoint}
+
+
+def dvc_repository(dvc: Path, folder: Path, remote: dict[str, str]) -> Path:
+    """Make a repository of DVC's whose default remote is the one given."""
+    folder.mkdir(exist_ok=True)
+    git(folder, "init", "-q")
+    run(dvc, "init", "-q", folder=folder)
+    run(dvc, "remote", "add", "-d", "store", remote["url"], folder=folder)
+    if "endpoint" in remote:
+        run(dvc, "remote", "modify", "store", "endpointurl", remote["endpoint"], folder=folder)
+    return folder
+
+
+def test_dvc_pulls_what_we_pushed(make: Make, remote: dict[str, str], dvc: Path, tmp_path: Path) -> None:
+    ours = make(**remote)
+    for path in ("data/months", "data/airports.csv"):
+        data.add(ours, ours.root / path)
+    pushed = exchange.push(ours)
+    assert (pushed.objects, pushed.present, pushed.lost) == (4, 0, [])
+    theirs = dvc_repository(dvc, tmp_path / "theirs", remote)
+    (theirs / "data").mkdir()
+    for pointer in ("months.dvc", "airports.csv.dvc"):
+        shutil.copy(ours.root / "data" / pointer, theirs / "data" / pointer)
+    run(dvc, "pull", folder=theirs)
+    assert tree(theirs) == FILES
+    assert "up to date" in run(dvc, "status", folder=theirs)
+    assert "in sync" in run(dvc, "status", "-c", folder=theirs)
+
+
+def test_we_pull_what_dvc_pushed(make: Make, remote: dict[str, str], dvc: Path, tmp_path: Path) -> None:
+    theirs = make("theirs").root
+    dvc_repository(dvc, theirs, remote)
+    run(dvc, "add", "data/months", "data/airports.csv", folder=theirs)
+    run(dvc, "push", folder=theirs)
+    ours = make("ours", files={}, **remote)
+    (ours.root / "data").mkdir()
+    for pointer in ("months.dvc", "airports.csv.dvc"):
+        shutil.copy(theirs / "data" / pointer, ours.root / "data" / pointer)
+    pulled = pull.pull(ours)
+    assert (pulled.objects, pulled.present) == (4, 0)
+    assert tree(ours.root) == FILES
+    assert {item.state for item in data.status(ours)} == {"up to date"}
+    assert exchange.push(ours).objects == 0
+
+
+def test_the_remotes_of_a_dvc_repository_are_ours_too(
+    make: Make, remote: dict[str, str], dvc: Path, tmp_path: Path
+) -> None:
+    ours = make()
+    dvc_repository(dvc, ours.root, remote)
+    run(dvc, "add", "data/months", "data/airports.csv", folder=ours.root)
+    run(dvc, "push", folder=ours.root)
+    shutil.rmtree(ours.root / "data" / "months")
+    shutil.rmtree(ours.root / ".dvc" / "cache")
+    pull.pull(ours)
+    assert tree(ours.root) == FILES
