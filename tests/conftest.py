@@ -32,6 +32,7 @@ settings.load_profile("untimed")
 ON_BOTH = (
     "web/mlflow",
     "tracking",
+    "versioning/delta/test_versions.py",
     "versioning/test_models.py",
     "versioning/test_data.py",
     "versioning/test_snapshot.py",
@@ -51,7 +52,6 @@ ON_BOTH = (
     "serving/test_canary.py",
     "monitoring/test_alerts.py",
     "monitoring/test_watch.py",
-    "reproducibility/test_reproduce.py::test_a_committed_project",
     "reproducibility/test_reproduce.py::test_a_script",
     "reproducibility/test_suspect.py",
     "audit/test_audit.py::test_a_whole_life",

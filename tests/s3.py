@@ -99,7 +99,7 @@ def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         with suppress(BaseError, OSError):
-            server.store(f"s3://{BUCKET}/ready").put("yes", b"")
+            server.store(f"s3://{BUCKET}/ready").put("yes", b"yes")
             return
         assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
         time.sleep(0.2)

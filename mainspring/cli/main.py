@@ -22,7 +22,7 @@ PRINCIPLES = (
     "audit",
     "control",
 )
-FURTHER = ("lineage", "imports", "plotting", "remotes", "tables", "upkeep")
+FURTHER = ("registry", "lineage", "imports", "plotting", "remotes", "tables", "upkeep")
 """Modules with commands of tracking that are no principle of their own."""
 _VALUED = ("--workspace", "--environment")
 _FLAGS = ("--debug",)

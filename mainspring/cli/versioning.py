@@ -114,7 +114,8 @@ def data_checkout(
     workspace = context.workspace()
     with _progress(f"restoring {name}") as tick:
         found = data.checkout(workspace, name, version, force=force, restore=restore, tick=tick)
-    said = f"{found.path} is version {found.number} of {found.dataset} ({_content(_dataset_row(found))})"
+    is_ = "is" if found.table_id is None else "is read at"
+    said = f"{found.path} {is_} version {found.number} of {found.dataset} ({_content(_dataset_row(found))})"
     output.emit(_dataset_row(found), json=json, show=lambda: _text(said))
 
 

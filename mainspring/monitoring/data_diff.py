@@ -73,7 +73,7 @@ def diff(
     """Compare two states of a dataset; see ``versioning.difference.sides`` for how they are named. Changes nothing.
 
     Rows are compared by ``key``, by default that of the dataset's settings, else as a multiset. Only files that the other state
-    does not have are read for that. The profile compares up to 250,000 rows of each side, evenly spread.
+    does not have are read for that. The profile compares up to 250,000 rows of each side, evenly spread; keys have none.
 
     Raises:
         NotFound: no such dataset or state, or rows of it are gone.
@@ -99,7 +99,8 @@ def diff(
     ]
     rows = compare_rows(pair[0], pair[1], shared, keys, examples=examples)
     wanted = profile and all(counts) and not (rows.same and not changes)
-    shifts = _profile(first, second, counts, list(shared)) if wanted else None
+    described = [column for column in shared if column not in keys]
+    shifts = _profile(first, second, counts, described) if wanted and described else None
     return DataDiff(**said, schema=changes, rows=rows, profile=shifts)
 
 

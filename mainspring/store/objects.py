@@ -57,7 +57,11 @@ class Objects:
 
     def path(self, md5: str) -> Path:
         """Return where an object lives, whether it exists or not."""
-        return self.files / md5[:2] / md5[2:]
+        return Path(self.place(md5))
+
+    def place(self, md5: str) -> str:
+        """Return the same as text, for thousands of them."""
+        return f"{self._folder}/{md5[:2]}/{md5[2:]}"
 
     def has(self, md5: str) -> bool:
         """Say whether the object is there (and, of a folder, all of its files)."""
@@ -108,7 +112,7 @@ class Objects:
             for md5, size, temporary in take_all(sources, str(incoming), linker):
                 stored.append(Stored(md5=md5, size=size, files=1))
                 if md5 not in waiting and not self.intact(md5, size):
-                    waiting[md5] = temporary, str(self.path(md5))
+                    waiting[md5] = temporary, self.place(md5)
                 if tick is not None and len(stored) % _TOLD == 0:
                     tick(len(stored))
             settle(list(waiting.values()))
@@ -229,7 +233,7 @@ class Objects:
         Raises:
             NotFound, Corrupted: as ``read_bytes``.
         """
-        path = f"{self._folder}/{md5[:2]}/{md5[2:]}"
+        path = self.place(md5)
         try:
             status = os.stat(path)  # noqa: PTH116 - once for each of thousands of files
         except FileNotFoundError:
@@ -245,8 +249,11 @@ class Objects:
 
         What is found counts as young again, so that no collection takes it away before a row names it.
         """
+        path = self.place(md5)
+        if not os.path.exists(path):  # noqa: PTH110 - as above
+            return False
         try:
-            path = self.sound(md5)
+            self.sound(md5)
             put_seal(path, md5)
             return os.stat(path).st_size == size  # noqa: PTH116 - as above
         except (NotFound, Corrupted, PermissionError):  # a colleague's, whose age cannot be set, is written again

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from mainspring.base.errors import NotFound
 from mainspring.base.files import write_atomic
 from mainspring.base.settings.load import FILE_NAME, load_settings
-from mainspring.store.database import Database
 from mainspring.store.objects import Objects
 
 if TYPE_CHECKING:
     from mainspring.base.settings.schema import Settings
+    from mainspring.store.database import Database
 
 
 class Workspace:
@@ -60,6 +60,8 @@ class Workspace:
     @cached_property
     def database(self) -> Database:
         """The records."""
+        from mainspring.store.database import Database  # some commands look at pointers and objects alone, and start quicker
+
         ignored = self.state / ".gitignore"
         if not ignored.exists():  # a project that `init` did not make may not know that git must not hold this
             write_atomic(ignored, b"*\n")

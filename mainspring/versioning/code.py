@@ -147,9 +147,7 @@ def _git(arguments: list[str], folder: Path) -> bytes:
     return done.stdout
 
 
-def run_git(
-    arguments: list[str], folder: Path, *, feed: bytes | None = None
-) -> subprocess.CompletedProcess[bytes]:
+def run_git(arguments: list[str], folder: Path, *, feed: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     """Run git in a folder, with what the caller's own git told it left out; whether it went well is for the caller.
 
     Raises:

@@ -121,8 +121,8 @@ class _Reading:
         identities, addresses = self._held.identities, self._held.addresses
         known = {name: addresses[name] for name, seen in self._found.items() if identities.get(name) == seen}
         if store:
-            path = self._workspace.objects.path
-            known = {name: md5 for name, md5 in known.items() if path(md5).is_file()}
+            place = self._workspace.objects.place
+            known = {name: md5 for name, md5 in known.items() if os.path.exists(place(md5))}  # noqa: PTH110 - many
         todo = [name for name in self._places if name not in known]
         self._fresh = set(todo)
         known.update(zip(todo, self._read(todo, store, tick, linker), strict=True))
@@ -172,8 +172,8 @@ def _hashed(paths: list[str], told: Callable[[int], None]) -> list[str]:
 
 
 def _lost(workspace: Workspace, held: Remembered) -> bool:
-    path = workspace.objects.path
-    return not all(path(md5).is_file() for md5 in held.addresses.values())
+    place = workspace.objects.place
+    return not all(os.path.exists(place(md5)) for md5 in held.addresses.values())  # noqa: PTH110 - thousands of them
 
 
 def _size(found: dict[str, Identity]) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import polars as pl
 
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, UsageError, did_you_mean
@@ -18,10 +17,11 @@ from mainspring.versioning.contents import Contents, read_contents
 from mainspring.versioning.pointers import pointer_path, read_pointer, write_pointer
 from mainspring.versioning.records import datasets as dataset_rows
 from mainspring.versioning.records.rows import as_struct
-from mainspring.versioning.tables import read_table, scan_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    import polars as pl
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
@@ -77,10 +77,14 @@ class Dataset:
         Raises:
             InvalidData: it cannot be read; names the file.
         """
+        from mainspring.versioning.tables import read_table  # with polars, which listing datasets does without
+
         return read_table(self.path, columns=columns)
 
     def scan(self) -> pl.LazyFrame:
         """Return it as a table that is not read yet."""
+        from mainspring.versioning.tables import scan_table
+
         return scan_table(self.path)
 
 

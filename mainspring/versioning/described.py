@@ -56,6 +56,7 @@ def describe(workspace: Workspace, reference: str) -> dict[str, Any]:
         "snapshot_id": taken.id if taken else None,
         "commit": taken.code["commit"] if taken else None,
         "dirty": taken.code["dirty"] if taken else None,
+        "remote": taken.code["remote"] if taken else None,
         "data": [{"parent": item["number"] - 1 or None} | item for item in taken.data] if taken else [],
         "metrics": found.metrics,
         "signature": None,

@@ -6,14 +6,15 @@ Tags are only ever added here. None is moved, overwritten or removed, and nothin
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
 
-from mainspring.base.errors import ExternalToolError, NotFound
+from mainspring.base.errors import AlreadyExists, ExternalToolError, NotFound
 from mainspring.store.objects import Entry
-from mainspring.versioning import code, gto, registration, registry, snapshot
+from mainspring.versioning import code, gto, labels, registration, registry, snapshot
 from mainspring.versioning.gto import InGit, Tag
 from mainspring.versioning.semver import parse_version
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.registry import ModelVersion
 
-_FORMAT = "%(refname:strip=2)%00%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)%00%(creatordate:unix)%00%(contents)%00"
+_COMMIT = "%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
+_FORMAT = f"%(refname:strip=2)%00{_COMMIT}%00%(creatordate:unix)%00%(contents)%00%1e"
 _END = b"\x1e"
 
 
@@ -100,29 +102,29 @@ def register(workspace: Workspace, name: str | None = None) -> list[ModelVersion
     """Register the versions that only git's tags know, in development, under their numbers; return them.
 
     A version takes in the file that ``artifacts.yaml`` or ``dvc.yaml`` names at its commit, from git or, by its pointer, from
-    the store; without one it says only where it is. Stages are not taken over: production has its gate.
+    the store; without one it says only where it is. Names with a folder are none of ours. Stages are not taken over:
+    production has its gate.
     """
     top = _top(workspace)
     made: list[ModelVersion] = []
     for model, theirs in sorted(gto.state(read_tags(top)).items()):
-        if name not in (None, model):
+        if name not in (None, model) or not gto.can_name(model) or "/" in model:
             continue
         held = {version.version for version in registry.versions(workspace, model)}
-        missing = sorted((parse_version(version) for version in theirs.versions if version not in held))
+        missing = sorted(parse_version(version) for version in theirs.versions if version not in held)
         for version in map(str, missing):
             tagged = theirs.versions[version]
             files, size, path = _files(workspace, top, model, tagged.commit)
             source = f"git tag {tagged.tag}, commit {tagged.commit}" + (f", {path}" if path else "")
-            registration.ensure_model(workspace, model)
-            made.append(
-                registration.record_files(workspace, model, files, source=source, size=size, version=version)
-            )
+            with suppress(AlreadyExists):
+                labels.create_model(workspace, model)
+            made.append(registration.record_files(workspace, model, files, source=source, size=size, version=version))
     return made
 
 
 def read_tags(top: Path) -> list[Tag]:
     """Return the tags of a repository that GTO understands."""
-    listed = _git(["for-each-ref", f"--format={_FORMAT}%1e", "refs/tags"], top)
+    listed = _git(["for-each-ref", f"--format={_FORMAT}", "refs/tags"], top)
     found: list[Tag] = []
     for record in listed.split(_END):
         name, _, rest = record.strip(b"\n").partition(b"\0")
@@ -258,5 +260,7 @@ def _git(arguments: list[str], top: Path) -> bytes:
     done = code.run_git(arguments, top)
     if done.returncode != 0:
         said = os.fsdecode(done.stderr).strip() or f"exit code {done.returncode}"
-        raise ExternalToolError(f"git {arguments[0]} failed: {said.splitlines()[0]}", hint="run it in the project's folder")
+        raise ExternalToolError(
+            f"git {arguments[0]} failed: {said.splitlines()[0]}", hint="run it in the project's folder"
+        )
     return done.stdout

@@ -118,10 +118,13 @@ def record(
     bump: Bump | None,
     actor: str,
     reason: str,
+    source: str | None = None,
+    history: Any = None,
 ) -> Registered:
     """Write the row of a version whose objects are stored, unless there is one that it equals.
 
-    Whoever races, every version gets a number of its own, and the same bytes get one.
+    Whoever races, every version gets a number of its own, and the same bytes get one. ``history`` is kept with its first
+    stage: what is known of it from before it came here from ``source``.
     """
     while True:
         newest, removed = version_rows.highest(workspace.database, name)
@@ -132,12 +135,12 @@ def record(
         proposal = _proposal(workspace, newest, prepared.signature, run_id, bump)
         number = parse_version(version) if version else _next(newest, removed, proposal.bump)
         contents = {"run_id": run_id, "artifact": prepared.artifact, "evidence": prepared.evidence}
-        row = new_row(name, number, actor) | contents | {"metrics": prepared.metrics}
+        row = new_row(name, number, actor) | contents | {"metrics": prepared.metrics, "source": source}
         told = f"{reason}; the bytes are those of {alike[0].version} ({alike[0].stage})" if alike else reason
         if newest is not None and version is None:
             told = f"{told}; {proposal.bump}: {proposal.because}"
         try:
-            written = _write(workspace, row, newest=None if newest is None else newest.id, reason=told)
+            written = _write(workspace, row, newest=None if newest is None else newest.id, reason=told, history=history)
         except Conflict:
             if any(held.version == str(number) for held in twins(workspace, name, row["artifact"], row["evidence"])):
                 continue  # who was quicker registered the same
@@ -171,9 +174,9 @@ def renumber(workspace: Workspace, version: ModelVersion, bump: Bump, *, reason:
     ).version
 
 
-def _write(workspace: Workspace, row: dict[str, Any], *, newest: str | None, reason: str) -> bool:
+def _write(workspace: Workspace, row: dict[str, Any], *, newest: str | None, reason: str, history: Any) -> bool:
     with workspace.database.write() as connection:
-        if version_rows.add(connection, row, newest=newest, reason=reason) is None:
+        if version_rows.add(connection, row, newest=newest, reason=reason, evidence=history) is None:
             return False
         webhooks.announce_version(connection, row["id"])
         return True
@@ -210,6 +213,7 @@ def record_files(
     number: int | None = None,
     created_at: int | None = None,
     version: str | None = None,
+    history: Any = None,
 ) -> ModelVersion:
     """Record stored files as the next version of a model that is there, in development; the minor number grows, or it is
     ``version``.
@@ -245,23 +249,12 @@ def record_files(
             if version_rows.lock(connection, name) is None:
                 raise no_model(name)
             seen = None if newest is None else newest.id
-            if version_rows.add(connection, row, newest=seen, reason=f"registered from {source}") is not None:
+            told = f"registered from {source}"
+            if version_rows.add(connection, row, newest=seen, reason=told, evidence=history) is not None:
                 model_rows.put_version_tags(connection, name, str(chosen), labels)
                 webhooks.announce_version(connection, row["id"])
                 break
     return resolve(workspace, f"{name}@{chosen}")
-
-
-def ensure_model(workspace: Workspace, name: str) -> None:
-    """Let there be a model of a name, without any version if it is new.
-
-    Raises:
-        UsageError: that is no name for a model.
-    """
-    at = now()
-    with workspace.database.write() as connection:
-        if model_rows.add(connection, {"name": check_name(name), "created_at": at, "updated_at": at}):
-            webhooks.announce_model(connection, name)
 
 
 def supply_files(workspace: Workspace, version: ModelVersion, files: Iterable[Entry], size: int) -> bool:

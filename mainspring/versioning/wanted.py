@@ -1,4 +1,7 @@
-"""Which objects are meant when data goes to a remote or comes from one."""
+"""Which objects are meant when data goes to a remote or comes from one.
+
+What pointers name needs no records: their modules are loaded where they are needed, and a push of nothing starts quickly.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import NotFound, did_you_mean
-from mainspring.versioning.datasets import known_datasets, log
 from mainspring.versioning.pointers import named, read_pointer
-from mainspring.versioning.records import versions as version_rows
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -59,6 +60,8 @@ def choose(
         if all_versions:
             found += _recorded(workspace, path)
     if all_versions and not targets:
+        from mainspring.versioning.datasets import known_datasets
+
         for path in known_datasets(workspace).values():
             if path not in pointers:
                 found += _recorded(workspace, path)
@@ -82,6 +85,8 @@ def _meant(workspace: Workspace, targets: Sequence[str], pointers: list[Path]) -
     if not targets:
         yield from ((path, "") for path in pointers)
         return
+    from mainspring.versioning.datasets import known_datasets
+
     known = known_datasets(workspace)
     for target in targets:
         yield from _found(workspace, target, pointers, known)
@@ -112,6 +117,8 @@ def _found(
 
 
 def _recorded(workspace: Workspace, path: Path) -> list[Wanted]:
+    from mainspring.versioning.datasets import known_datasets, log
+
     names = [name for name, place in known_datasets(workspace).items() if place == path]
     return [
         Wanted(md5=version.md5, what=f"{name} version {version.number}", is_needed=False)
@@ -121,6 +128,8 @@ def _recorded(workspace: Workspace, path: Path) -> list[Wanted]:
 
 
 def _models(workspace: Workspace) -> list[Wanted]:
+    from mainspring.versioning.records import versions as version_rows
+
     return [
         Wanted(md5=md5, what=f"{kind} {row.model}@{row.version}")
         for row in version_rows.select_versions(workspace.database)

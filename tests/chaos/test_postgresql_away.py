@@ -92,8 +92,14 @@ def status(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def done(workspace: Workspace) -> list[str]:
-    return [event.status for event in events.list_events(workspace) if event.execution_id]
+def train(workspace: Workspace, number: int) -> None:
+    """Ask for a training, and wait until it is done; it is the so many-th."""
+    events.emit(workspace, "data", "new", f"data:{number}", {})
+    wait(lambda: [event.status for event in events.list_events(workspace)] == ["done"] * number)
+
+
+def wait_for_line(log: Path, line: str, times: int) -> None:
+    wait(lambda: log.read_text().count(line) == times)
 
 
 def test_up_goes_on_when_its_server_stopped_or_crashed(server: Server, workspace: Workspace) -> None:
@@ -107,10 +113,9 @@ def test_up_goes_on_when_its_server_stopped_or_crashed(server: Server, workspace
             assert (code, "check the host and the port" in said) == (503, True), said
             assert status(f"{url}/health")[0] == 200
             server.start()
-            wait(lambda: log.read_text().count("looking works again") == number)
+            wait_for_line(log, "looking works again", number)
             assert status(url)[0] == 200
-            events.emit(workspace, "data", "new", f"data:{number}", {})
-            wait(lambda: done(workspace) == ["done"] * number)
+            train(workspace, number)
         server.stop()
         process.terminate()
         assert process.wait(60) == 0
@@ -149,8 +154,7 @@ def test_a_run_outlives_its_server(server: Server, workspace: Workspace) -> None
 def test_two_of_them_share_the_work_and_one_that_is_killed_is_replaced(workspace: Workspace) -> None:
     with up(workspace, "one") as (first, _), up(workspace, "two"):
         for number in (1, 2):
-            events.emit(workspace, "data", "new", f"data:{number}", {})
-            wait(lambda: done(workspace) == ["done"] * number)
+            train(workspace, number)
             assert (workspace.root / "trained").read_text() == "once\n" * number
             if number == 1:
                 first.kill()

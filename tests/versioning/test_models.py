@@ -298,9 +298,7 @@ def test_a_damaged_object_is_never_served(workspace: Workspace, candidate: Candi
     assert models.load(workspace, version)
 
 
-def test_project_code_travels_with_the_model(
-    workspace: Workspace, state: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_project_code_travels_with_the_model(workspace: Workspace, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (workspace.root / "mainspring.yaml").write_text(f"project: x\nmodel: {{name: m, trust_pickle: true}}\n{state}")
     (workspace.root / "shift_by.py").write_text("AMOUNT = 1.0\n")
     (workspace.root / "own_model.py").write_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,11 @@ def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> 
         raise SettingsError(
             f"the remote's url '{settings.url}' is of no kind that is known",
             hint="known: a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX",
+        )
+    if settings.endpoint is not None and re.fullmatch(r"https?://[^/\s]+.*", settings.endpoint) is None:
+        raise SettingsError(
+            f"the remote's endpoint '{settings.endpoint}' is no address",
+            hint="write it as https://HOST or http://HOST:PORT",
         )
     prefix = place.path.strip("/") or None
     from obstore.exceptions import BaseError

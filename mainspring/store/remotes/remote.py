@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from mainspring.base.errors import Corrupted, MainspringError, NotFound
+from mainspring.base.errors import Corrupted, MainspringError, NotFound, StorageError
 from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.store.remotes.failures import explained, is_passing
 from mainspring.store.remotes.opening import local_folder, open_store
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
+    from obstore import ObjectMeta
     from typing_extensions import Buffer
 
     from mainspring.base.settings.schema import RemoteSettings
@@ -35,6 +37,8 @@ _HEAD_COST = 40
 _ONE_LISTING = 50_000
 _PARTS_AHEAD = 4
 _ROUNDS = 3
+_TRIED = re.compile(r"after [1-9]\d* retries")
+_MD5 = re.compile("[0-9a-f]{32}")
 
 
 class Held(NamedTuple):
@@ -59,6 +63,7 @@ class Remote:
         self._store = open_store(settings, root, write=write)
         self._large = threading.BoundedSemaphore(2)
         self._conditional = True
+        self._tags_are_md5 = True
 
     def sizes(self, wanted: Collection[str]) -> dict[str, int]:
         """Return the sizes of those of the wanted objects that are there.
@@ -73,15 +78,20 @@ class Remote:
         if len(wanted) * _HEAD_COST < expected:
             return self._ask(wanted)
         if expected <= _ONE_LISTING:
-            held = self._list("")
+            listed = self._list("")
         else:
-            held = [*beginning, *(item for _, part in in_flight(self._list, folders[1:]) for item in part)]
+            listed = [*beginning, *(item for _, part in in_flight(self._list, folders[1:]) for item in part)]
         chosen = wanted if isinstance(wanted, set) else set(wanted)
-        return {item.md5: item.size for item in held if item.md5 in chosen}
+        return {md5: item["size"] for item in listed if (md5 := _address(item["path"])) in chosen}
 
-    def held(self) -> Iterator[Held]:
-        """Give every object that is there."""
-        yield from self._list("")
+    def held(self) -> list[Held]:
+        """Return every object that is there."""
+        items = [(_address(item["path"]), item) for item in self._list("")]
+        return [
+            Held(md5, item["size"], item["last_modified"].timestamp())
+            for md5, item in items
+            if _MD5.fullmatch(md5.removesuffix(".dir"))
+        ]
 
     def upload(self, md5: str, source: Path, *, replace: bool = False) -> int:
         """Store a file under its address and return its size; what another client stored in the meantime stays.
@@ -144,13 +154,38 @@ class Remote:
 
         if self._conditional and not replace:
             try:
-                obstore.put(self._store, _path(md5), data, mode="create", use_multipart=False)
-                return
+                done = obstore.put(self._store, _path(md5), data, mode="create", use_multipart=False)
             except AlreadyExistsError:
                 return
             except NotSupportedError:
                 self._conditional = False
-        obstore.put(self._store, _path(md5), data, use_multipart=False)
+            else:
+                self._check_arrival(md5, data, done["e_tag"])
+                return
+        done = obstore.put(self._store, _path(md5), data, use_multipart=False)
+        self._check_arrival(md5, data, done["e_tag"])
+
+    def _check_arrival(self, md5: str, data: bytes, tag: str | None) -> None:
+        """Compare what the store says it took: S3's entity tag is the md5, unless it encrypts with keys of its own."""
+        import obstore
+
+        plain = md5.removesuffix(".dir")
+        said = (tag or "").strip('"')
+        if not self._tags_are_md5 or said == plain or _MD5.fullmatch(said) is None:
+            return
+        for _ in range(_ROUNDS):
+            if bytes(obstore.get(self._store, _path(md5)).bytes()) == data:
+                self._tags_are_md5 = False
+                return
+            tag = obstore.put(self._store, _path(md5), data, use_multipart=False)["e_tag"]
+            if (tag or "").strip('"') == plain:
+                return
+        obstore.delete(self._store, _path(md5))
+        raise StorageError(
+            f"cannot write to the remote '{self.name}' ({self.url}): what arrives there is not what was sent",
+            hint="check the network, and whether something in between rewrites what passes",
+            md5=md5,
+        )
 
     def _get(self, md5: str, target: Path) -> tuple[str, int]:
         import obstore
@@ -193,19 +228,13 @@ class Remote:
         except NotFound:
             return None
 
-    def _list(self, folder: str) -> list[Held]:
+    def _list(self, folder: str) -> list[ObjectMeta]:
         import obstore
 
-        def listed() -> list[Held]:
-            prefix = f"{FOLDER}/{folder}".rstrip("/")
-            return [
-                Held(address, item["size"], item["last_modified"].timestamp())
-                for part in obstore.list(self._store, prefix, chunk_size=1000)
-                for item in part
-                if (address := _address(item["path"])) is not None
-            ]
-
-        return self._patiently("list", listed)
+        prefix = f"{FOLDER}/{folder}".rstrip("/")
+        return self._patiently(
+            "list", lambda: [item for part in obstore.list(self._store, prefix, chunk_size=1000) for item in part]
+        )
 
     def _patiently(self, doing: str, request: Callable[[], Result], *, md5: str | None = None) -> Result:
         """Make a request once or twice more where that may help and the store's client has not tried it again itself."""
@@ -220,7 +249,7 @@ class Remote:
                 missing = isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error)
                 if missing and md5 is not None:
                     raise NotFound(f"the object {md5} is not on the remote '{self.name}'", md5=md5) from None
-                if attempt == _ROUNDS or " retries" in str(error) or not is_passing(error):
+                if attempt == _ROUNDS or _TRIED.search(str(error)) or not is_passing(error):
                     raise explained(error, remote=self.name, url=self.url, doing=doing) from None
                 time.sleep(random.uniform(0.5, 1) * attempt)  # noqa: S311 - clients should not come back all at once
         raise AssertionError("the last round returns or raises")
@@ -242,9 +271,7 @@ def _path(md5: str) -> str:
     return f"{FOLDER}/{md5[:2]}/{md5[2:]}"
 
 
-def _address(path: str) -> str | None:
-    """Return the address of an object by its path; None for what is no object."""
-    _, folder, name = path.rsplit("/", 2) if path.count("/") >= 2 else ("", "", "")
-    address = folder + name
-    plain = address.removesuffix(".dir")
-    return address if len(plain) == 32 and all(digit in "0123456789abcdef" for digit in plain) else None
+def _address(path: str) -> str:
+    """Return the address of an object by its path below the remote's root; of anything else, what is none."""
+    start = len(FOLDER) + 1
+    return path[start : start + 2] + path[start + 3 :]

@@ -10,13 +10,14 @@ import polars as pl
 
 from mainspring.base.errors import NotFound, UsageError
 from mainspring.versioning.delta.opening import open_table, translated
-from mainspring.versioning.delta.writing import ACTOR, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mainspring.versioning.delta.sources import Source
 
+RUN = "mainspring.run"
+ACTOR = "mainspring.actor"
 FEED = "delta.enableChangeDataFeed"
 
 

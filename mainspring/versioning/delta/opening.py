@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.base.errors import Conflict, Corrupted, MainspringError, NotFound, StorageError, UsageError
+from mainspring.base.errors import Conflict, Corrupted, InvalidData, MainspringError, NotFound, StorageError, UsageError
 from mainspring.versioning.delta.pins import Pin
 from mainspring.versioning.delta.sources import LOG
 
@@ -93,13 +93,19 @@ def _commit(source: Source, name: str) -> bytes | None:
     try:
         if source.folder is not None:
             return (source.folder / name).read_bytes()
+        from obstore.exceptions import BaseError, NotFoundError
         from obstore.store import from_url
 
-        options = dict(source.options or {})
+        options: Any = dict(source.options or {})
         plain = options.pop("aws_allow_http", "false") == "true"
         options.pop("aws_conditional_put", None)
-        store = from_url(source.uri, config=options, client_options={"allow_http": plain})
-        return bytes(store.get(name).bytes())
+        store: Any = from_url(source.uri, config=options, client_options={"allow_http": plain})
+        try:
+            return bytes(store.get(name).bytes())
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except BaseError as error:
+            raise OSError(str(error)) from error
     except FileNotFoundError:
         return None
 
@@ -111,14 +117,16 @@ def translated(source: Source, version: int | None = None) -> Iterator[None]:
     try:
         yield
     except exceptions.TableNotFoundError as error:
-        raise _no_table(source, error) from None
+        raise _no_table(source, version, error) from None
     except (exceptions.DeltaError, OSError) as error:
         raise _explained(source, version, error) from error
 
 
-def _no_table(source: Source, error: Exception) -> MainspringError:
+def _no_table(source: Source, version: int | None, error: Exception) -> MainspringError:
     if _DENIED.search(str(error)):
         return _refused(source, error)
+    if version is not None and _newest_opens(source):
+        return _cleaned(source, version)
     return NotFound(
         f"there is no Delta table at {source.shown}",
         hint=f"check the path of '{source.name}', or make it: mainspring data create {source.name} ROWS.parquet",
@@ -128,6 +136,13 @@ def _no_table(source: Source, error: Exception) -> MainspringError:
 
 def _explained(source: Source, version: int | None, error: Exception) -> MainspringError:
     said = str(error)
+    if "failed validation check" in said:
+        return InvalidData(
+            f"{source.shown} does not take these rows: a rule of the table (a column that is never null, a constraint) forbids"
+            f" some: {' '.join(said.partition('invalid data:')[2].split())[:200]}",
+            hint="nothing was written; correct the rows",
+            table=source.shown,
+        )
     if beyond := _BEYOND.search(said):
         return NotFound(
             f"{source.shown} has no version {beyond[2]}: its newest is {beyond[1]}",
@@ -136,11 +151,7 @@ def _explained(source: Source, version: int | None, error: Exception) -> Mainspr
         )
     if "contiguous commit files" in said or "No files in log segment" in said or "No table metadata" in said:
         if version is not None and _newest_opens(source):
-            return NotFound(
-                f"version {version} of {source.shown} cannot be read any more: its log was cleaned up",
-                hint=f"see which versions there are: mainspring data history {source.name}",
-                table=source.shown,
-            )
+            return _cleaned(source, version)
         return Corrupted(
             f"the log of the table {source.shown} is damaged: a commit file is missing",
             hint="bring the files of _delta_log back from a backup; nothing was read or written",
@@ -157,6 +168,14 @@ def _explained(source: Source, version: int | None, error: Exception) -> Mainspr
     return Corrupted(
         f"the table {source.shown} cannot be read: {_first(said)}",
         hint="check the files of _delta_log",
+        table=source.shown,
+    )
+
+
+def _cleaned(source: Source, version: int) -> NotFound:
+    return NotFound(
+        f"version {version} of {source.shown} cannot be read any more: its log was cleaned up",
+        hint=f"see which versions there are: mainspring data history {source.name}",
         table=source.shown,
     )
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mainspring.base.errors import AlreadyExists, Conflict, InvalidData, Refused
+from mainspring.versioning.delta.history import ACTOR, RUN, history
 from mainspring.versioning.delta.opening import open_table, translated
 from mainspring.versioning.delta.pins import read_pointer
 from mainspring.versioning.delta.reading import schema_of
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.delta.sources import Source
 
-RUN = "mainspring.run"
-ACTOR = "mainspring.actor"
 _ATTEMPTS = 6
 _PAUSE = 0.05
 
@@ -154,10 +153,12 @@ def _write(
     from deltalake.exceptions import CommitFailedError
 
     table = open_table(source)
-    common = commit_options(workspace, run_id)
-    schema_mode = ("overwrite" if mode == "overwrite" else "merge") if evolve else None
-    fit = storable(frame) if schema_mode == "overwrite" else None
-    rows = fit if fit is not None else fitted(frame, schema_of(table), evolve=evolve, table=source.shown)
+    replaces = mode == "overwrite"  # what somebody appends meanwhile would stay beside the rows: no second try
+    common = commit_options(workspace, run_id, retries=0 if replaces else None)
+    schema_mode = None if not evolve else "overwrite" if replaces else "merge"
+    rows = (
+        storable(frame) if replaces and evolve else fitted(frame, schema_of(table), evolve=evolve, table=source.shown)
+    )
     with translated(source):
         try:
             write_deltalake(table, rows, mode=mode, schema_mode=schema_mode, **common)  # type: ignore[call-overload]
@@ -198,13 +199,13 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def commit_options(workspace: Workspace, run_id: str | None) -> dict[str, Any]:
+def commit_options(workspace: Workspace, run_id: str | None, *, retries: int | None = None) -> dict[str, Any]:
     """Return what every commit says of itself; expired logs stay, since versions may be pinned that need them."""
     from deltalake import CommitProperties, PostCommitHookProperties
 
     told = {ACTOR: workspace.actor} | ({RUN: run_id} if run_id else {})
     return {
-        "commit_properties": CommitProperties(custom_metadata=told),
+        "commit_properties": CommitProperties(custom_metadata=told, max_commit_retries=retries),
         "post_commithook_properties": PostCommitHookProperties(cleanup_expired_logs=False),
     }
 
@@ -235,8 +236,13 @@ def _again(commit: Callable[[], int]) -> int:
 
 
 def _conflict(source: Source, error: Exception) -> Conflict:
+    newest = history(source, limit=1)[0]
+    by = f" by {newest.actor}" if newest.actor else ""
+    by += f" in run {newest.run}" if newest.run else ""
     return Conflict(
-        f"somebody else committed to {source.shown} at the same moment: {str(error).strip().splitlines()[0][:300]}",
+        f"{source.shown} was changed at the same moment: version {newest.version} is a {newest.operation}{by}",
         hint=f"nothing of ours was committed; look at `mainspring data history {source.name}`, then do it again",
         table=source.shown,
+        version=newest.version,
+        reason=str(error).strip().splitlines()[0],
     )

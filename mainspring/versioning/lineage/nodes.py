@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.base import owner
 from mainspring.versioning.lineage.graph import Key, Node
 from mainspring.versioning.records import lineage as rows
+from mainspring.versioning.records.versions import IMPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 GONE = "gone"
 """State of what is named somewhere and is not in the records any more."""
-IMPORTED = "imported"
-"""Under this name the first transition of a version that came from elsewhere holds what was known of it there."""
 _SHORT = 12
 
 
@@ -55,7 +54,7 @@ def _datasets(connection: Connection, keys: Sequence[Key]) -> Iterator[Node]:
                 said = told.get(md5)
                 source = {"path": said.path, "source_type": said.source_type} if said is not None else {}
                 facts = {"dataset": name, "md5": md5, "versions": [], **source}
-                state = "elsewhere" if source.get("source_type") else GONE
+                state = "elsewhere" if source.get("source_type") else "not here"
                 label = f"{name} ({md5[:_SHORT]})"
                 yield Node(id=str(Key("dataset", name, md5)), kind="dataset", label=label, state=state, facts=facts)
 
@@ -147,11 +146,19 @@ def imported(connection: Connection, models: Sequence[tuple[str, str]]) -> dict[
     }
 
 
+def data_of(evidence: Any) -> list[Key]:
+    """Return the dataset versions that a version's history from elsewhere names."""
+    facts = evidence.get(IMPORTED) if isinstance(evidence, dict) else None
+    data = facts.get("data") if isinstance(facts, dict) else None
+    return [Key("dataset", item["dataset"], item["md5"]) for item in data or ()]
+
+
 def _imports(connection: Connection, keys: Sequence[Key]) -> Iterator[Node]:
     for (model, version), row in imported(connection, [(key.name, key.which) for key in keys]).items():
         facts = row.evidence[IMPORTED]
         key = Key("import", model, version)
-        yield Node(id=str(key), kind="import", label=row.reason, at=row.at, facts=facts)
+        label = f"project {facts['project']}, run {str(facts['run'])[:_SHORT]}"
+        yield Node(id=str(key), kind="import", label=label, at=row.at, facts=facts)
 
 
 def _releases(connection: Connection, keys: Sequence[Key]) -> Iterator[Node]:

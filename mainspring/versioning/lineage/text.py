@@ -44,7 +44,7 @@ def line(node: Node) -> str:
         said.append(node.facts["md5"][:12])
         if len(node.facts["versions"]) > 1:
             said.append(f"also version {', '.join(map(str, node.facts['versions'][:-1]))}")
-    if node.kind == "run" and node.facts.get("commit"):
+    if node.kind in ("run", "import") and node.facts.get("commit"):
         said.append(f"commit {node.facts['commit'][:8]}{' + changes' if node.facts['dirty'] else ''}")
     if node.kind in ("model", "release", "run") and node.at is not None:
         said.append(iso(node.at)[:16] + "Z")

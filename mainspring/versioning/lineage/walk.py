@@ -64,6 +64,16 @@ def _readers(connection: Connection, keys: Sequence[Key]) -> Iterable[Link]:
         md5s = [key.which for key in keys if key.name == name]
         for row in rows.readers(connection, name, md5s):
             yield Key("dataset", name, row.md5), Key("run", row.run_id), "read by"
+    wanted = set(keys)
+    for row in rows.histories(connection):
+        for item in nodes.data_of(row.evidence):
+            if item in wanted:
+                yield item, Key("import", row.model, row.version), "read by"
+
+
+def _brought(_connection: Connection, keys: Sequence[Key]) -> Iterable[Link]:
+    for key in keys:
+        yield key, Key("model", key.name, key.which), "brought"
 
 
 def _made(connection: Connection, keys: Sequence[Key]) -> Iterable[Link]:
@@ -127,6 +137,12 @@ def _makers(connection: Connection, keys: Sequence[Key]) -> Iterable[Link]:
         yield Key("import", model, version), Key("model", model, version), "brought"
 
 
+def _data_of_imports(connection: Connection, keys: Sequence[Key]) -> Iterable[Link]:
+    for (model, version), row in nodes.imported(connection, [(key.name, key.which) for key in keys]).items():
+        for item in nodes.data_of(row.evidence):
+            yield item, Key("import", model, version), "read by"
+
+
 def _logged_makers(connection: Connection, keys: Sequence[Key]) -> Iterable[Link]:
     for run, model in rows.runs_by_logged(connection, [key.name for key in keys]):
         yield Key("run", run), Key("logged model", model), "made"
@@ -166,6 +182,7 @@ def _serving(connection: Connection, endpoints: Sequence[str]) -> list[Key]:
 
 _DOWN: dict[Kind, Callable[..., Iterable[Link]]] = {
     "dataset": _readers,
+    "import": _brought,
     "run": _made,
     "logged model": _made_of_logged,
     "model": _released,
@@ -177,4 +194,5 @@ _UP: dict[Kind, Callable[..., Iterable[Link]]] = {
     "model": _makers,
     "logged model": _logged_makers,
     "run": _inputs,
+    "import": _data_of_imports,
 }

@@ -215,3 +215,10 @@ def first_transitions(connection: Connection, models: Sequence[str]) -> Sequence
     table = stage_transitions
     query = select(table.c.model, table.c.version, table.c.at, table.c.reason, table.c.evidence)
     return _rows(connection, query.where(table.c.from_stage.is_(None)), table.c.model, models)
+
+
+def histories(connection: Connection) -> Sequence[Any]:
+    """Return ``model``, ``version`` and ``evidence`` of all versions that began with one."""
+    table = stage_transitions
+    query = select(table.c.model, table.c.version, table.c.evidence)
+    return connection.execute(query.where(table.c.from_stage.is_(None), table.c.evidence.is_not(None))).all()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 DELETED = "deleted"
 """The stage that the history names when a version was removed."""
+IMPORTED = "imported"
+"""Under this name the first stage of a version from elsewhere keeps, as its evidence, what was known of it there."""
 _NEWEST = (model_versions.c.major.desc(), model_versions.c.minor.desc(), model_versions.c.patch.desc())
 
 
@@ -77,7 +79,9 @@ def highest(database: Database, model: str) -> tuple[Row[Any] | None, list[str]]
         return find(connection, model), list(connection.execute(removed).scalars())
 
 
-def add(connection: Connection, row: dict[str, Any], *, newest: str | None, reason: str) -> int | None:
+def add(
+    connection: Connection, row: dict[str, Any], *, newest: str | None, reason: str, evidence: Any = None
+) -> int | None:
     """Record a new version and its first stage, and the model if it is new; return the version's number.
 
     None, and nothing done, when ``newest`` is not the id of the newest version any more.
@@ -108,7 +112,7 @@ def add(connection: Connection, row: dict[str, Any], *, newest: str | None, reas
         )
     connection.execute(insert(model_versions).values(row | {"number": number, "updated_at": at}))
     connection.execute(update(models).filter_by(name=model).values(last_number=number, updated_at=at))
-    _note(connection, row, None, row["stage"], row["actor"], reason, None)
+    _note(connection, row, None, row["stage"], row["actor"], reason, evidence)
     return number
 
 

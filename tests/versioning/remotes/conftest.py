@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[s3.Server]:
-    """One S3 server for all tests that want one."""
-    try:
-        with s3.running() as server:
-            yield server
-    except Unavailable as reason:
-        pytest.skip(f"no S3 server: {reason}")
-
-
-@pytest.fixture(scope="session")
 def dvc() -> Path:
     """The program ``dvc``."""
     try:

@@ -1,0 +1,206 @@
+"""Taking in a model that was exported elsewhere: nothing of it is believed before it was checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mainspring.base.clock import iso
+from mainspring.base.errors import AlreadyExists, Conflict, Corrupted, InvalidData, NotFound
+from mainspring.base.names import names_elsewhere
+from mainspring.store.objects import walk
+from mainspring.versioning import labels, registry
+from mainspring.versioning.artifact import load_artifact
+from mainspring.versioning.export import (
+    CARD,
+    EVIDENCE,
+    FORMAT_VERSION,
+    MANIFEST,
+    MODEL,
+    SIGNATURE,
+    SUMS,
+    ExportManifest,
+    sum_line,
+)
+from mainspring.versioning.materials import policy, trust
+from mainspring.versioning.records.versions import IMPORTED
+from mainspring.versioning.registration import Prepared, Registered, record, record_files
+from mainspring.versioning.scratch import scratch
+from mainspring.versioning.semver import check_catalogue_name, parse_version
+
+if TYPE_CHECKING:
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.export import ExportedFile
+
+_MOST_MANIFEST = 50_000_000
+_BLOCK = 1 << 20
+
+
+def receive(workspace: Workspace, folder: Path, *, trust_pickle: bool = False) -> list[Registered]:
+    """Register every exported version in a folder (a version's own, or one with ``models/NAME/vX.Y.Z/`` in it).
+
+    Each file is copied, and its size, md5 and sha256 compared on the way; the model is loaded once under this workspace's
+    policy of trust. A version keeps its number and comes in development; where it comes from is kept with its first stage.
+    One that is here already, with the same bytes, is answered as existing.
+
+    Raises:
+        NotFound: there is no export in the folder.
+        Corrupted: a file is missing, differs or is too much; nothing of that version was registered.
+        InvalidData: names or paths that an export never has, or a newer format.
+        Refused: the model is a pickle, or holds types, that are not trusted here.
+        Conflict: the version is here with other bytes.
+    """
+    found = [folder] if (folder / MANIFEST).is_file() else _below(folder)
+    if not found:
+        raise NotFound(f"there is no exported model in {folder}", hint=f"name the folder that holds {MANIFEST}")
+    return [_receive(workspace, place, trust_pickle) for place in found]
+
+
+def _below(folder: Path) -> list[Path]:
+    for pattern in ("models/*/v*", "*/v*", "v*"):
+        if found := sorted(path.parent for path in folder.glob(f"{pattern}/{MANIFEST}")):
+            return found
+    return []
+
+
+def _receive(workspace: Workspace, folder: Path, trust_pickle: bool) -> Registered:
+    with scratch(workspace) as copy:
+        manifest = _read_manifest(_copy(folder, MANIFEST, copy)[0])
+        _check_names(manifest)
+        _check_tree(folder, manifest)
+        for file in manifest.files:
+            _check_file(folder, file, copy)
+        _check_sums(folder, copy, manifest)
+        held = [one for one in registry.versions(workspace, manifest.model) if one.version == manifest.version]
+        if held and held[0].artifact == manifest.artifact:
+            return Registered(held[0], existing=True)
+        if held:
+            hint = "delete it first, or import into another workspace"
+            raise Conflict(f"{held[0].reference} is here already, with other bytes", hint=hint)
+        return _register(workspace, folder, copy, manifest, trust_pickle)
+
+
+def _register(
+    workspace: Workspace, folder: Path, copy: Path, manifest: ExportManifest, trust_pickle: bool
+) -> Registered:
+    packed = (copy / SIGNATURE).is_file()
+    trusted, types = policy(workspace)
+    loaded = load_artifact(copy / MODEL, trust_pickle=trusted or trust_pickle, trusted_types=types) if packed else None
+    artifact = _stored(workspace, copy / MODEL, manifest.artifact) if manifest.artifact else ""
+    evidence = _stored(workspace, copy / EVIDENCE, manifest.evidence) if manifest.evidence else None
+    origin = manifest.origin
+    source = f"an export of project '{origin.project}' ({origin.actor}, {iso(origin.exported_at)})"
+    history = {IMPORTED: msgspec.to_builtins(origin)}
+    if loaded is None:
+        with suppress(AlreadyExists):
+            labels.create_model(workspace, manifest.model)
+        size = sum(file.size for file in manifest.files if file.path.startswith(f"{MODEL}/"))
+        files = workspace.objects.listing(artifact) if artifact else []
+        version = record_files(
+            workspace, manifest.model, files, source=source, size=size, version=manifest.version, history=history
+        )
+        return Registered(version, existing=False)
+    if loaded.manifest.format == "joblib" and trust_pickle:
+        trust(workspace, artifact)
+    return record(
+        workspace,
+        manifest.model,
+        Prepared(artifact=artifact, evidence=evidence, signature=loaded.signature, metrics=manifest.metrics),
+        run_id=None,
+        version=manifest.version,
+        bump=None,
+        actor=workspace.actor,
+        reason=f"imported from {source}",
+        source=source,
+        history=history,
+    )
+
+
+def _stored(workspace: Workspace, folder: Path, address: str) -> str:
+    stored = workspace.objects.put_folder(walk(folder, ignore=())).md5
+    if stored != address:
+        raise Corrupted(f"the files of {folder.name}/ are not those of {address}", address=address)
+    return stored
+
+
+# Checks
+
+
+def _read_manifest(path: Path) -> ExportManifest:
+    if path.stat().st_size > _MOST_MANIFEST:
+        raise InvalidData(f"{MANIFEST} has {path.stat().st_size} bytes: no export has such a large one")
+    try:
+        head = msgspec.json.decode(path.read_bytes())
+        version = head.get("format_version") if isinstance(head, dict) else None
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            hint = "upgrade mainspring"
+            raise InvalidData(f"the export has format version {version}, this reads up to {FORMAT_VERSION}", hint=hint)
+        return msgspec.convert(head, ExportManifest)
+    except msgspec.MsgspecError as error:
+        raise Corrupted(f"{MANIFEST} cannot be read: {error}") from None
+
+
+def _check_names(manifest: ExportManifest) -> None:
+    check_catalogue_name(manifest.model)
+    parse_version(manifest.version)
+    seen: set[str] = set()
+    for file in manifest.files:
+        parts = PurePosixPath(file.path).parts
+        inside = file.path in (CARD, SIGNATURE) or (len(parts) > 1 and parts[0] in (MODEL, EVIDENCE))
+        if names_elsewhere(file.path) or "\\" in file.path or "\0" in file.path or not inside or file.path in seen:
+            raise InvalidData(f"{MANIFEST} names '{file.path}', where no export has a file", path=file.path)
+        seen.add(file.path)
+
+
+def _check_tree(folder: Path, manifest: ExportManifest) -> None:
+    """Compare what is in the folder with what should be; links and devices are nothing an export has."""
+    found: set[str] = set()
+    for parent, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            path = Path(parent, name)
+            mode = path.lstat().st_mode
+            relative = path.relative_to(folder).as_posix()
+            if stat.S_ISREG(mode):
+                found.add(relative)
+            elif not stat.S_ISDIR(mode):
+                raise InvalidData(f"{path} is no regular file", hint="an export holds no links", path=relative)
+    wanted = {file.path for file in manifest.files} | {MANIFEST, SUMS}
+    if odd := sorted(found ^ wanted):
+        raise Corrupted(f"{folder} and its {MANIFEST} disagree about {', '.join(odd[:5])}", files=odd)
+
+
+def _check_file(folder: Path, file: ExportedFile, copy: Path) -> None:
+    _, size, md5, sha256 = _copy(folder, file.path, copy)
+    if (size, md5, sha256) != (file.size, file.md5, file.sha256):
+        raise Corrupted(f"{folder / file.path} differs from what {MANIFEST} says", file=file.path)
+
+
+def _check_sums(folder: Path, copy: Path, manifest: ExportManifest) -> None:
+    _, _, _, own = _copy(folder, MANIFEST, copy)
+    listed = sorted([*((file.path, file.sha256) for file in manifest.files), (MANIFEST, own)])
+    sums = _copy(folder, SUMS, copy)[0].read_bytes()
+    if sums != "".join(sum_line(path, sha256) for path, sha256 in listed).encode():
+        raise Corrupted(f"{folder / SUMS} and {MANIFEST} disagree", hint="run `sha256sum -c SHA256SUMS` in that folder")
+
+
+def _copy(folder: Path, name: str, target: Path) -> tuple[Path, int, str, str]:
+    """Copy a file, and return the copy with its size, md5 and sha256 as they were read."""
+    copied = target / name
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+    try:
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise Corrupted(f"{folder / name} cannot be read: {error.strerror}", file=name) from None
+    with os.fdopen(descriptor, "rb") as source, copied.open("wb") as out:
+        while block := source.read(_BLOCK):
+            md5.update(block)
+            sha256.update(block)
+            size += out.write(block)
+    return copied, size, md5.hexdigest(), sha256.hexdigest()

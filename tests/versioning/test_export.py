@@ -1,0 +1,219 @@
+"""Models that leave as folders and are taken in elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from versioning_samples import FEATURES, make_candidate, make_rows
+
+from mainspring.automation.execute import execute
+from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, Refused
+from mainspring.cli.main import run as command_line
+from mainspring.store.workspace import Workspace
+from mainspring.versioning import models
+from mainspring.versioning.arrival import receive
+from mainspring.versioning.candidate import Candidate
+from mainspring.versioning.export import export
+from mainspring.versioning.lineage import find, walk
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Workspace:
+    root = tmp_path / "elsewhere"
+    root.mkdir()
+    (root / "mainspring.yaml").write_text("project: elsewhere\n")
+    return Workspace(root)
+
+
+class Guess(ClassifierMixin, BaseEstimator):
+    """A model that only a pickle holds."""
+
+    def fit(self, rows: object, truth: np.ndarray) -> Guess:
+        self.classes_ = np.unique(truth)
+        return self
+
+    def predict_proba(self, rows: object) -> np.ndarray:
+        return np.tile([0.25, 0.75], (len(rows), 1))  # type: ignore[arg-type]
+
+    def predict(self, rows: object) -> np.ndarray:
+        return np.repeat(self.classes_[1], len(rows))  # type: ignore[arg-type]
+
+
+def test_a_model_leaves_and_arrives_whole(project: Workspace, elsewhere: Workspace, tmp_path: Path) -> None:
+    made = execute(project, progress=False)
+    models.transition(project, "small", "1.0.0", "staging", reason="good")
+    [folder] = export(project, "small", tmp_path / "out")
+    assert folder == tmp_path / "out" / "models" / "small" / "v1.0.0"
+    assert {path.name for path in folder.iterdir()} == {
+        "MODEL_CARD.md",
+        "SHA256SUMS",
+        "manifest.json",
+        "model",
+        "signature.json",
+    }
+    done = subprocess.run(["sha256sum", "-c", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=False)
+    assert done.returncode == 0
+    card = (folder / "MODEL_CARD.md").read_text()
+    held = models.resolve(project, "small")
+    for metric, value in held.metrics.items():
+        assert f"| {metric} | {value['value']:.6g} |" in card
+    assert f"- run: {made.run_id}" in card
+    [(version, existing)] = receive(elsewhere, tmp_path / "out")
+    assert (version.reference, version.stage, existing) == ("small@1.0.0", "development", False)
+    assert (version.artifact, version.metrics) == (held.artifact, held.metrics)
+    rows, scores = models.load(elsewhere, version).probe()
+    assert np.array_equal(models.load(elsewhere, version).predict(rows).score, scores.score)
+    [first] = models.history(elsewhere, "small")
+    assert first.reason.startswith("imported from an export of project 'small'")
+    assert first.evidence["imported"]["run"] == made.run_id
+    assert [move["to"] for move in first.evidence["imported"]["history"]] == ["development", "staging"]
+    graph = walk(elsewhere, find(elsewhere, "small@1"))
+    assert [node.state for node in graph.of("dataset")] == ["not here"]
+    assert graph.of("import")[0].facts["commit"] == first.evidence["imported"]["commit"]
+    assert receive(elsewhere, folder)[0].existing
+    again = export(elsewhere, "small@1.0.0", tmp_path / "second")
+    assert json.loads((again[0] / "manifest.json").read_text())["origin"]["before"]["run"] == made.run_id
+    with pytest.raises(Conflict, match="is there already"):
+        export(project, "small", tmp_path / "out")
+
+
+def test_rows_travel_only_when_asked(project: Workspace, elsewhere: Workspace, tmp_path: Path) -> None:
+    execute(project, progress=False)
+    [folder] = export(project, "small@1.0.0", tmp_path / "out", with_rows=True)
+    assert (folder / "evidence" / "train.parquet").is_file()
+    [(version, _)] = receive(elsewhere, folder)
+    assert version.evidence == models.resolve(project, "small").evidence
+
+
+def _flip(folder: Path) -> None:
+    path = next((folder / "model").glob("model.*"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def _more(folder: Path) -> None:
+    (folder / "model" / "extra.py").write_text("print('hello')\n")
+
+
+def _fewer(folder: Path) -> None:
+    (folder / "model" / "probe.parquet").unlink()
+
+
+def _sums(folder: Path) -> None:
+    (folder / "SHA256SUMS").write_text("")
+
+
+def _link(folder: Path) -> None:
+    (folder / "MODEL_CARD.md").unlink()
+    (folder / "MODEL_CARD.md").symlink_to("/etc/hostname")
+
+
+def _linked_folder(folder: Path) -> None:
+    (folder / "model").rename(folder.parent / "aside")
+    (folder / "model").symlink_to(folder.parent / "aside")
+
+
+def _pipe(folder: Path) -> None:
+    os.mkfifo(folder / "model" / "pipe")
+
+
+def _said(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+def _climbing(path: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["files"].append({"path": path, "size": 1, "md5": "0" * 32, "sha256": "0" * 64})
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "said"),
+    [
+        (_flip, Corrupted, "differs from what manifest.json says"),
+        (_more, Corrupted, "disagree about model/extra.py"),
+        (_fewer, Corrupted, "disagree about model/probe.parquet"),
+        (_sums, Corrupted, "SHA256SUMS and manifest.json disagree"),
+        (_link, InvalidData, "is no regular file"),
+        (_linked_folder, InvalidData, "is no regular file"),
+        (_pipe, InvalidData, "is no regular file"),
+        (_said(model="../../x"), InvalidData, "Invalid model name"),
+        (_said(version="1.0"), Exception, "is no version"),
+        (_said(version="1.0.1"), Corrupted, "SHA256SUMS and manifest.json disagree"),
+        (_said(format_version=9), InvalidData, "format version 9"),
+        (_said(files=3), Corrupted, "cannot be read"),
+        (_climbing("model/../../x"), InvalidData, "where no export has a file"),
+        (_climbing("/etc/passwd"), InvalidData, "where no export has a file"),
+        (_climbing("elsewhere/x"), InvalidData, "where no export has a file"),
+    ],
+)
+def test_what_was_tampered_with_is_not_taken(
+    workspace: Workspace,
+    candidate: Candidate,
+    elsewhere: Workspace,
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    error: type[Exception],
+    said: str,
+) -> None:
+    models.register(workspace, "m", candidate)
+    [folder] = export(workspace, "m@1.0.0", tmp_path / "out")
+    damage(folder)
+    with pytest.raises(error, match=said):
+        receive(elsewhere, folder)
+    assert models.names(elsewhere) == []
+    assert list((elsewhere.state / "scratch").iterdir()) == []
+
+
+def test_pickles_need_trust_where_they_arrive(workspace: Workspace, elsewhere: Workspace, tmp_path: Path) -> None:
+    with (workspace.root / "mainspring.yaml").open("a") as settings:
+        settings.write("model: {name: m, trust_pickle: true}\n")
+    rows = make_rows()
+    guess = Guess().fit(rows, rows["late"].to_numpy())
+    candidate = Candidate(model=guess, train=rows[:400], holdout=rows[400:], features=FEATURES, target="late")
+    trusting = Workspace(workspace.root)
+    models.register(trusting, "m", candidate)
+    [folder] = export(trusting, "m@1.0.0", tmp_path / "out")
+    with pytest.raises(Refused):
+        receive(elsewhere, folder)
+    assert models.names(elsewhere) == []
+    [(version, _)] = receive(elsewhere, folder, trust_pickle=True)
+    assert models.load(elsewhere, version).manifest.format == "joblib"
+
+
+def test_other_bytes_under_the_same_number(
+    workspace: Workspace, candidate: Candidate, elsewhere: Workspace, tmp_path: Path
+) -> None:
+    models.register(workspace, "m", candidate)
+    export(workspace, "m", tmp_path / "out")
+    models.register(elsewhere, "m", make_candidate(seed=5))
+    with pytest.raises(Conflict, match="is here already, with other bytes"):
+        receive(elsewhere, tmp_path / "out")
+    with pytest.raises(NotFound, match="no exported model"):
+        receive(elsewhere, tmp_path)
+
+
+def test_the_commands(workspace: Workspace, candidate: Candidate, elsewhere: Workspace, tmp_path: Path) -> None:
+    models.register(workspace, "m", candidate)
+    out = tmp_path / "o"
+    assert command_line(["--workspace", str(workspace.root), "models", "export", "m", str(out)]) == 0
+    assert command_line(["--workspace", str(elsewhere.root), "models", "import", str(out / "models" / "m")]) == 0
+    assert models.resolve(elsewhere, "m").version == "1.0.0"
+    shutil.rmtree(out)
