@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         set_tag,
         start_run,
     )
+    from mainspring.tracking.tables import Table
     from mainspring.versioning.candidate import Candidate
     from mainspring.versioning.data import Dataset
 
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Candidate",
     "Dataset",
+    "Table",
     "Workspace",
     "active_run",
     "log_artifact",
@@ -54,6 +56,7 @@ __all__ = [
 _HOMES = {
     "Candidate": "versioning.candidate",
     "Dataset": "versioning.data",
+    "Table": "tracking.tables",
     "Workspace": "store.workspace",
     "pipeline": "automation.pipeline",
     "script": "automation.script",

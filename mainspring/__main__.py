@@ -1,5 +1,5 @@
 """``python -m mainspring``."""
 
-from mainspring.cli.main import main
+from mainspring.cli.quick import main
 
 main()

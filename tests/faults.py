@@ -16,7 +16,7 @@ _PATIENCE = 10
 
 @dataclass
 class Fault:
-    """What goes wrong with requests whose first line begins with ``of``; ``times`` of them, or all.
+    """What goes wrong with requests whose first line begins with ``of``; ``times`` of them or all, ``after`` so many.
 
     ``kind`` is ``cut`` (the connection ends when the request has come), ``half`` (so does it in the middle of the answer),
     ``corrupt`` (a byte of the answer is another), ``corrupt request`` (a byte of the request's body is), ``silence`` (nothing
@@ -26,6 +26,7 @@ class Fault:
     kind: str
     of: str = ""
     times: int | None = None
+    after: int = 0
     answer: tuple[str, str] = ("500 Internal Server Error", "")
     seen: int = field(default=0, init=False)
 
@@ -34,7 +35,7 @@ class Fault:
         if not line.startswith(self.of):
             return False
         self.seen += 1
-        return self.times is None or self.seen <= self.times
+        return self.seen > self.after and (self.times is None or self.seen <= self.after + self.times)
 
 
 class Proxy:

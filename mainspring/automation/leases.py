@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from sqlalchemy import URL
-
     from mainspring.store.workspace import Workspace
 
 _TERM = 30_000
 _log = logging.getLogger(__name__)
-_live: set[tuple[URL, str, int]] = set()
+_live: set[tuple[object, str, int]] = set()
 """Database, name and token of the leases that this process has not given back."""
 
 
@@ -126,7 +124,7 @@ def _is_free(held: LeaseRow) -> bool:
     return held.expires_at < now() and not _is_here(held.owner)
 
 
-def _is_left(held: LeaseRow, url: URL) -> bool:
+def _is_left(held: LeaseRow, url: object) -> bool:
     """Say whether this process held a lease and could not give it back, because the database was away."""
     return held.owner == describe() and (url, held.name, held.token) not in _live
 

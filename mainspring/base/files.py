@@ -34,6 +34,18 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         file.write(data)
 
 
+def write_unsafely(path: Path, data: bytes) -> None:
+    """Write a file of a cache: whole or not at all, but not durable; where it cannot be written, it is left out."""
+    temporary = path.with_name(f"{path.name}.{new_id()[-12:]}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+
+
 @contextmanager
 def staged(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on leaving without an error it becomes ``path``, durably.

@@ -142,7 +142,7 @@ def _unexpected(error: Exception) -> int:
         show()
         return int(error.exit_code)
     kind = type(error).__name__
-    from mainspring.cli.terminal import harmless
+    from mainspring.cli.harmless import harmless
 
     sys.stderr.write(f"error: something broke inside mainspring: {kind}: {harmless(str(error))}\n")
     sys.stderr.write("hint: run the same command with --debug for the traceback, and please report it\n")

@@ -225,14 +225,7 @@ def models_register(
         bump=parse_bump(bump),
     )
     why = registry.history_of(workspace, found)[0].reason
-    row = {
-        "model": found.model,
-        "version": found.version,
-        "number": found.number,
-        "stage": found.stage,
-        "artifact": found.artifact,
-        "reason": why,
-    }
+    row = {name: getattr(found, name) for name in ("model", "version", "number", "stage", "artifact")} | {"reason": why}
     said = f"registered {found.reference} ({found.stage}): {why}"
     if existing:
         said = f"{found.reference} ({found.stage}) is the same, to the byte: nothing new was registered"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ _JSON = typer.Option(False, "--json", help="Print JSON.")
 def register(app: typer.Typer) -> None:
     """Add the commands to those of ``data``."""
     del app
-    for verb in (push, fetch, pull):
+    for verb in (push, fetch, pull, gc):
         data_app.command()(verb)
     remote_app.command("list")(list_remotes)
     data_app.add_typer(remote_app, name="remote")
@@ -99,6 +100,40 @@ def pull(
     output.emit(done, json=json, show=lambda: _told(done, "pulled from"))
 
 
+def gc(
+    remote: str = typer.Option(
+        ..., help="Name of a remote. For the objects of this workspace there is `mainspring gc`."
+    ),
+    older_than: str = typer.Option("30d", help="Only what was written there so long ago, such as 12h, 30d or 4w."),
+    remove: bool = typer.Option(False, "--remove", "--yes", help="Do it; otherwise it is only said what would go."),
+    not_shared: bool = typer.Option(False, "--not-shared", help="No other project keeps its data on that remote."),
+    accept_lost: bool = typer.Option(
+        False, "--accept-lost", help="Folders whose listings are lost need nothing: their files may go."
+    ),
+    json: bool = _JSON,
+) -> None:
+    """Remove from a remote, for good, the objects that nothing needs any more.
+
+    Needed is what any record of this workspace names, and every version that a pointer in the working tree or in git's
+    history names. Branches that nobody pushed to this clone, and records of other workspaces, are not known here.
+    """
+    from mainspring.base.clock import milliseconds
+    from mainspring.base.errors import UsageError
+    from mainspring.versioning.clearance import clear
+
+    workspace = context.workspace()
+    if remove and not not_shared:
+        raise UsageError(
+            f"other projects may keep their data on the remote '{remote}', and it would be gone for good",
+            hint="fetch all branches (git fetch --all); if no other project uses that remote, say --not-shared",
+        )
+    seconds = milliseconds(older_than) / 1000
+    done = clear(workspace, remote, older_than_seconds=seconds, remove=remove, accept_lost=accept_lost)
+    verb = "were removed from" if remove else "would go from"
+    said = f"{done.objects} objects ({output.bytes_text(done.bytes)}) {verb} '{done.remote}', {done.kept} stay"
+    output.emit(done, json=json, show=lambda: said)
+
+
 def list_remotes(json: bool = _JSON) -> None:
     """List the remotes of the settings and of the DVC repository around the workspace."""
     from mainspring.versioning import remotes
@@ -123,20 +158,14 @@ def _told(done: Exchange, verb: str) -> str:
 @contextmanager
 def _transfer(what: str) -> Iterator[Callable[[int, int, int], None] | None]:
     """Show objects, rate and the time that is left on standard error, if a person is looking."""
-    console = output.console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
+    rate = TextColumn("{task.fields[rate]}")
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+    with Progress(*columns, console=output.console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None, rate="")
 
         def tick(done: int, total: int, moved: int) -> None:

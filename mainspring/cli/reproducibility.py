@@ -10,11 +10,16 @@ import typer
 from mainspring.cli import context, output
 
 if TYPE_CHECKING:
+    from mainspring.reproducibility.environment import RestoredEnvironment
     from mainspring.reproducibility.reproduce import Reproduction
+
+
+environment_app = typer.Typer(help="Environments of runs.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of reproducibility."""
+    app.add_typer(environment_app, name="environment")
     app.command("reproduce")(reproduce)
 
 
@@ -42,6 +47,39 @@ def reproduce(
     output.emit(result, json=json, show=lambda: _show(result))
     if result.level == 0:
         raise typer.Exit(1)
+
+
+@environment_app.command("restore")
+def environment_restore(
+    reference: str = typer.Argument(metavar="RUN|MODEL@VERSION", help="A run, or the model version that it made."),
+    folder: Path = typer.Argument(metavar="DIR", help="Where to build it; a folder that is not there yet."),
+    json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Build the virtual environment of a run, and say what differs from it. Exits with 1 if something does."""
+    from mainspring.reproducibility.environment import restore_environment
+
+    lines = output.console(stderr=True)
+
+    def say(line: str) -> None:
+        lines.print(line, style="dim", markup=False)
+
+    found = restore_environment(context.workspace(), reference, folder, say=say)
+    output.emit(found, json=json, show=lambda: _restored(found))
+    if found.changes:
+        raise typer.Exit(1)
+
+
+def _restored(found: RestoredEnvironment) -> None:
+    console = output.console()
+    why = {one.name: one.why for one in found.missing}
+    rows = [(item.name, item.original, item.present, why.get(item.name)) for item in found.changes]
+    if rows:
+        console.print(output.table(("differs", "then", "here", "why"), rows))
+    for item in found.machine:
+        console.print(f"the machine differs: {item.name} {item.original} → {item.present}", markup=False)
+    same = "as it was" if not rows else f"{len(rows)} differences"
+    counts = f"{found.installed} distributions, {found.hashed} by their hashes"
+    console.print(f"{found.interpreter}: {counts}, {same}", markup=False)
 
 
 def _show(result: Reproduction) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mainspring.cli import context, output
+from mainspring.cli.datasets import print_status
 from mainspring.cli.models import models_app
+from mainspring.cli.progress import progress
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -48,7 +49,7 @@ def data_add(
     workspace = context.workspace()
     versions = []
     for target in targets or sorted(workspace.settings.datasets):
-        with _progress(f"adding {target}") as tick:
+        with progress(f"adding {target}") as tick:
             versions.append(data.add(workspace, target, recreated=recreated, tick=tick))
     rows = [_dataset_row(version) for version in versions]
     columns = ("dataset", "number", "content", "size", "files")
@@ -64,19 +65,9 @@ def data_status(json: bool = _JSON) -> None:
     from mainspring.versioning import data
 
     workspace = context.workspace()
-    with _progress("comparing") as tick:
+    with progress("comparing") as tick:
         found = data.status(workspace, tick=tick)
-    rows = [
-        (
-            item.dataset,
-            item.path,
-            item.number,
-            item.state,
-            item.problem or (f"+{item.added} ~{item.modified} -{item.deleted}" if item.state == "modified" else ""),
-        )
-        for item in found
-    ]
-    output.emit(found, json=json, show=lambda: output.table(("dataset", "path", "version", "state", "what"), rows))
+    print_status(found, json=json)
 
 
 @data_app.command("log")
@@ -112,7 +103,7 @@ def data_checkout(
     from mainspring.versioning import data
 
     workspace = context.workspace()
-    with _progress(f"restoring {name}") as tick:
+    with progress(f"restoring {name}") as tick:
         found = data.checkout(workspace, name, version, force=force, restore=restore, tick=tick)
     is_ = "is" if found.table_id is None else "is read at"
     said = f"{found.path} {is_} version {found.number} of {found.dataset} ({_content(_dataset_row(found))})"
@@ -121,19 +112,31 @@ def data_checkout(
 
 @data_app.command("verify")
 def data_verify(
-    name: str = typer.Argument(None, help="A dataset; by default everything that is stored."), json: bool = _JSON
+    name: str = typer.Argument(None, help="A dataset; by default everything that is stored."),
+    heal: bool = typer.Option(False, "--heal", help="Fetch what is missing or damaged from a remote."),
+    remote: str = typer.Option(None, help="Name of the remote to heal from; by default the default one."),
+    json: bool = _JSON,
 ) -> None:
     """Read stored objects again and compare them with their addresses; damaged ones go to quarantine (exit code 1)."""
     from mainspring.versioning import data
 
     workspace = context.workspace()
-    with _progress("verifying") as tick:
-        damages = data.verify(workspace, name, tick=tick)
+    healed: list[str] = []
+    with progress("verifying") as tick:
+        if heal:
+            from mainspring.versioning.pull import verify_and_heal
+
+            healed, damages = verify_and_heal(workspace, name, remote=remote, tick=tick)
+        else:
+            damages = data.verify(workspace, name, tick=tick)
     rows = [(damage.md5, damage.problem, "; ".join(damage.used_by[:3]) or "nothing") for damage in damages]
+    fine = f"{len(healed)} objects were healed; " if healed else ""
     output.emit(
-        damages,
+        {"healed": healed, "damages": damages} if heal else damages,
         json=json,
-        show=lambda: output.table(("object", "problem", "needed by"), rows) if rows else "every object is what it was",
+        show=lambda: (
+            output.table(("object", "problem", "needed by"), rows) if rows else f"{fine}every object is what it was"
+        ),
     )
     if damages:
         raise typer.Exit(1)
@@ -193,7 +196,7 @@ def snapshot_diff(
     from mainspring.versioning import snapshot
 
     workspace = context.workspace()
-    found = snapshot.diff(snapshot.load(workspace, before), snapshot.load(workspace, after))
+    found = snapshot.diff(snapshot.load(workspace, before), snapshot.load(workspace, after), workspace.objects)
     output.emit(found, json=json, show=lambda: _differences(found))
 
 
@@ -231,17 +234,3 @@ def _text(text: str) -> Text:
     from rich.text import Text
 
     return Text(text)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on standard error while something long goes on, if a person is looking."""
-    console = output.console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

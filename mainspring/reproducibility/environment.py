@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import re
-import shutil
 import subprocess
-import sys
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.base.errors import ExternalToolError
+from mainspring.base.errors import ExternalToolError, UsageError
+from mainspring.reproducibility.building import INSTALLERS, OURSELVES, Missing, build, libraries, locked_hashes
+from mainspring.versioning import environment, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
-INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv"})
-"""Distributions that put others in place and take no part in a run."""
-OURSELVES = "mainspring"
+    from mainspring.store.workspace import Workspace
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,113 +65,95 @@ def thread_changes(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> l
     ]
 
 
-def _machine(environment: Mapping[str, Any]) -> dict[str, str | None]:
-    processor = environment.get("cpu") or {}
-    named = {name: _shown(environment.get(name)) for name in ("platform", "libc")}
+def _machine(recorded: Mapping[str, Any]) -> dict[str, str | None]:
+    processor = recorded.get("cpu") or {}
+    named = {name: _shown(recorded.get(name)) for name in ("platform", "libc")}
     return named | {f"cpu.{name}": _shown(processor.get(name)) for name in ("model", "machine")}
 
 
-def _threads(environment: Mapping[str, Any]) -> dict[str, str | None]:
-    found = {name: _shown(value) for name, value in (environment.get("variables") or {}).items()}
-    found["cpu.usable"] = _shown((environment.get("cpu") or {}).get("usable"))
-    for pool in environment.get("threadpools") or ():
+def _threads(recorded: Mapping[str, Any]) -> dict[str, str | None]:
+    found = {name: _shown(value) for name, value in (recorded.get("variables") or {}).items()}
+    found["cpu.usable"] = _shown((recorded.get("cpu") or {}).get("usable"))
+    for pool in recorded.get("threadpools") or ():
         name = f"{pool.get('user_api')}/{pool.get('internal_api')}"
         found[f"{name}.threads"] = _shown(pool.get("num_threads"))
         found[f"{name}.architecture"] = _shown(pool.get("architecture"))
     return found
 
 
-def distributions(environment: Mapping[str, Any]) -> dict[str, str]:
+def distributions(recorded: Mapping[str, Any]) -> dict[str, str]:
     """Return name → version of the distributions that take part in a run."""
-    return {
-        name: str(version) for name, version in environment.get("distributions", {}).items() if name not in INSTALLERS
-    }
+    return {name: str(version) for name, version in recorded.get("distributions", {}).items() if name not in INSTALLERS}
 
 
 def rebuild(recorded: Mapping[str, Any], folder: Path, *, say: Callable[[str], None]) -> Path:
-    """Build a virtual environment with the recorded distributions in ``folder`` and return its interpreter.
-
-    Every distribution is installed at its recorded version without looking at dependencies. Mainspring itself is copied
-    from what runs now, for a development version is in no index.
+    """Build a virtual environment with all of the recorded distributions in ``folder`` and return its interpreter.
 
     Raises:
-        ExternalToolError: that Python is not on this machine, or a distribution could not be installed.
+        ExternalToolError: as ``build``, or a distribution cannot be had.
     """
-    base = _interpreter(str(recorded.get("python", "")))
-    say(f"making a virtual environment with {base}")
-    _run([base, "-m", "venv", "--without-pip", "--clear", str(folder)], say=lambda _line: None)
-    interpreter = folder / "bin" / "python"
-    pinned = [f"{name}=={version}" for name, version in distributions(recorded).items() if name != OURSELVES]
-    if pinned:
-        requirements = folder / "requirements.txt"
-        requirements.write_text("\n".join(pinned) + "\n", encoding="utf-8")
-        say(f"installing {len(pinned)} distributions")
-        _run([*_installer(interpreter), "--no-deps", "--requirement", str(requirements)], say=say)
-    _bring_ourselves(interpreter)
-    return interpreter
+    built = build(recorded, folder, hashes={}, say=say)
+    if built.missing:
+        told = "; ".join(f"{one.name}=={one.version}: {one.why}" for one in built.missing)
+        raise ExternalToolError(f"not all distributions can be had: {told}", missing=built.missing)
+    return built.interpreter
 
 
-def _interpreter(version: str) -> str:
-    wanted = ".".join(version.split(".")[:2])
-    if wanted == f"{sys.version_info.major}.{sys.version_info.minor}":
-        return getattr(sys, "_base_executable", sys.executable)
-    found = shutil.which(f"python{wanted}")
-    if found is None:
-        raise ExternalToolError(
-            f"Python {version} is not on this machine", hint=f"install python{wanted}", python=version
-        )
-    return found
+class RestoredEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment that was built again. ``missing`` could not be had; ``changes`` are what is not as it was, those
+    included; ``machine`` is what no installation brings back."""
+
+    folder: str
+    interpreter: str
+    installed: int
+    hashed: int
+    missing: list[Missing]
+    changes: list[Change]
+    machine: list[Change]
 
 
-def _installer(interpreter: Path) -> list[str]:
-    if importlib.util.find_spec("pip") is not None:
-        quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
-        return [sys.executable, "-m", "pip", "--python", str(interpreter), "install", *quiet]
-    beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.exists() else shutil.which("uv")
-    if uv is None:
-        raise ExternalToolError("there is neither pip nor uv to install distributions with", hint="install pip")
-    return [uv, "pip", "install", "--python", str(interpreter)]
+def restore_environment(
+    workspace: Workspace, reference: str, folder: Path, *, say: Callable[[str], None]
+) -> RestoredEnvironment:
+    """Build the virtual environment of a run or of ``model@version`` in a folder, and look what it came to.
 
+    Where the lock file of then holds hashes of what was installed, only these bytes are.
 
-def _bring_ourselves(interpreter: Path) -> None:
-    package = Path(__file__).parents[1]
-    answer = subprocess.run(
-        [str(interpreter), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True,
-        text=True,
-        check=True,
+    Raises:
+        NotFound: there is no such run or version, or it has no snapshot.
+        UsageError: the folder is not empty.
+        ExternalToolError: as ``build``.
+    """
+    recorded = snapshot.load(workspace, reference).environment
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not empty", hint="name a folder that is not there yet")
+    built = build(recorded, folder, hashes=_locked(workspace, recorded), say=say)
+    present = _present(built.interpreter)
+    return RestoredEnvironment(
+        folder=str(folder),
+        interpreter=str(built.interpreter),
+        installed=built.installed,
+        hashed=built.hashed,
+        missing=built.missing,
+        changes=[change for change in changes(recorded, present) if change.name != OURSELVES],
+        machine=machine_changes(recorded, environment.capture()),
     )
-    target = Path(answer.stdout.strip()) / package.name
-    if not target.exists():
-        shutil.copytree(package, target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _run(command: Iterable[str], *, say: Callable[[str], None]) -> None:
-    arguments = list(command)
-    last: deque[str] = deque(maxlen=5)
-    try:
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                last.append(line.strip())
-                if told := _progress(line):
-                    say(told)
-    except OSError as error:
-        raise ExternalToolError(f"{arguments[0]} could not be started: {error}") from error
-    if process.returncode != 0:
-        errors = [line for line in last if line.lower().startswith("error")] or list(last)
-        raise ExternalToolError(f"{' '.join(arguments[:4])} failed: {' '.join(errors)}".strip(), output=list(last))
+def _locked(workspace: Workspace, recorded: Mapping[str, Any]) -> dict[str, list[str]]:
+    lock = recorded.get("lock")
+    if not lock or not workspace.objects.has(lock["md5"]):  # older snapshots know only its md5
+        return {}
+    return locked_hashes(lock["path"], workspace.objects.read_bytes(lock["md5"]))
 
 
-def _progress(line: str) -> str | None:
-    """Return what a line of pip or uv tells somebody who waits; None for the rest.
-
-    >>> _progress("Collecting numpy==2.4.6 (from -r requirements.txt (line 3))"), _progress("WARNING: Location")
-    ('collecting numpy==2.4.6', None)
-    """
-    found = re.match(r"(Collecting|Processing|Building|Downloading) +(\S+)", line.strip())
-    return f"{found[1].lower()} {Path(found[2]).name}" if found else None
+def _present(interpreter: Path) -> dict[str, Any]:
+    """Return what an interpreter is and has, in the words of a snapshot."""
+    script = "import platform; print(platform.python_version()); print(platform.python_implementation())"
+    answer = subprocess.run([str(interpreter), "-I", "-c", script], capture_output=True, text=True, check=True)
+    version, implementation = answer.stdout.split()
+    held = environment.distributions_in([str(folder) for folder in libraries(interpreter)])
+    return {"python": version, "implementation": implementation, "distributions": held}
 
 
 def _shown(value: object) -> str | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +37,8 @@ def take_all(sources: Sequence[str], folder: str, linker: Linker) -> Iterator[tu
         for start in starts:
             yield from batch(start)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(_THREADS) as threads:
         for taken in threads.map(batch, starts):
             yield from taken
@@ -54,7 +54,7 @@ def _take(source: str, place: str, linker: Linker) -> tuple[str, int]:
         put_seal(place, md5)
         return md5, size
     with suppress(FileNotFoundError):
-        os.unlink(place)  # noqa: PTH108 - paths are text here, ten thousand of them
+        os.unlink(place)
     return copy_hashing(source, place)
 
 
@@ -88,7 +88,7 @@ def settle(waiting: Sequence[tuple[str, str]]) -> None:
     """
     if not waiting:
         return
-    folders = {os.path.dirname(target) for _, target in waiting}  # noqa: PTH120 - paths are text here, many of them
+    folders = {os.path.dirname(target) for _, target in waiting}
     for folder in folders:
         Path(folder).mkdir(parents=True, exist_ok=True)
     many = len(waiting) > _MANY
@@ -97,7 +97,7 @@ def settle(waiting: Sequence[tuple[str, str]]) -> None:
     for temporary, target in waiting:
         if not many:
             _fsync(temporary)
-        os.replace(temporary, target)  # noqa: PTH105 - as above
+        os.replace(temporary, target)
     if many:
         _sync_file_system(waiting[0][1])
         return
@@ -115,6 +115,8 @@ def _fsync(path: str) -> None:
 
 def _sync_file_system(path: str) -> None:
     """Write everything of the file system that holds ``path`` to its disk."""
+    import ctypes
+
     call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if call is None:  # not Linux
         os.sync()

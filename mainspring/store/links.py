@@ -47,14 +47,15 @@ class Linker:
             try:
                 _MAKE[kind](source, target)
                 if kind != "hardlink":
-                    os.chmod(target, mode)  # noqa: PTH101 - paths are text here, ten thousand of them
+                    os.chmod(target, mode)
             except OSError as error:
                 if kind == "copy" or error.errno not in _CANNOT:
                     raise
                 with suppress(FileNotFoundError):
-                    os.unlink(target)  # noqa: PTH108 - as above
+                    os.unlink(target)
                 if error.errno != errno.EMLINK:  # this one file has too many links; others may have more
-                    self._kinds.remove(kind)
+                    with suppress(ValueError):  # another thread found out at the same time
+                        self._kinds.remove(kind)
             else:
                 return kind
         raise AssertionError("a copy was made or has failed")

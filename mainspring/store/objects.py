@@ -67,7 +67,7 @@ class Objects:
         """Say whether the object is there (and, of a folder, all of its files)."""
         if not self.path(md5).is_file():
             return False
-        return not md5.endswith(".dir") or all(self.path(entry.md5).is_file() for entry in self.listing(md5))
+        return not md5.endswith(".dir") or all(os.path.isfile(self.place(entry.md5)) for entry in self.listing(md5))
 
     def put_bytes(self, data: bytes, *, suffix: str = "") -> str:
         """Store bytes and return their address."""
@@ -142,15 +142,7 @@ class Objects:
         Raises:
             Corrupted: the listing is damaged, or names paths outside its folder.
         """
-        try:
-            entries = msgspec.json.decode(self.read_bytes(md5), type=list[Entry])
-        except msgspec.MsgspecError as error:
-            raise Corrupted(f"the folder listing {md5} cannot be read: {error}", md5=md5) from None
-        for entry in entries:
-            path = PurePosixPath(entry.relpath)
-            if path.is_absolute() or ".." in path.parts or not path.parts:
-                raise Corrupted(f"the folder listing {md5} names '{entry.relpath}', outside of the folder", md5=md5)
-        return entries
+        return parse_listing(self.read_bytes(md5), md5)
 
     def read_bytes(self, md5: str) -> bytes:
         """Return an object's bytes, checked.
@@ -235,7 +227,7 @@ class Objects:
         """
         path = self.place(md5)
         try:
-            status = os.stat(path)  # noqa: PTH116 - once for each of thousands of files
+            status = os.stat(path)
         except FileNotFoundError:
             status = None
         if status is None or not sealed(status, md5):
@@ -250,12 +242,12 @@ class Objects:
         What is found counts as young again, so that no collection takes it away before a row names it.
         """
         path = self.place(md5)
-        if not os.path.exists(path):  # noqa: PTH110 - as above
+        if not os.path.exists(path):
             return False
         try:
             self.sound(md5)
             put_seal(path, md5)
-            return os.stat(path).st_size == size  # noqa: PTH116 - as above
+            return os.stat(path).st_size == size
         except (NotFound, Corrupted, PermissionError):  # a colleague's, whose age cannot be set, is written again
             return False
 
@@ -267,15 +259,32 @@ class Objects:
                 taken.replace(self.path(md5))
 
     def _missing(self, md5: str) -> NotFound:
-        hint = "restore it from a backup or a colleague's workspace, or add the data again"
+        hint = "fetch it from a remote (mainspring data verify --heal), or add the data again"
         return NotFound(f"the object {md5} is not in the store", hint=hint, md5=md5)
 
     def _quarantine(self, md5: str) -> Corrupted:
         aside = self.root / "quarantine" / f"{md5}.{new_id()[-8:]}"
         aside.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self.path(md5), aside)  # noqa: PTH105 - the pair of Path methods is no clearer
+        os.replace(self.path(md5), aside)
         hint = "add the same data again (it heals the store), or restore the object from a backup"
         return Corrupted(f"the object {md5} is damaged; it was moved to {aside}", hint=hint, md5=md5, aside=str(aside))
+
+
+def parse_listing(data: bytes, md5: str) -> list[Entry]:
+    """Return the files that a listing with the address ``md5`` names.
+
+    Raises:
+        Corrupted: it is no listing, or names paths outside its folder.
+    """
+    try:
+        entries = msgspec.json.decode(data, type=list[Entry])
+    except msgspec.MsgspecError as error:
+        raise Corrupted(f"the folder listing {md5} cannot be read: {error}", md5=md5) from None
+    for entry in entries:
+        path = PurePosixPath(entry.relpath)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise Corrupted(f"the folder listing {md5} names '{entry.relpath}', outside of the folder", md5=md5)
+    return entries
 
 
 def walk(folder: Path, *, ignore: Iterable[str] = (".git", ".mainspring", "__pycache__")) -> dict[str, Path]:

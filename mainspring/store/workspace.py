@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import getpass
 import os
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.base.errors import NotFound
+from mainspring.base.errors import NotFound, StorageError
 from mainspring.base.files import write_atomic
 from mainspring.base.settings.load import FILE_NAME, load_settings
 from mainspring.store.objects import Objects
@@ -27,18 +28,20 @@ class Workspace:
 
     @classmethod
     def open(cls, folder: Path | None = None, *, environment: str | None = None) -> Workspace:
-        """Open the workspace in ``folder``, or else the nearest one upwards from here.
+        """Open the workspace in ``folder``, or else the nearest one upwards from here. A DVC repository is one, too.
 
         Raises:
-            NotFound: there is no ``mainspring.yaml``.
+            NotFound: there is no ``mainspring.yaml``, and no ``.dvc/config``.
         """
         named = folder or (Path(value) if (value := os.environ.get("MAINSPRING_WORKSPACE")) else None)
         places = [named] if named is not None else [Path.cwd(), *Path.cwd().parents]
         for place in places:
-            if (place / FILE_NAME).is_file():
+            if (place / FILE_NAME).is_file() or (place / ".dvc" / "config").is_file():
                 return cls(place, environment=environment)
         raise NotFound(
-            f"no {FILE_NAME} in {named}" if named else f"no {FILE_NAME} here or in any folder above",
+            f"no {FILE_NAME} in {named}, nor .dvc/config"
+            if named
+            else f"no {FILE_NAME} here or in any folder above, nor .dvc/config",
             hint="make a project with `mainspring init DIR`, or name one with `--workspace DIR`",
         )
 
@@ -54,18 +57,30 @@ class Workspace:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings with the environment's overlay, validated."""
+        """The settings with the environment's overlay, validated; of a DVC repository without any, what DVC's say."""
+        if not self.settings_file.exists() and (self.root / ".dvc" / "config").is_file():
+            from mainspring.base.settings.dvc import dvc_settings  # where there are settings, they are not needed
+
+            self._hide_state()
+            return dvc_settings(self.root)
         return load_settings(self.settings_file, environment=self.environment)
 
     @cached_property
     def database(self) -> Database:
         """The records."""
-        from mainspring.store.database import Database  # some commands look at pointers and objects alone, and start quicker
+        from mainspring.store.database import (
+            Database,  # some commands look at pointers and objects alone, and start quicker
+        )
 
-        ignored = self.state / ".gitignore"
-        if not ignored.exists():  # a project that `init` did not make may not know that git must not hold this
-            write_atomic(ignored, b"*\n")
+        self._hide_state()
         return Database(self.settings.state.database or f"sqlite:///{self.state / 'mainspring.db'}")
+
+    def _hide_state(self) -> None:
+        """Tell git not to hold the state: a project that ``init`` did not make may not know."""
+        ignored = self.state / ".gitignore"
+        if not ignored.exists():
+            with suppress(StorageError):  # who only looks may do so on a read-only disk
+                write_atomic(ignored, b"*\n")
 
     @cached_property
     def objects(self) -> Objects:

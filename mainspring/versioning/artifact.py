@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import warnings
 from dataclasses import dataclass
@@ -159,7 +160,7 @@ def pack_model(
     folder.mkdir(parents=True, exist_ok=True)
     file = _save(model, folder, policy)
     if code_root is not None:
-        copy_modules(_project_code(folder / file, code_root), folder / "code")
+        copy_modules(_project_code(model, folder / file, code_root), folder / "code")
     if profile is not None:
         (folder / "profile.json").write_bytes(profile)
     (folder / "signature.json").write_bytes(msgspec.json.format(msgspec.json.encode(signature), indent=1))
@@ -230,12 +231,16 @@ def _save(model: Any, folder: Path, policy: Policy) -> str:
     return path.name
 
 
-def _project_code(file: Path, root: Path) -> dict[str, Path]:
+def _project_code(model: Any, file: Path, root: Path) -> dict[str, Path]:
     if file.suffix == ".skops":
         from mainspring.versioning.formats.skops import type_names
 
         return project_files(type_names(file), root)
-    return project_files(pickle_names(file.read_bytes()), root) if file.suffix == ".joblib" else {}
+    if file.suffix != ".joblib":
+        return {}
+    return project_files(
+        pickle_names(pickle.dumps(model)), root
+    )  # joblib's own file is no plain pickle: arrays lie in it
 
 
 def _write_manifest(folder: Path, file: str, signature: Signature) -> None:

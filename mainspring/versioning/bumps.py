@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mainspring.base.errors import NotFound
+from mainspring.base.git import run_git
 from mainspring.versioning import code, snapshot
 from mainspring.versioning.materials import is_packed, stored_signature
 from mainspring.versioning.semver import Bump
@@ -94,10 +94,9 @@ def _code_changes(workspace: Workspace, before: Snapshot, after: Snapshot) -> li
 def _uncommitted(workspace: Workspace, recorded: dict[str, Any]) -> tuple[list[bytes], dict[str, str]]:
     """Return the changes of files and the new files, but those that are no code."""
     difference = workspace.objects.read_bytes(recorded["diff"]) if recorded.get("diff") else b""
-    parts = re.split(rb"^(?=diff --git )", difference, flags=re.MULTILINE)
+    changes = [part for path, part in code.changed_files(difference).items() if not _no_code(path)]
     listed = workspace.objects.listing(recorded["untracked"]) if recorded.get("untracked") else []
-    files = {entry.relpath: entry.md5 for entry in listed if not _no_code(entry.relpath)}
-    return [part for part in parts if part and not _no_code(part.split(b"\n", 1)[0].decode(errors="replace"))], files
+    return changes, {entry.relpath: entry.md5 for entry in listed if not _no_code(entry.relpath)}
 
 
 def _no_code(name: str) -> bool:
@@ -110,19 +109,15 @@ def _alike(workspace: Workspace, old: str | None, new: str | None) -> bool:
     if top is None or old is None or new is None:
         return False
     excluded = [f":(exclude,glob)**/*{end}" for end in _NO_CODE]
-    return code.run_git(["diff", "--quiet", "--no-ext-diff", old, new, "--", ".", *excluded], top).returncode == 0
+    return run_git(["diff", "--quiet", "--no-ext-diff", old, new, "--", ".", *excluded], top).returncode == 0
 
 
 def _settings(before: Snapshot, after: Snapshot) -> list[str]:
-    changed: list[str] = []
-    old, new = before.config, after.config
-    for name in sorted(old["parameters"].keys() | new["parameters"].keys()):
-        if old["parameters"].get(name) != new["parameters"].get(name):
-            changed.append(f"the parameter {name}")
-    for name in _RECIPE:
-        if not changed and old["settings"].get(name) != new["settings"].get(name):
-            changed.append(f"the settings of {name}")
-    return changed
+    old, new = before.config["parameters"], after.config["parameters"]
+    names = sorted(old.keys() | new.keys())
+    changed = [f"the parameter {name}" for name in names if old.get(name) != new.get(name)]
+    old, new = before.config["settings"], after.config["settings"]
+    return changed or [f"the settings of {name}" for name in _RECIPE if old.get(name) != new.get(name)]
 
 
 def _listed(words: list[str]) -> str:

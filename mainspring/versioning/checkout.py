@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, Refused, did_you_mean
+from mainspring.base.files import staged
 from mainspring.store.links import Linker
 from mainspring.store.seals import put_seal
+from mainspring.versioning import legacy
 from mainspring.versioning.contents import Contents, read_contents, remember
-from mainspring.versioning.datasets import DatasetVersion, known_datasets, locate, log
-from mainspring.versioning.pointers import read_pointer, write_pointer
+from mainspring.versioning.datasets import DatasetVersion, known_datasets, locate, log, record
+from mainspring.versioning.pointers import LegacyPointer, is_executable, is_legacy, read_pointer, write_pointer
 from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.scratch import scratch
 
@@ -61,7 +64,7 @@ def find_version(workspace: Workspace, name: str, wanted: int | str | None) -> D
 
 def checkout(
     workspace: Workspace,
-    name: str,
+    name: str | Path,
     version: int | str | None = None,
     *,
     force: bool = False,
@@ -78,8 +81,9 @@ def checkout(
         Refused: files on disk are in no version.
     """
     name, path = locate(workspace, name)
-    found = find_version(workspace, name, version)
-    wanted = _files(workspace, found)
+    found = find_version(workspace, name, version) if version is not None else _pointed(workspace, name, path)
+    executable = is_executable(path)
+    wanted = _files(workspace, found.md5)
     present = read_contents(workspace, path).files if _holds(path) else {}
     changed = {file: md5 for file, md5 in wanted.items() if present.get(file) != md5}
     leaving = [file for file in present if file not in wanted or file in changed]
@@ -96,15 +100,46 @@ def checkout(
             _remove_empty(path, keep="" not in wanted)
         _place(path, changed, sources, staged, linker)
     contents = Contents(files=wanted, size=found.size, md5=found.md5)
+    if executable and not contents.is_folder:
+        _make_executable(path)
     remember(workspace, path, contents)
-    write_pointer(path, contents)
+    if version is not None or not is_legacy(path):
+        write_pointer(path, contents)
     return found
 
 
-def _files(workspace: Workspace, version: DatasetVersion) -> dict[str, str]:
-    if not version.md5.endswith(".dir"):
-        return {"": version.md5}
-    return {entry.relpath: entry.md5 for entry in workspace.objects.listing(version.md5)}
+def _pointed(workspace: Workspace, name: str, path: Path) -> DatasetVersion:
+    """Return the version that the pointer names, recorded now if DVC or somebody else added it; else the newest."""
+    try:
+        md5 = read_pointer(path)
+    except LegacyPointer as error:
+        return record(workspace, name, path, legacy.take(workspace, path, error.md5))
+    if md5 is None or any(version.md5 == md5 for version in log(workspace, name)):
+        return find_version(workspace, name, None)
+    if not workspace.objects.has(md5):
+        raise NotFound(
+            f"not all of what the pointer of {path} names is in the store",
+            hint=f"fetch it: mainspring data pull {name}",
+            md5=md5,
+        )
+    files = _files(workspace, md5)
+    size = sum(os.stat(workspace.objects.place(file)).st_size for file in files.values())
+    return record(workspace, name, path, Contents(files=files, size=size, md5=md5))
+
+
+def _make_executable(path: Path) -> None:
+    """Let the owner execute a file, as DVC does; one that shares the object is copied first."""
+    status = path.stat()
+    if status.st_mode & stat.S_IXUSR:
+        return
+    with staged(path, mode=status.st_mode | stat.S_IXUSR) as temporary:
+        shutil.copy2(path, temporary)
+
+
+def _files(workspace: Workspace, md5: str) -> dict[str, str]:
+    if not md5.endswith(".dir"):
+        return {"": md5}
+    return {entry.relpath: entry.md5 for entry in workspace.objects.listing(md5)}
 
 
 def _holds(path: Path) -> bool:
@@ -156,13 +191,13 @@ def _place(
                 put_seal(target, md5)
             continue
         try:
-            os.replace(staged[file], target)  # noqa: PTH105 - paths are text here, ten thousand of them
+            os.replace(staged[file], target)
         except OSError as error:
             if error.errno != errno.EXDEV:  # the state may lie on another file system
                 raise
             beside = f"{parent}/.{Path(target).name[:100]}.tmp"
             shutil.copy2(staged[file], beside)
-            os.replace(beside, target)  # noqa: PTH105 - as above
+            os.replace(beside, target)
 
 
 def _remove_empty(path: Path, *, keep: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.base.errors import ExternalToolError
+from mainspring.base.git import run_git
 from mainspring.store.objects import Entry
 from mainspring.versioning.contents import read_files
 from mainspring.versioning.index import identity
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 LARGE_BYTES = 50_000_000
 """Untracked files beyond this size are recorded by their hash only."""
-_FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_EXTERNAL_DIFF")
 _NEVER = (".git", ".mainspring")
 
 
@@ -67,6 +67,21 @@ def head(folder: Path) -> str | None:
     """Return the commit that is checked out; None without a repository or before the first commit."""
     top = repository(folder)
     return _text(["rev-parse", "--verify", "-q", "HEAD"], top, allowed=(1, 128)) if top is not None else None
+
+
+def changed_files(difference: bytes) -> dict[str, bytes]:
+    """Return a difference as ``capture`` stored it, by the file that is changed.
+
+    >>> list(changed_files(b"diff --git a/x.py b/x.py\\n@@ -1 +1 @@\\n-1\\n+2\\n"))
+    ['x.py']
+    """
+    parts = re.split(rb"^(?=diff --git )", difference, flags=re.MULTILINE)
+    return {_named(part): part for part in parts if part.startswith(b"diff --git ")}
+
+
+def _named(part: bytes) -> str:
+    head = os.fsdecode(part.split(b"\n", 1)[0]).removeprefix("diff --git ")
+    return head.partition(" b/")[2] or head.partition(' "b/')[2].rstrip('"') or head
 
 
 def _described(
@@ -145,19 +160,6 @@ def _git(arguments: list[str], folder: Path) -> bytes:
     if done.returncode != 0:
         raise _failed(arguments, done)
     return done.stdout
-
-
-def run_git(arguments: list[str], folder: Path, *, feed: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run git in a folder, with what the caller's own git told it left out; whether it went well is for the caller.
-
-    Raises:
-        ExternalToolError: git is missing.
-    """
-    variables = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    variables |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
-    if shutil.which("git") is None:
-        raise ExternalToolError("git is needed, and it is not there", hint="install git")
-    return subprocess.run(["git", *arguments], cwd=folder, env=variables, input=feed, capture_output=True, check=False)
 
 
 def _failed(arguments: list[str], done: subprocess.CompletedProcess[bytes]) -> ExternalToolError:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mainspring.base.errors import InvalidData, UsageError
+from mainspring.base.errors import UsageError
 from mainspring.versioning import checkout as stored
 from mainspring.versioning import datasets as files
 from mainspring.versioning.checkout import Damage, verify
-from mainspring.versioning.datasets import Dataset, DatasetStatus, DatasetVersion, known_datasets, locate, log
+from mainspring.versioning.datasets import Dataset, DatasetVersion, known_datasets, locate, log
 from mainspring.versioning.delta import sources
 from mainspring.versioning.delta import versions as tables
+from mainspring.versioning.states import DatasetStatus
+from mainspring.versioning.status import status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,20 +108,6 @@ def checkout(
     if restore:
         return tables.restore(workspace, table, version)
     return tables.checkout(workspace, table, version)
-
-
-def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetStatus]:
-    """Return how every dataset compares with its version; changes nothing."""
-    found = {}
-    for name in known_datasets(workspace):
-        try:
-            found[name] = sources.find(workspace, name)
-        except (InvalidData, UsageError):  # told with the files
-            continue
-    of_tables = {name: table for name, table in found.items() if table is not None}
-    told = [tables.status(workspace, table) for table in of_tables.values()]
-    told += files.status(workspace, without=of_tables, tick=tick)
-    return sorted(told, key=lambda each: each.dataset)
 
 
 def name_of(workspace: Workspace, target: str | Path) -> str:

@@ -5,28 +5,26 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.base.clock import now
-from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, UsageError, did_you_mean
+from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
 from mainspring.base.ids import new_id
 from mainspring.store.links import Linker
 from mainspring.versioning.contents import Contents, read_contents
-from mainspring.versioning.pointers import pointer_path, read_pointer, write_pointer
+from mainspring.versioning.pointers import LegacyPointer, pointer_path, read_pointer, write_pointer
 from mainspring.versioning.records import datasets as dataset_rows
 from mainspring.versioning.records.rows import as_struct
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     import polars as pl
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
-
-State = Literal["up to date", "modified", "not added", "missing", "damaged"]
 
 
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,20 +44,6 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     table_id: str | None = None
     table_version: int | None = None
-
-
-class DatasetStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a dataset on disk compares with the version that its pointer names (or else the newest)."""
-
-    dataset: str
-    path: str
-    state: State
-    number: int | None = None
-    md5: str | None = None
-    added: int = 0
-    modified: int = 0
-    deleted: int = 0
-    problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +96,7 @@ def add(workspace: Workspace, target: str | Path, *, tick: Tick | None = None) -
     contents = read_contents(workspace, path, store=True, tick=tick, linker=Linker(workspace.settings.state.links))
     if contents.is_folder:
         _put_listing(workspace, contents)
-    version = _record(workspace, name, path, contents)
+    version = record(workspace, name, path, contents)
     write_pointer(path, contents)
     return version
 
@@ -210,10 +194,11 @@ def _put_listing(workspace: Workspace, contents: Contents) -> None:
     workspace.objects.put_listing(entries, contents.size)
 
 
-def _record(workspace: Workspace, name: str, path: Path, contents: Contents) -> DatasetVersion:
+def record(workspace: Workspace, name: str, path: Path, contents: Contents) -> DatasetVersion:
+    """Return the version that stored contents are: the newest's or the pointer's if they are the same, or else the next one."""
     relative = path.relative_to(workspace.root).as_posix()
     held = [version for version in log(workspace, name) if (version.md5, version.path) == (contents.md5, relative)]
-    if held and read_pointer(path) == contents.md5:
+    if held and _pointed(path) == contents.md5:
         return held[-1]
     row = {
         "id": new_id(),
@@ -228,56 +213,8 @@ def _record(workspace: Workspace, name: str, path: Path, contents: Contents) -> 
     return as_struct(dataset_rows.insert_dataset_version(workspace.database, row), DatasetVersion)
 
 
-def status(workspace: Workspace, *, without: Collection[str] = (), tick: Tick | None = None) -> list[DatasetStatus]:
-    """Return how every dataset on disk, but those ``without``, compares with its version; changes nothing."""
-    known = known_datasets(workspace)
-    return [_status_or_problem(workspace, name, known[name], tick) for name in known if name not in without]
-
-
-def _status_or_problem(workspace: Workspace, name: str, path: Path, tick: Tick | None) -> DatasetStatus:
+def _pointed(path: Path) -> str | None:
     try:
-        return _status(workspace, name, path, tick)
-    except (InvalidData, Corrupted) as error:
-        shown = path.relative_to(workspace.root).as_posix() if path.is_relative_to(workspace.root) else str(path)
-        return DatasetStatus(dataset=name, path=shown, state="damaged", problem=error.message)
-
-
-def _status(workspace: Workspace, name: str, path: Path, tick: Tick | None) -> DatasetStatus:
-    shown = path.relative_to(workspace.root).as_posix() if path.is_relative_to(workspace.root) else str(path)
-    held = log(workspace, name)
-    pointed = read_pointer(path)
-    wanted = pointed or (held[-1].md5 if held else None)
-    number = next((version.number for version in reversed(held) if version.md5 == wanted), None)
-
-    def said(state: State, problem: str | None = None, changes: tuple[int, int, int] = (0, 0, 0)) -> DatasetStatus:
-        more, other, fewer = changes
-        return DatasetStatus(
-            dataset=name, path=shown, state=state, number=number, md5=wanted, added=more, modified=other, deleted=fewer,
-            problem=problem,
-        )  # fmt: skip
-
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        hint = f"restore it: mainspring data checkout {name}" if wanted else "nothing is at its path"
-        return said("missing", hint)
-    if wanted is None:
-        return said("not added", f"add it: mainspring data add {name}")
-    if not workspace.objects.has(wanted):
-        return said("damaged", f"objects of the version are not in the store; add the data again: {name}")
-    contents = read_contents(workspace, path, tick=tick)
-    if contents.md5 == wanted:
-        return said("up to date")
-    before = (
-        {entry.relpath: entry.md5 for entry in workspace.objects.listing(wanted)} if wanted.endswith(".dir") else {}
-    )
-    return said("modified", None, compare(before, contents.files) if before else (0, 1, 0))
-
-
-def compare(before: dict[str, str], after: dict[str, str]) -> tuple[int, int, int]:
-    """Return how many files were added, modified and deleted.
-
-    >>> compare({"a": "1", "b": "2"}, {"b": "3", "c": "4"})
-    (1, 1, 1)
-    """
-    added = len(after.keys() - before.keys())
-    modified = sum(after[name] != before[name] for name in after.keys() & before.keys())
-    return added, modified, len(before.keys() - after.keys())
+        return read_pointer(path)
+    except LegacyPointer:
+        return None

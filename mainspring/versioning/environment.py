@@ -9,9 +9,16 @@ import re
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
+import msgspec
+
+from mainspring.base.git import run_git
 from mainspring.base.hashing import md5_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LOCKS = ("requirements.lock", "uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock", "requirements.txt")
 """Files that pin what is installed; the first that is there counts."""
@@ -29,6 +36,7 @@ def capture(root: Path | None = None) -> dict[str, Any]:
         "libc": " ".join(platform.libc_ver()).strip(),
         "cpu": _cpu(),
         "distributions": distributions(),
+        "origins": origins(),
         "threadpools": _threadpools(),
         "variables": {name: os.environ[name] for name in sorted(os.environ) if VARIABLES.fullmatch(name)},
         "lock": {"path": lock.name, "md5": md5_file(lock)} if lock is not None else None,
@@ -43,6 +51,53 @@ def key() -> str:
 def distributions() -> dict[str, str]:
     """Return installed distributions by normalised name, with their versions."""
     return dict(_distributions(tuple(sys.path)))
+
+
+def distributions_in(folders: Iterable[str]) -> dict[str, str]:
+    """Return the distributions that lie in folders, as ``distributions``."""
+    return dict(_distributions(tuple(folders)))
+
+
+def origins() -> dict[str, dict[str, Any]]:
+    """Return where distributions came from that are from no index, by name: ``kind`` (editable, local, vcs or archive),
+    ``url`` without secrets, and what pins it: ``commit`` or ``sha256``. Of a folder in a git repository the commit is that of
+    now, with ``-dirty`` behind it where the folder holds something else: what is installed editable changes under a run."""
+    return {name: _pinned(found) for name, found in _origins(tuple(sys.path)).items()}
+
+
+def _pinned(origin: dict[str, Any]) -> dict[str, Any]:
+    folder = Path(unquote(urlsplit(origin["url"]).path))
+    if origin["kind"] not in ("editable", "local") or not folder.is_dir():
+        return dict(origin)
+    described = run_git(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], folder)
+    return {**origin, "commit": described.stdout.decode().strip() or None}
+
+
+@lru_cache(maxsize=4)
+def _origins(path: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for folder in path:
+        for file in sorted(Path(folder).glob("*.dist-info/direct_url.json")):  # PEP 610
+            name = re.sub(r"[-_.]+", "-", file.parent.name.removesuffix(".dist-info").rpartition("-")[0]).lower()
+            try:
+                said = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+            except (OSError, msgspec.MsgspecError):
+                continue
+            if name and name not in found:
+                found[name] = _origin(said)
+    return found
+
+
+def _origin(said: dict[str, Any]) -> dict[str, Any]:
+    url = re.sub(r"(?<=://)[^/@]*@", "", str(said.get("url", "")))
+    if isinstance(vcs := said.get("vcs_info"), dict):
+        return {"kind": "vcs", "url": url, "vcs": vcs.get("vcs"), "commit": vcs.get("commit_id")}
+    if isinstance(folder := said.get("dir_info"), dict):
+        return {"kind": "editable" if folder.get("editable") else "local", "url": url}
+    archive = said.get("archive_info") or {}
+    hashes = archive.get("hashes") or {}
+    sha256 = hashes.get("sha256") or str(archive.get("hash", "")).removeprefix("sha256=") or None
+    return {"kind": "local" if url.startswith("file:") else "archive", "url": url, "sha256": sha256}
 
 
 @lru_cache(maxsize=4)
@@ -92,4 +147,4 @@ def _threadpools() -> list[dict[str, Any]]:
 
     wanted = ("user_api", "internal_api", "version", "num_threads", "architecture", "threading_layer")
     pools = [{name: pool[name] for name in wanted if name in pool} for pool in threadpool_info()]
-    return sorted(pools, key=lambda pool: (str(pool.get("user_api")), str(pool.get("internal_api"))))
+    return sorted(pools, key=lambda pool: [str(pool.get(name)) for name in wanted])

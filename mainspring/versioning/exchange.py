@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -68,27 +68,16 @@ def push(
     wanted = choose(workspace, targets, all_versions=all_versions, models=models)
     store = open_remote(workspace, remote, write=True)
     listings, files, unread = _addresses(workspace, wanted)
-    held = store.sizes(listings | files)
+    held = store.sizes(listings | files | unread)
     here = {md5: size for md5 in listings | files if (size := _size(workspace, md5)) is not None}
     todo = {md5 for md5, size in here.items() if replace or held.get(md5) != size}
     lost = (listings | files | unread) - here.keys() - held.keys()
     count = _Count(len(todo), tick)
-    damaged: list[Corrupted] = []
-
-    def upload(md5: str) -> int | Corrupted:
-        return _upload(workspace, store, md5, replace=replace or md5 in held)
-
-    for group in (todo & files, todo & listings):
-        for band in _bands(group, here):
-            with closing(in_flight(upload, band[0], requests=band[1])) as sent:
-                for md5, done in sent:
-                    if isinstance(done, Corrupted):
-                        damaged.append(done)
-                        lost.add(md5)
-                    else:
-                        count.add(done)
-        listings -= _incomplete(workspace, listings, lost)
-        todo &= files | listings
+    again = held.keys() if not replace else todo
+    damaged = _send(workspace, store, _bands(todo & files, here), again, count)
+    lost |= {str(error.details["md5"]) for error in damaged}
+    whole = (todo & listings) - _incomplete(workspace, listings, lost)
+    damaged += _send(workspace, store, _bands(whole, here), again, count)
     if store.is_local and count.objects:
         os.sync()
     if damaged:
@@ -97,6 +86,32 @@ def push(
     return Exchange(
         remote=store.name, objects=count.objects, bytes=count.bytes, present=len(here) - len(todo), lost=sorted(lost)
     )
+
+
+def _send(
+    workspace: Workspace, store: Remote, bands: list[tuple[list[str], int]], again: Collection[str], count: _Count
+) -> list[Corrupted]:
+    """Upload objects, over what is there for those of ``again``; return what is damaged here."""
+    damaged: list[Corrupted] = []
+
+    def upload(md5: str) -> int | Corrupted:
+        try:
+            return store.upload(md5, workspace.objects.path(md5), replace=md5 in again, moved=count.moved)
+        except Corrupted as error:
+            try:
+                workspace.objects.check(md5)
+            except Corrupted as in_quarantine:
+                return in_quarantine
+            return error
+
+    for md5s, requests in bands:
+        with closing(in_flight(upload, md5s, requests=requests)) as sent:
+            for _, done in sent:
+                if isinstance(done, Corrupted):
+                    damaged.append(done)
+                else:
+                    count.add(done)
+    return damaged
 
 
 def fetch(
@@ -125,7 +140,7 @@ def fetch_wanted(
     workspace: Workspace, wanted: Sequence[Wanted], *, remote: str | None = None, tick: Moved | None = None
 ) -> Exchange:
     """Download chosen objects; the rest as ``fetch``."""
-    store: Remote | None = None
+    store = open_remote(workspace, remote) if remote is not None else None
     count = _Count(0, tick)
     lost: set[str] = set()
     damaged: list[Corrupted] = []
@@ -163,18 +178,25 @@ def heal(workspace: Workspace, md5s: Iterable[str], *, remote: str | None = None
 
 
 class _Count:
-    """What was moved, told to whoever watches."""
+    """What was moved, told to whoever watches. Bytes are told as they move, and count when their object has arrived."""
 
     def __init__(self, total: int, tick: Moved | None) -> None:
         self.objects = self.bytes = 0
         self.total = total
+        self._on_the_way = 0
         self._tick = tick
 
     def add(self, size: int) -> None:
+        """Count an object that has arrived."""
         self.objects += 1
         self.bytes += size
+        self.moved(0)
+
+    def moved(self, size: int) -> None:
+        """Count bytes that moved; called from many threads."""
+        self._on_the_way += size
         if self._tick is not None:
-            self._tick(self.objects, self.total, self.bytes)
+            self._tick(self.objects, self.total, self._on_the_way)
 
 
 def _addresses(workspace: Workspace, wanted: Iterable[Wanted]) -> tuple[set[str], set[str], set[str]]:
@@ -211,17 +233,6 @@ def _bands(md5s: set[str], sizes: dict[str, int]) -> list[tuple[list[str], int]]
     return [band for band in bands if band[0]]
 
 
-def _upload(workspace: Workspace, store: Remote, md5: str, *, replace: bool) -> int | Corrupted:
-    try:
-        return store.upload(md5, workspace.objects.path(md5), replace=replace)
-    except Corrupted:
-        try:
-            workspace.objects.check(md5)  # puts it into quarantine
-        except Corrupted as error:
-            return error
-        raise
-
-
 def _download(
     workspace: Workspace, store: Remote, md5s: list[str], count: _Count, lost: set[str], damaged: list[Corrupted]
 ) -> None:
@@ -232,7 +243,7 @@ def _download(
 
     def download(md5: str) -> int | NotFound | Corrupted:
         try:
-            return store.download(md5, folder / md5)
+            return store.download(md5, folder / md5, moved=count.moved)
         except (NotFound, Corrupted) as error:
             return error
 

@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from mainspring.base.errors import AlreadyExists, ExternalToolError, NotFound
+from mainspring.base.git import run_git
 from mainspring.store.objects import Entry
 from mainspring.versioning import code, gto, labels, registration, registry, snapshot
 from mainspring.versioning.gto import InGit, Tag
@@ -149,7 +150,7 @@ def _of_versions(workspace: Workspace, top: Path, versions: list[ModelVersion], 
             plans.append(Planned(tag=name, problem=f"git says that {version.model} is deprecated"))
         elif commit is None:
             plans.append(Planned(tag=name, problem="no run recorded a commit for it"))
-        elif code.run_git(["cat-file", "-e", f"{commit}^{{commit}}"], top).returncode != 0:
+        elif run_git(["cat-file", "-e", f"{commit}^{{commit}}"], top).returncode != 0:
             plans.append(Planned(tag=name, commit=commit, problem=f"commit {commit[:12]} is not in this repository"))
         else:
             message = _message(workspace, version, f"Registering artifact {version.model} version v{version.version}")
@@ -205,9 +206,9 @@ def _commit(workspace: Workspace, version: ModelVersion) -> str | None:
 def _write(workspace: Workspace, top: Path, plan: Planned) -> Planned:
     assert plan.commit is not None
     who = ["-c", f"user.name={workspace.actor}", "-c", f"user.email={workspace.actor}@localhost"]
-    known = code.run_git(["config", "user.email"], top).returncode == 0
+    known = run_git(["config", "user.email"], top).returncode == 0
     command = [*([] if known else who), "tag", "--annotate", "--cleanup=verbatim", "--file=-", plan.tag, plan.commit]
-    done = code.run_git(command, top, feed=plan.message.encode())
+    done = run_git(command, top, feed=plan.message.encode())
     if done.returncode != 0:
         problem = os.fsdecode(done.stderr).strip().splitlines()
         return msgspec.structs.replace(plan, problem=problem[-1] if problem else "git refused it")
@@ -217,7 +218,7 @@ def _write(workspace: Workspace, top: Path, plan: Planned) -> Planned:
 def _files(workspace: Workspace, top: Path, model: str, commit: str) -> tuple[list[Entry], int, str | None]:
     """Return what the annotations of a commit say is a model's file: stored, with its size and its path."""
     for name in ("artifacts.yaml", "dvc.yaml"):
-        shown = code.run_git(["show", f"{commit}:{name}"], top)
+        shown = run_git(["show", f"{commit}:{name}"], top)
         tree: Any = _yaml(shown.stdout) if shown.returncode == 0 else None
         noted = tree.get("artifacts", tree).get(model) if isinstance(tree, dict) else None
         path = noted.get("path") if isinstance(noted, dict) else None
@@ -228,10 +229,10 @@ def _files(workspace: Workspace, top: Path, model: str, commit: str) -> tuple[li
 
 def _file(workspace: Workspace, top: Path, commit: str, path: str) -> tuple[list[Entry], int]:
     name = path.rsplit("/", 1)[-1]
-    blob = code.run_git(["cat-file", "blob", f"{commit}:{path}"], top)
+    blob = run_git(["cat-file", "blob", f"{commit}:{path}"], top)
     if blob.returncode == 0:
         return [Entry(name, workspace.objects.put_bytes(blob.stdout))], len(blob.stdout)
-    pointer = code.run_git(["cat-file", "blob", f"{commit}:{path}.dvc"], top)
+    pointer = run_git(["cat-file", "blob", f"{commit}:{path}.dvc"], top)
     tree = _yaml(pointer.stdout) if pointer.returncode == 0 else None
     outs = tree.get("outs") if isinstance(tree, dict) else None
     out = outs[0] if isinstance(outs, list) and outs and isinstance(outs[0], dict) else {}
@@ -257,7 +258,7 @@ def _top(workspace: Workspace) -> Path:
 
 
 def _git(arguments: list[str], top: Path) -> bytes:
-    done = code.run_git(arguments, top)
+    done = run_git(arguments, top)
     if done.returncode != 0:
         said = os.fsdecode(done.stderr).strip() or f"exit code {done.returncode}"
         raise ExternalToolError(

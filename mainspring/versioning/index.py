@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from mainspring.base.files import write_unsafely
 from mainspring.base.hashing import md5_bytes
-from mainspring.base.ids import new_id
 
 if TYPE_CHECKING:
     import os
@@ -28,12 +27,31 @@ Identity = tuple[int, int, int]
 """Size in bytes, time of modification in nanoseconds, inode: a file that has the same three is taken for the same."""
 
 
-class Remembered(NamedTuple):
+class Remembered:
     """Files by relative path: their identities, their addresses, and the address of them all, empty if some are left out."""
 
-    identities: dict[str, Identity]
-    addresses: dict[str, str]
-    md5: str
+    def __init__(self, identities: dict[str, Identity], addresses: dict[str, str] | str, md5: str) -> None:
+        self.identities = identities
+        self.md5 = md5
+        self._addresses = addresses
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The addresses; of what was loaded they are cut apart when they are first asked for."""
+        if isinstance(self._addresses, str):
+            starts = range(0, len(self._addresses), _DIGITS)
+            cut = [self._addresses[start : start + _DIGITS] for start in starts]
+            self._addresses = dict(zip(self.identities, cut, strict=True))
+        return self._addresses
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether two say the same."""
+        return isinstance(other, Remembered) and self._told() == other._told()
+
+    __hash__ = None  # type: ignore[assignment]  # it holds what may change
+
+    def _told(self) -> tuple[object, ...]:
+        return self.identities, self.addresses, self.md5
 
 
 NOTHING = Remembered({}, {}, "")
@@ -77,12 +95,7 @@ class Index:
         numbers = array("q")
         numbers.frombytes(held.numbers)
         columns = (numbers[start : start + count] for start in (0, count, 2 * count))
-        starts = range(0, _DIGITS * count, _DIGITS)
-        return Remembered(
-            dict(zip(held.names, zip(*columns, strict=True), strict=True)),
-            dict(zip(held.names, [held.addresses[start : start + _DIGITS] for start in starts], strict=True)),
-            held.md5,
-        )
+        return Remembered(dict(zip(held.names, zip(*columns, strict=True), strict=True)), held.addresses, held.md5)
 
     def keep(self, remembered: Remembered) -> None:
         """Remember this instead; where it cannot be written, nothing is remembered."""
@@ -92,11 +105,4 @@ class Index:
             numbers.extend(column)  # all sizes, then all times, then all inodes
         addresses = "".join(remembered.addresses[name] for name in names)
         body = msgspec.msgpack.encode(_Stored(_LAYOUT, remembered.md5, names, numbers.tobytes(), addresses))
-        temporary = self._path.with_name(f"{self._path.name}.{new_id()[-12:]}.tmp")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(zlib.crc32(body).to_bytes(4, "little") + body)
-            temporary.replace(self._path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
+        write_unsafely(self._path, zlib.crc32(body).to_bytes(4, "little") + body)

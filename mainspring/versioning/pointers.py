@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-import subprocess
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mainspring.base.errors import InvalidData
+from mainspring.base.errors import ExternalToolError, InvalidData
 from mainspring.base.files import write_atomic
 
 if TYPE_CHECKING:
@@ -23,20 +25,36 @@ def pointer_path(path: Path) -> Path:
     return path.with_name(path.name + ".dvc")
 
 
-def write_pointer(path: Path, contents: Contents) -> bool:
-    """Make the pointer beside ``path`` name its contents, and git ignore ``path``; say whether anything changed.
+class LegacyPointer(InvalidData):
+    """A pointer of DVC 2's: its ``md5`` is of another kind, taken of text files after ``\\r\\n`` became ``\\n``."""
 
-    What else a pointer of DVC's holds is kept.
+    def __init__(self, pointer: Path, name: str, md5: str) -> None:
+        super().__init__(
+            f"{pointer} is a pointer of an old DVC, whose hashes are of another kind",
+            hint=f"status and checkout read it; bring it up to date: mainspring data add {name}",
+            path=str(pointer),
+        )
+        self.md5 = md5
+
+
+def write_pointer(path: Path, contents: Contents) -> bool:
+    """Make the pointer of ``path`` name its contents, and git ignore ``path``; say whether anything changed.
+
+    What else a pointer of DVC's holds is kept, and other files that it names. Whether its owner may execute a file is noted.
     """
-    pointer = pointer_path(path)
+    pointer = find_pointer(path)
     tree = _read(pointer) if pointer.is_file() else {}
     out: dict[str, Any] = {"md5": contents.md5, "size": contents.size}
     if contents.is_folder:
         out["nfiles"] = len(contents.files)
+    elif path.stat().st_mode & stat.S_IXUSR:
+        out["isexec"] = True
     out |= {"hash": "md5", "path": path.name}
-    outs = tree.get("outs") or [{}]
-    kept = {key: value for key, value in outs[0].items() if key not in {*out, "nfiles"}}
-    written = tree | {"outs": [out | kept, *outs[1:]]}
+    outs = list(tree.get("outs") or [{}])
+    place = _position(pointer, outs, path)
+    kept = {key: value for key, value in outs[place].items() if key not in {*out, "nfiles", "isexec"}}
+    outs[place] = out | kept
+    written = tree | {"outs": outs}
     ignored = ignore(path)
     if written == tree:
         return ignored
@@ -45,41 +63,113 @@ def write_pointer(path: Path, contents: Contents) -> bool:
 
 
 def read_pointer(path: Path) -> str | None:
-    """Return the address that the pointer beside ``path`` names; None without a pointer.
+    """Return the address that the pointer of ``path`` names; None without a pointer, or when it names none yet.
 
     Raises:
-        InvalidData: it is no pointer of DVC 3's, with a hint what to do.
+        LegacyPointer: it is one of DVC 2's.
+        InvalidData: it is no pointer, with a hint what to do.
     """
+    out = _out(path)
+    md5 = out.get("md5")
+    if out.get("hash", "md5") != "md5" or not isinstance(md5, str | None) or (md5 and not _ADDRESS.fullmatch(md5)):
+        raise _invalid(find_pointer(path), "it names no md5")
+    if md5 is not None and "hash" not in out:
+        raise LegacyPointer(find_pointer(path), path.name, md5)
+    return md5
+
+
+def is_executable(path: Path) -> bool:
+    """Say whether the pointer of a file says that its owner may execute it."""
+    return bool(_out(path).get("isexec"))
+
+
+def is_legacy(path: Path) -> bool:
+    """Say whether the pointer of a file or folder is one of DVC 2's."""
+    out = _out(path)
+    return "md5" in out and "hash" not in out
+
+
+def find_pointer(path: Path) -> Path:
+    """Return the pointer of a file or folder: ``PATH.dvc``, or another one beside it that names it."""
     pointer = pointer_path(path)
+    if pointer.is_file() or not path.parent.is_dir():
+        return pointer
+    with os.scandir(path.parent) as entries:
+        others = sorted(entry.path for entry in entries if entry.name.endswith(".dvc") and entry.is_file())
+    for other in map(Path, others):
+        if path.name in other.read_text(encoding="utf-8", errors="replace"):
+            with suppress(InvalidData):  # one that cannot be read is complained of where it is meant
+                if any(_names(other, out, path) for out in _read(other)["outs"]):
+                    return other
+    return pointer
+
+
+def _out(path: Path) -> dict[str, Any]:
+    pointer = find_pointer(path)
     if not pointer.is_file():
-        return None
-    outs = _read(pointer).get("outs") or [{}]
-    md5 = outs[0].get("md5")
-    if outs[0].get("hash") != "md5":
-        raise InvalidData(
-            f"{pointer} is a pointer of an old DVC, whose hashes are of another kind",
-            hint=f"get the data with DVC, remove the pointer, then `mainspring data add {path.name}`",
-            path=str(pointer),
-        )
-    return str(md5)
+        return {}
+    outs: list[dict[str, Any]] = _read(pointer)["outs"] or [{}]
+    return outs[_position(pointer, outs, path)]
+
+
+def _position(pointer: Path, outs: list[dict[str, Any]], path: Path) -> int:
+    """Return which entry of a pointer is that of ``path``: the only one is, if it names no path."""
+    for number, out in enumerate(outs):
+        if _names(pointer, out, path) or (len(outs) == 1 and "path" not in out):
+            return number
+    raise _invalid(pointer, f"it does not name '{path.name}'")
+
+
+def _names(pointer: Path, out: dict[str, Any], path: Path) -> bool:
+    return os.path.normpath(pointer.parent / str(out.get("path", ""))) == os.path.normpath(path)
 
 
 def named(folder: Path) -> set[str]:
     """Return every address that a pointer below ``folder`` names, or named in any commit that git knows there.
 
-    What an old DVC wrote, or cannot be parsed, counts too: whatever looks like an address is one.
+    Those of ``dvc.lock`` count too, and so does whatever looks like an address in what an old DVC wrote or cannot be parsed.
+
+    Raises:
+        ExternalToolError: git or its history cannot be read, so what else is named is not known.
     """
     texts = [
         path.read_text(encoding="utf-8", errors="replace")
-        for path in folder.rglob("*.dvc")
+        for pattern in ("*.dvc", "dvc.lock")
+        for path in folder.rglob(pattern)
         if path.is_file() and ".mainspring" not in path.parts
     ]
-    told = subprocess.run(
-        ["git", "-C", str(folder), "log", "--all", "--reflog", "-p", "-m", "--format=", "--no-color", "--", "*.dvc"],
-        capture_output=True,
-        check=False,
-    )
-    return set(_ADDRESS.findall("\n".join([*texts, told.stdout.decode(errors="replace")])))
+    return set(_ADDRESS.findall("\n".join([*texts, _history(folder)])))
+
+
+def _history(folder: Path) -> str:
+    """Return what all commits of the repository around a folder say of pointers; nothing without a repository."""
+    if not any((place / ".git").exists() for place in (folder, *folder.parents)):
+        return ""
+    if _git(folder, "rev-parse", "--is-shallow-repository").strip() != "false":
+        raise ExternalToolError(
+            f"the history of {folder} is not whole, so what older commits name is not known",
+            hint="get the rest: git fetch --unshallow",
+        )
+    words = ("--all", "--reflog", "-p", "-m", "--text", "--no-ext-diff", "--no-textconv", "--format=", "--no-color")
+    return _git(folder, "log", *words, "--", ":(top)*.dvc", ":(top)dvc.lock", ":(top)*/dvc.lock")
+
+
+def _git(folder: Path, *words: str) -> str:
+    import subprocess  # a look at a pointer does without
+
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=True)
+    except FileNotFoundError:
+        raise ExternalToolError(
+            "git is not installed, and the pointers' history is in git", hint="install git"
+        ) from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().splitlines()
+        raise ExternalToolError(
+            f"git could not read the history of {folder}: {said[-1] if said else 'it did not say why'}",
+            hint="see what `git fsck` says",
+        ) from None
+    return done.stdout.decode(errors="replace")
 
 
 def _read(pointer: Path) -> dict[str, Any]:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mainspring.base.clock import now
 from mainspring.base.errors import Corrupted, NotFound, Refused
 from mainspring.base.hashing import md5_file
-from mainspring.base.ids import new_id
 from mainspring.versioning.checkout import checkout, verify
-from mainspring.versioning.datasets import locate, log
 from mainspring.versioning.exchange import Exchange, fetch_wanted, heal
-from mainspring.versioning.records import datasets as dataset_rows
 from mainspring.versioning.wanted import Wanted, choose
 
 if TYPE_CHECKING:
@@ -20,6 +16,7 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.checkout import Damage
+    from mainspring.versioning.contents import Tick
     from mainspring.versioning.exchange import Moved
 
 
@@ -52,7 +49,7 @@ def pull(
 
 
 def verify_and_heal(
-    workspace: Workspace, name: str | None = None, *, remote: str | None = None
+    workspace: Workspace, name: str | None = None, *, remote: str | None = None, tick: Tick | None = None
 ) -> tuple[list[str], list[Damage]]:
     """Re-hash stored objects and fetch those that are missing or damaged; return what was healed, and what is bad still.
 
@@ -61,13 +58,13 @@ def verify_and_heal(
         UsageError, StorageError: as ``heal``.
     """
     healed: list[str] = []
-    damages = verify(workspace, name)
+    damages = verify(workspace, name, tick=tick)
     while damages:
         again = heal(workspace, [damage.md5 for damage in damages], remote=remote)
         healed += again
         if not again:
             break
-        damages = verify(workspace, name)  # a listing that is back may name files that are not
+        damages = verify(workspace, name, tick=tick)  # a listing that is back may name files that are not
     return healed, damages
 
 
@@ -76,27 +73,7 @@ def _put_on_disk(workspace: Workspace, item: Wanted, *, force: bool) -> None:
     if item.part:
         _restore_part(workspace, item, item.path, force=force)
         return
-    name, _ = locate(workspace, item.path)
-    if all(version.md5 != item.md5 for version in log(workspace, name)):
-        _adopt(workspace, name, item.path, item.md5)
-    checkout(workspace, name, force=force)
-
-
-def _adopt(workspace: Workspace, name: str, path: Path, md5: str) -> None:
-    """Record what a pointer names, whose objects are here."""
-    objects = workspace.objects
-    files = [entry.md5 for entry in objects.listing(md5)] if md5.endswith(".dir") else [md5]
-    row = {
-        "id": new_id(),
-        "dataset": name,
-        "path": path.relative_to(workspace.root).as_posix(),
-        "md5": md5,
-        "size": sum(objects.path(file).stat().st_size for file in files),
-        "files": len(files),
-        "created_at": now(),
-        "actor": workspace.actor,
-    }
-    dataset_rows.insert_dataset_version(workspace.database, row)
+    checkout(workspace, item.path, force=force)
 
 
 def _restore_part(workspace: Workspace, item: Wanted, path: Path, *, force: bool) -> None:

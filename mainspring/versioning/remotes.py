@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from mainspring.base.errors import NotFound, SettingsError, UsageError, did_you_mean
+from mainspring.base.settings.dvc import read_config
 from mainspring.base.settings.schema import RemoteSettings
 from mainspring.store.remotes.remote import Remote
 
@@ -96,8 +96,7 @@ def _of_dvc(root: Path) -> tuple[dict[str, _Known], str | None]:
     """Return the remotes of the DVC repository around a folder, and the name of its default one."""
     for folder in (root, *root.parents):
         if (folder / ".dvc" / "config").is_file():
-            sections = _read(folder / ".dvc" / "config", {})
-            sections = _read(folder / ".dvc" / "config.local", sections)
+            sections = read_config(folder)
             names = {match[1]: title for title in sections if (match := _SECTION.fullmatch(title))}
             found = {
                 name: _Known(_settings(name, sections, names), folder / ".dvc", folder / ".dvc" / "config")
@@ -107,15 +106,6 @@ def _of_dvc(root: Path) -> tuple[dict[str, _Known], str | None]:
         if (folder / ".git").exists():
             break
     return {}, None
-
-
-def _read(path: Path, below: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    parser = configparser.RawConfigParser(default_section="\0", strict=False)
-    try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {type(error).__name__}", hint="correct the file") from None
-    return below | {title: below.get(title, {}) | dict(parser[title]) for title in parser.sections()}
 
 
 def _settings(name: str, sections: dict[str, dict[str, str]], names: dict[str, str]) -> RemoteSettings:

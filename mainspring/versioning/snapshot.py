@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.base.clock import now
 from mainspring.base.errors import NotFound, UsageError
+from mainspring.base.hashing import md5_bytes
 from mainspring.base.ids import new_id
 from mainspring.versioning import code, config, environment
 from mainspring.versioning.records import snapshots as snapshot_rows
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mainspring.base.randomness import Randomness
+    from mainspring.store.objects import Objects
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.datasets import DatasetVersion
 
@@ -64,7 +66,7 @@ def take(
         created_at=now(),
         code=code.capture(workspace),
         data=[_named(found) for found in datasets],
-        environment=environment.capture(workspace.root),
+        environment=_environment(workspace),
         randomness=msgspec.json.decode(msgspec.json.encode(randomness)) if randomness is not None else {},
         config=config.capture(workspace, parameters, argv),
     )
@@ -77,6 +79,14 @@ def _named(found: DatasetVersion) -> dict[str, Any]:
     if found.table_id is None:
         return named
     return named | {"table": {"uri": found.path, "id": found.table_id, "version": found.table_version}}
+
+
+def _environment(workspace: Workspace) -> dict[str, Any]:
+    """Return what the environment is, with its lock file stored: its hashes restore what was installed."""
+    found = environment.capture(workspace.root)
+    if lock := found["lock"]:
+        lock["md5"] = workspace.objects.put_bytes((workspace.root / lock["path"]).read_bytes())
+    return found
 
 
 def load(workspace: Workspace, reference: str) -> Snapshot:
@@ -105,11 +115,14 @@ def load(workspace: Workspace, reference: str) -> Snapshot:
     return as_struct(rows[0], Snapshot)
 
 
-def diff(before: Snapshot, after: Snapshot) -> list[Difference]:
-    """Return everything in which two snapshots differ, part by part."""
+def diff(before: Snapshot, after: Snapshot, objects: Objects | None = None) -> list[Difference]:
+    """Return everything in which two snapshots differ, part by part.
+
+    With the store at hand, changes that were not committed, and files that git did not hold, are named one by one.
+    """
     found: list[Difference] = []
     for part in PARTS:
-        old, new = _flat(part, getattr(before, part)), _flat(part, getattr(after, part))
+        old, new = (_flat(part, getattr(one, part), objects) for one in (before, after))
         found += [
             Difference(part=part, name=name, before=old.get(name), after=new.get(name))
             for name in sorted(old.keys() | new.keys())
@@ -118,7 +131,11 @@ def diff(before: Snapshot, after: Snapshot) -> list[Difference]:
     return found
 
 
-def _flat(part: Part, value: Any) -> dict[str, Any]:
+def _flat(part: Part, value: Any, objects: Objects | None) -> dict[str, Any]:
+    if part == "code" and objects is not None:
+        value = {name: item for name, item in value.items() if name not in ("diff", "untracked")} | _files(
+            value, objects
+        )
     if part == "data":
         return {item["dataset"]: _shown(item) for item in value}
     flat: dict[str, Any] = {}
@@ -129,6 +146,17 @@ def _flat(part: Part, value: Any) -> dict[str, Any]:
 def _shown(item: dict[str, Any]) -> str:
     content = f"table version {item['table']['version']}" if item.get("table") else item["md5"][:8]
     return f"version {item['number']} ({content})"
+
+
+def _files(code_part: dict[str, Any], objects: Objects) -> dict[str, Any]:
+    """Return what was beside the commit, file by file, each with what its content begins to hash to."""
+    found: dict[str, Any] = {}
+    if address := code_part.get("diff"):
+        for path, change in code.changed_files(objects.read_bytes(address)).items():
+            found[f"changed {path}"] = f"changed ({md5_bytes(change)[:8]})"
+    if address := code_part.get("untracked"):
+        found |= {f"new file {entry.relpath}": f"there ({entry.md5[:8]})" for entry in objects.listing(address)}
+    return found
 
 
 def _flatten(value: Any, name: str, into: dict[str, Any]) -> None:

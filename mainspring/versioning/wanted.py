@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import NotFound, did_you_mean
+from mainspring.base.settings.dvc import find_outs
 from mainspring.versioning.pointers import named, read_pointer
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
-
-_SKIPPED = frozenset({".git", ".dvc", ".mainspring", ".venv", "__pycache__", "node_modules"})
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +49,7 @@ def choose(
         NotFound: a target is no dataset and no file or folder of one.
         InvalidData: a pointer cannot be read.
     """
-    pointers = list(find_pointers(workspace))
+    pointers = list(find_outs(workspace.root))
     found: list[Wanted] = []
     for path, part in _meant(workspace, targets, pointers):
         shown = _relative(workspace, path)
@@ -69,15 +68,6 @@ def choose(
     if models:
         found += _models(workspace)
     return found
-
-
-def find_pointers(workspace: Workspace) -> Iterator[Path]:
-    """Give the paths of the files and folders that have a pointer. Folders that have one are not looked into."""
-    for parent, folders, names in os.walk(workspace.root):
-        held = {name[:-4] for name in names if name.endswith(".dvc") and name != ".dvc"}
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED and name not in held)
-        for name in sorted(held):
-            yield Path(parent, name)
 
 
 def _meant(workspace: Workspace, targets: Sequence[str], pointers: list[Path]) -> Iterator[tuple[Path, str]]:

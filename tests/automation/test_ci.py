@@ -102,3 +102,13 @@ def test_folders_are_sampled_file_by_file(ready):
     assert heights == {"01.csv": 1500, "02.csv": 500}
     settings = Workspace(ready.root, environment="ci").settings
     assert (settings.datasets["months"].path, settings.datasets["months"].suite) == ("samples/months", None)
+
+
+@pytest.mark.parametrize("end", ["", "@main", "@v1.2", "@main#egg=x", "@0123abc"])
+def test_code_of_a_branch_is_refused(ready, end):
+    lock = ready.root / "requirements.lock"
+    lock.write_text(f"polars==2.1.0\nx @ git+https://example.org/x.git{end}\n")
+    with pytest.raises(UsageError, match=r"requirements\.lock:2: git\+https"):
+        write_workflow(ready)
+    lock.write_text(f"x @ git+https://example.org/x.git@{'a' * 40}#egg=x  # a comment\n")
+    write_workflow(ready)

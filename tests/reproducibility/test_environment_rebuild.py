@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from mainspring.base.errors import ExternalToolError
-from mainspring.reproducibility.environment import changes, machine_changes, rebuild, thread_changes
-from mainspring.versioning import environment
+from mainspring.base.errors import ExternalToolError, UsageError
+from mainspring.cli.main import run as command_line
+from mainspring.reproducibility.building import locked_hashes
+from mainspring.reproducibility.environment import (
+    changes,
+    machine_changes,
+    rebuild,
+    restore_environment,
+    thread_changes,
+)
+from mainspring.store.schema.versioning import snapshots
+from mainspring.store.workspace import Workspace
+from mainspring.versioning import environment, snapshot
 
 pytestmark = pytest.mark.slow  # starts processes
 
@@ -73,7 +86,7 @@ def test_pinned_distributions_are_installed(offline: Path) -> None:
     found = subprocess.run([str(python), "-I", "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert found[0] == "1.2"
     assert Path(found[1]).is_relative_to(offline)
-    assert any("installing 1 distributions" in line for line in lines)
+    assert "installing 1 distributions, 0 of them by their hashes" in lines
 
 
 def test_what_cannot_be_installed_is_named(offline: Path) -> None:
@@ -84,3 +97,92 @@ def test_what_cannot_be_installed_is_named(offline: Path) -> None:
 def test_another_python_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExternalToolError, match=r"Python 2\.6\.1 is not on this machine"):
         rebuild({"python": "2.6.1", "distributions": {}}, tmp_path / "built", say=lambda _line: None)
+
+
+def remembered(workspace: Workspace, lock: str | None = None, **changed: object) -> str:
+    """Take a snapshot here and let it say that the environment had other distributions."""
+    if lock is not None:
+        (workspace.root / "requirements.lock").write_text(lock)
+    taken = snapshot.take(workspace)
+    document = {**taken.environment, "origins": {}, **changed}
+    with workspace.database.write() as connection:
+        connection.execute(snapshots.update().values(environment=document).filter_by(id=taken.id))
+    return taken.id
+
+
+def sha256(offline: Path, name: str) -> str:
+    return hashlib.sha256((offline.parent / "wheels" / name).read_bytes()).hexdigest()
+
+
+def test_an_environment_is_restored_by_its_hashes_and_looked_at(offline: Path, workspace: Workspace) -> None:
+    wheel(offline.parent / "wheels", "other", "2.0")
+    lock = f"tiny==1.2 \\\n    --hash=sha256:{sha256(offline, 'tiny-1.2-py3-none-any.whl')}\n"
+    taken = remembered(workspace, lock, distributions={"mainspring": "0.1.0", "tiny": "1.2", "other": "2.0"})
+    found = restore_environment(workspace, taken, offline, say=lambda _line: None)
+    assert (found.installed, found.hashed, found.missing, found.changes) == (2, 1, [], [])
+    with pytest.raises(UsageError, match="is not empty"):
+        restore_environment(workspace, taken, offline, say=lambda _line: None)
+
+
+def test_other_bytes_than_the_lock_says_are_not_installed(offline: Path, workspace: Workspace) -> None:
+    wheel(offline.parent / "wheels", "other", "2.0")
+    lock = f"tiny==1.2 --hash=sha256:{'0' * 64}\n"
+    taken = remembered(workspace, lock, distributions={"tiny": "1.2", "other": "2.0"})
+    found = restore_environment(workspace, taken, offline, say=lambda _line: None)
+    assert [(item.name, item.present) for item in found.changes] == [("tiny", None)]
+    assert "other bytes than the lock says" in found.missing[0].why
+    assert found.installed == 1
+
+
+def test_what_nobody_can_have_again_is_listed(
+    offline: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = offline.parent / "vcs"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("[project]\nname = 'fromgit'\nversion = '3.0'\n")
+    for words in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"]):
+        subprocess.run(["git", *words], cwd=project, check=True)
+    origins = {
+        "mine": {"kind": "editable", "url": "file:///home/somebody/mine"},
+        "fromgit": {"kind": "vcs", "vcs": "git", "url": f"file://{project}", "commit": "0" * 40},
+        "branch": {"kind": "vcs", "vcs": "git", "url": f"file://{project}", "commit": None},
+    }
+    versions = {"tiny": "1.2", "mine": "0.1", "fromgit": "3.0", "branch": "1", "lost": "9.9"}
+    taken = remembered(workspace, distributions=versions, origins=origins)
+    arguments = ["--workspace", str(workspace.root), "environment", "restore", taken, str(offline)]
+    assert command_line([*arguments, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    why = {one["name"]: one["why"] for one in told["missing"]}
+    assert set(why) == {"mine", "fromgit", "branch", "lost"}
+    assert why["mine"] == "it was installed editable from file:///home/somebody/mine"
+    assert why["lost"] == "no index has it"
+    assert "no commit of" in why["branch"]
+    assert {one["name"] for one in told["changes"]} == set(why)
+    assert told["installed"] == 1
+
+
+def test_where_distributions_came_from_is_recorded(tmp_path: Path) -> None:
+    wheel(tmp_path / "wheels", "tiny", "1.2")
+    script = "from mainspring.versioning.environment import origins; import json; print(json.dumps(origins()))"
+    target = tmp_path / "lib"
+    uv = Path(sys.executable).with_name("uv")
+    place = tmp_path / "wheels" / "tiny-1.2-py3-none-any.whl"
+    subprocess.run([uv, "pip", "install", "-q", "--target", target, f"tiny @ file://{place}"], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(target)!r}); {script}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["tiny"]["kind"] == "local"
+
+
+def test_hashes_are_read_of_every_lock() -> None:
+    one, two = "1" * 64, "2" * 64
+    pip = f"# a comment\nTiny.Name[extra]==1.2 ; python_version > '3' \\\n  --hash=sha256:{one} \\\n  --hash=sha256:{two}\n"
+    assert locked_hashes("requirements.txt", pip.encode()) == {"tiny-name==1.2": [one, two]}
+    uv = f"version = 1\n[[package]]\nname = 'tiny'\nversion = '1.2'\nwheels = [{{url = 'x', hash = 'sha256:{one}'}}]\n"
+    assert locked_hashes("uv.lock", uv.encode()) == {"tiny==1.2": [one]}
+    pep = f"[[packages]]\nname = 'tiny'\nversion = '1.2'\n[packages.sdist]\nhashes = {{sha256 = '{two}'}}\n"
+    assert locked_hashes("pylock.toml", pep.encode()) == {"tiny==1.2": [two]}
+    assert locked_hashes("poetry.lock", b"[[package") == {}

@@ -10,8 +10,9 @@ from versioning_samples import make_candidate
 
 from mainspring.store.workspace import Workspace
 from mainspring.versioning.candidate import Candidate
-from scripts.environments import Unavailable
+from scripts.environments import Unavailable, environment
 from tests import s3
+from tests.versioning.remotes.scene import DVC
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +59,12 @@ def s3_server() -> Iterator[s3.Server]:
             yield server
     except Unavailable as reason:
         pytest.skip(f"no S3 server: {reason}")
+
+
+@pytest.fixture(scope="session")
+def dvc() -> Path:
+    """The program ``dvc``."""
+    try:
+        return environment(DVC).parent / "dvc"
+    except Unavailable as reason:
+        pytest.skip(f"no DVC: {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ PLACES: dict[Host, str] = {"github": ".github/workflows/mainspring.yml", "gitlab
 SCHEMAS: dict[Host, str] = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
 CHECKOUT = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
 SETUP_PYTHON = "actions/setup-python@a26af69be951a213d495a4c3e4e4022e16d87065 # v5.6.0"
+_FROM_GIT = re.compile(r"\bgit\+[a-z+]+://\S+")
+_COMMIT = re.compile(r"@[0-9a-f]{40}$")
 _LOCKS = ("requirements.lock", "requirements.txt", "pyproject.toml")
 
 _GITHUB = """\
@@ -180,12 +183,26 @@ def _install(root: Path) -> str:
             continue
         if name == "pyproject.toml":
             return "python -m pip install ."
-        hashed = "--hash=" in path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        _check_pinned(path, text)
+        hashed = "--hash=" in text
         return f"python -m pip install {'--require-hashes ' if hashed else ''}-r {name}"
     raise UsageError(
         f"nothing in {root} says what to install",
         hint="write a lock first, e.g. `pip freeze > requirements.lock`, or a requirements.txt",
     )
+
+
+def _check_pinned(path: Path, text: str) -> None:
+    """Refuse code that comes from a repository and is not named by its commit: tomorrow it is other code."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        address = _FROM_GIT.search(line.partition(" #")[0])
+        if address is not None and _COMMIT.search(address[0].partition("#")[0]) is None:
+            raise UsageError(
+                f"{path.name}:{number}: {address[0]} is whatever that repository holds on the day",
+                hint="name the commit behind an @: git+https://…@0123456789abcdef0123456789abcdef01234567",
+                where=f"{path.name}:{number}",
+            )
 
 
 def _gate(model: str, host: Host) -> str:

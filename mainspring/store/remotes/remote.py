@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from mainspring.base.settings.schema import RemoteSettings
 
+    Moved = Callable[[int], None]
+
 Result = TypeVar("Result")
 
 FOLDER = "files/md5"
@@ -39,6 +41,10 @@ _PARTS_AHEAD = 4
 _ROUNDS = 3
 _TRIED = re.compile(r"after [1-9]\d* retries")
 _MD5 = re.compile("[0-9a-f]{32}")
+
+
+def _unseen(_: int) -> None:
+    """Nobody watches."""
 
 
 class Held(NamedTuple):
@@ -93,8 +99,10 @@ class Remote:
             if _MD5.fullmatch(md5.removesuffix(".dir"))
         ]
 
-    def upload(self, md5: str, source: Path, *, replace: bool = False) -> int:
+    def upload(self, md5: str, source: Path, *, replace: bool = False, moved: Moved = _unseen) -> int:
         """Store a file under its address and return its size; what another client stored in the meantime stays.
+
+        ``moved`` is called with the bytes that went, now and then.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -107,13 +115,16 @@ class Remote:
         if found != md5.removesuffix(".dir"):
             raise Corrupted(f"the object {md5} is damaged here", hint="mainspring data verify --heal", md5=md5)
         if data is None:
-            self._patiently("write to", lambda: self._put_parts(md5, source))
+            self._patiently("write to", lambda: self._put_parts(md5, source, moved))
         else:
             self._patiently("write to", lambda: self._put(md5, data, replace=replace))
+            moved(size)
         return size
 
-    def download(self, md5: str, target: Path) -> int:
+    def download(self, md5: str, target: Path, *, moved: Moved = _unseen) -> int:
         """Write an object to a file and return its size. The file may hold anything when this raises.
+
+        ``moved`` is called with the bytes that came, now and then.
 
         Raises:
             NotFound: the remote does not have it.
@@ -123,7 +134,7 @@ class Remote:
         """
         for _ in range(2):  # damaged on the way, or there?
             target.unlink(missing_ok=True)
-            found, size = self._patiently("read from", lambda: self._get(md5, target), md5=md5)
+            found, size = self._patiently("read from", lambda: self._get(md5, target, moved), md5=md5)
             if found == md5.removesuffix(".dir"):
                 return size
         raise Corrupted(
@@ -142,11 +153,17 @@ class Remote:
         for part in parts:
             self._patiently("remove from", lambda part=part: obstore.delete(self._store, part))  # type: ignore[misc] # bound now
 
-    def _put_parts(self, md5: str, source: Path) -> None:
+    def _put_parts(self, md5: str, source: Path, moved: Moved) -> None:
         import obstore
 
+        def parts() -> Iterator[bytes]:
+            with source.open("rb") as file:
+                while part := file.read(PART):
+                    yield part
+                    moved(len(part))
+
         with self._large:
-            obstore.put(self._store, _path(md5), source, chunk_size=PART, max_concurrency=_PARTS_AHEAD)
+            obstore.put(self._store, _path(md5), parts(), chunk_size=PART, max_concurrency=_PARTS_AHEAD)
 
     def _put(self, md5: str, data: bytes, *, replace: bool) -> None:
         import obstore
@@ -187,7 +204,7 @@ class Remote:
             md5=md5,
         )
 
-    def _get(self, md5: str, target: Path) -> tuple[str, int]:
+    def _get(self, md5: str, target: Path, moved: Moved) -> tuple[str, int]:
         import obstore
 
         answer = obstore.get(self._store, _path(md5))
@@ -196,6 +213,7 @@ class Remote:
             data = answer.bytes()
             found = hashlib.md5(data, usedforsecurity=False).hexdigest()
             _write(target, [data], md5)
+            moved(len(data))
             return found, len(data)
         del answer
         hasher = hashlib.md5(usedforsecurity=False)
@@ -203,6 +221,7 @@ class Remote:
         def parts() -> Iterator[bytes]:
             for part in ahead(lambda start: self._part(md5, start, size), range(0, size, PART), requests=_PARTS_AHEAD):
                 hasher.update(part)
+                moved(len(part))
                 yield part
 
         with self._large:
@@ -218,7 +237,14 @@ class Remote:
         )
 
     def _ask(self, wanted: Collection[str]) -> dict[str, int]:
-        return {md5: size for md5, size in in_flight(self._size, list(wanted)) if size is not None}
+        try:
+            return {md5: size for md5, size in in_flight(self._size, list(wanted)) if size is not None}
+        except StorageError as error:
+            if "403" in error.message:
+                self._list(
+                    "none"
+                )  # a refused question for one object comes without the reason; a refused listing says it
+            raise
 
     def _size(self, md5: str) -> int | None:
         import obstore

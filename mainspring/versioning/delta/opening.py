@@ -111,7 +111,7 @@ def _commit(source: Source, name: str) -> bytes | None:
 
 
 @contextmanager
-def translated(source: Source, version: int | None = None) -> Iterator[None]:
+def translated(source: Source, version: int | None = None, *, doing: str = "read") -> Iterator[None]:
     """Turn what the library raises into errors that say what to do."""
     exceptions = _library().exceptions
     try:
@@ -119,7 +119,7 @@ def translated(source: Source, version: int | None = None) -> Iterator[None]:
     except exceptions.TableNotFoundError as error:
         raise _no_table(source, version, error) from None
     except (exceptions.DeltaError, OSError) as error:
-        raise _explained(source, version, error) from error
+        raise _explained(source, version, doing, error) from error
 
 
 def _no_table(source: Source, version: int | None, error: Exception) -> MainspringError:
@@ -134,7 +134,7 @@ def _no_table(source: Source, version: int | None, error: Exception) -> Mainspri
     )
 
 
-def _explained(source: Source, version: int | None, error: Exception) -> MainspringError:
+def _explained(source: Source, version: int | None, doing: str, error: Exception) -> MainspringError:
     said = str(error)
     if "failed validation check" in said:
         return InvalidData(
@@ -165,9 +165,10 @@ def _explained(source: Source, version: int | None, error: Exception) -> Mainspr
             hint="check the address, `aws_endpoint_url` and the network",
             table=source.shown,
         )
-    return Corrupted(
-        f"the table {source.shown} cannot be read: {_first(said)}",
-        hint="check the files of _delta_log",
+    kind = Corrupted if doing == "read" else InvalidData
+    return kind(
+        f"the table {source.shown} cannot be {doing}: {_first(said)}",
+        hint="check the files of _delta_log" if doing == "read" else "nothing was committed",
         table=source.shown,
     )
 

@@ -96,7 +96,7 @@ def splits(table: DeltaTable) -> bool:
 
 def schema_of(table: DeltaTable) -> pl.Schema:
     """Return the columns of a table."""
-    return pl.Schema(table.schema())
+    return pl.DataFrame(table.schema().to_arrow().empty_table()).schema
 
 
 def collected(source: Source, version: int, collect: Callable[[], pl.DataFrame]) -> pl.DataFrame:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from configparser import ConfigParser
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import UsageError
+from mainspring.store.remotes.credentials import credentials_of, read_profile
 from mainspring.versioning.datasets import locate, log
 
 if TYPE_CHECKING:
@@ -30,7 +31,16 @@ class Source:
     uri: str
     shown: str
     pointer: Path
-    options: dict[str, str] | None = field(default=None, repr=False)
+    given: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def options(self) -> dict[str, str] | None:
+        """How its store is reached; None for a folder.
+
+        Raises:
+            StorageError: the credentials cannot be had.
+        """
+        return storage_options(self.uri, self.given) if self.folder is None else None
 
     @property
     def folder(self) -> Path | None:
@@ -62,9 +72,10 @@ def find(workspace: Workspace, target: str | Path) -> Source | None:
     return _source(workspace, name, str(path), {}) if (path / LOG).is_dir() else None
 
 
-def elsewhere(root: Path, name: str, address: str, options: dict[str, str] | None = None) -> Source:
+def elsewhere(root: Path, name: str, address: str, given: Mapping[str, str] | None = None) -> Source:
     """Return a table that does not lie in the workspace at ``root``; its pointer lies there."""
-    return Source(name=name, uri=address, shown=address, pointer=root / "data" / f"{name}.delta", options=options)
+    pointer = root / "data" / f"{name}.delta"
+    return Source(name=name, uri=address, shown=address, pointer=pointer, given=dict(given or {}))
 
 
 def _declared(workspace: Workspace, name: str) -> Source | None:
@@ -86,7 +97,7 @@ def _source(workspace: Workspace, name: str, path: str, options: Mapping[str, st
             dataset=name,
         )
     if address is not None:
-        return elsewhere(workspace.root, name, path, storage_options(path, options))
+        return elsewhere(workspace.root, name, path, options)
     place = Path(os.path.normpath(workspace.root / path))
     if not place.is_relative_to(workspace.root):
         return elsewhere(workspace.root, name, str(place))
@@ -97,21 +108,22 @@ def _source(workspace: Workspace, name: str, path: str, options: Mapping[str, st
 def storage_options(uri: str, given: Mapping[str, str]) -> dict[str, str]:
     """Return how a store is reached: what is given, else the environment's variables, else the files of ``~/.aws``.
 
+    Raises:
+        StorageError: the files of ``~/.aws`` name a program that gives no credentials.
+
     >>> storage_options("s3://bucket/table", {"aws_endpoint_url": "http://127.0.0.1:8333"})["aws_allow_http"]
     'true'
     """
     options = {name.lower(): value for name, value in given.items()}
     if not uri.startswith(("s3://", "s3a://")):
         return options
-    told = {name.lower(): value for name, value in os.environ.items() if name.startswith("AWS_") and value}
-    told["aws_region"] = told.get("aws_region") or told.get("aws_default_region") or ""
-    told["aws_endpoint_url"] = told.get("aws_endpoint_url_s3") or told.get("aws_endpoint_url") or ""
-    for name in _NAMES:
-        if value := told.get(name):
-            options.setdefault(name, value)
-    if "aws_access_key_id" not in options or "aws_region" not in options:
-        for name, value in _profile().items():
-            options.setdefault(name, value)
+    for option, names in _VARIABLES.items():
+        for name in names:
+            if value := os.environ.get(name):
+                options.setdefault(option, value)
+    if "aws_access_key_id" not in options:
+        options = _of_profile(options.get("aws_profile")) | options
+    options.pop("aws_profile", None)
     options.setdefault("aws_region", "us-east-1")
     options.setdefault("aws_conditional_put", "etag")
     if options.get("aws_endpoint_url", "").startswith("http://"):
@@ -119,24 +131,21 @@ def storage_options(uri: str, given: Mapping[str, str]) -> dict[str, str]:
     return options
 
 
-_NAMES = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region", "aws_endpoint_url")
+_VARIABLES = {
+    "aws_access_key_id": ["AWS_ACCESS_KEY_ID"],
+    "aws_secret_access_key": ["AWS_SECRET_ACCESS_KEY"],
+    "aws_session_token": ["AWS_SESSION_TOKEN"],
+    "aws_region": ["AWS_REGION", "AWS_DEFAULT_REGION"],
+    "aws_endpoint_url": ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
+}
 
 
-def _profile() -> dict[str, str]:
-    """Return what the files of the AWS command line say of the profile that is in use."""
-    name = os.environ.get("AWS_PROFILE") or "default"
-    home = Path.home() / ".aws"
-    files = [
-        (os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or home / "credentials", name),
-        (os.environ.get("AWS_CONFIG_FILE") or home / "config", name if name == "default" else f"profile {name}"),
-    ]
-    found: dict[str, str] = {}
-    for file, section in files:
-        parser = ConfigParser(interpolation=None)
-        parser.read(file, encoding="utf-8")
-        if parser.has_section(section):
-            for key, value in parser.items(section):
-                option = key if key.startswith("aws_") else f"aws_{key}"
-                if option in _NAMES:
-                    found.setdefault(option, value)
-    return found
+def _of_profile(name: str | None) -> dict[str, str]:
+    profile = read_profile(name)
+    found = {"aws_region": profile.get("region"), "aws_endpoint_url": profile.get("endpoint_url")}
+    if (ask := credentials_of(profile, name)) is not None:
+        told = ask()
+        found["aws_access_key_id"] = told["access_key_id"]
+        found["aws_secret_access_key"] = told["secret_access_key"]
+        found["aws_session_token"] = told["token"]
+    return {option: value for option, value in found.items() if value}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, StorageError
 from mainspring.base.ids import new_id
 from mainspring.versioning.checkout import find_version as find_stored
-from mainspring.versioning.datasets import DatasetStatus, DatasetVersion, log
+from mainspring.versioning.datasets import DatasetVersion, log
 from mainspring.versioning.delta.opening import check_same, open_pinned, open_table, pin_of
 from mainspring.versioning.delta.pins import Pin, Pointer, read_pointer, read_record, write_pointer
 from mainspring.versioning.delta.reading import TableDataset
@@ -17,6 +19,7 @@ from mainspring.versioning.delta.writing import restore_version
 from mainspring.versioning.pointers import ignore
 from mainspring.versioning.records import datasets as dataset_rows
 from mainspring.versioning.records.rows import as_struct
+from mainspring.versioning.states import DatasetStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from mainspring.store.workspace import Workspace
-    from mainspring.versioning.datasets import State
     from mainspring.versioning.delta.sources import Source
+    from mainspring.versioning.states import State
 
 
 def add(workspace: Workspace, source: Source, *, recreated: bool = False) -> DatasetVersion:
@@ -100,8 +103,8 @@ def current(workspace: Workspace, source: Source, *, add: bool = True) -> Datase
     for version in reversed(log(workspace, source.name)):
         if version.md5 == pin.md5:
             return version
-    described = _described(source, table, pin)
-    return DatasetVersion(id="", number=0, created_at=0, actor="", **described)  # type: ignore[arg-type]
+    unrecorded = {"id": "", "number": 0, "created_at": 0, "actor": ""}
+    return msgspec.convert(unrecorded | _described(source, table, pin), DatasetVersion)
 
 
 _add = add

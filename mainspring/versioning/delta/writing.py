@@ -47,7 +47,7 @@ def create(
     configuration = {"delta.enableExpiredLogCleanup": "false"}
     if change_feed:
         configuration["delta.enableChangeDataFeed"] = "true"
-    with translated(source):
+    with translated(source, doing="written"):
         try:
             write_deltalake(
                 source.uri,
@@ -134,7 +134,7 @@ def restore_version(workspace: Workspace, source: Source, version: int, *, run_i
     from mainspring.versioning.delta.reading import gone
 
     table = open_table(source)
-    with translated(source):
+    with translated(source, doing="written"):
         try:
             properties = commit_options(workspace, run_id)["commit_properties"]
             table.restore(version, commit_properties=properties)
@@ -154,14 +154,22 @@ def _write(
 
     table = open_table(source)
     replaces = mode == "overwrite"  # what somebody appends meanwhile would stay beside the rows: no second try
-    common = commit_options(workspace, run_id, retries=0 if replaces else None)
-    schema_mode = None if not evolve else "overwrite" if replaces else "merge"
+    common = commit_options(workspace, run_id, retries=0 if replaces else None) | {"mode": mode}
+    if evolve:
+        common["schema_mode"] = "overwrite" if replaces else "merge"
+    parts = table.metadata().partition_columns
+    if missing := [name for name in parts if name not in frame.columns]:
+        raise InvalidData(
+            f"{source.shown} is parted by '{missing[0]}', and the rows have no such column",
+            hint="add it; how a table is parted never changes",
+            column=missing[0],
+        )
     rows = (
         storable(frame) if replaces and evolve else fitted(frame, schema_of(table), evolve=evolve, table=source.shown)
     )
-    with translated(source):
+    with translated(source, doing="written"):
         try:
-            write_deltalake(table, rows, mode=mode, schema_mode=schema_mode, **common)  # type: ignore[call-overload]
+            write_deltalake(table, rows, **common)
         except CommitFailedError as error:
             raise _conflict(source, error) from error
     return table.version()
@@ -179,7 +187,7 @@ def _merge(
         if key not in schema:
             raise InvalidData(f"{source.shown} has no column '{key}', which is a key", column=key)
     common = commit_options(workspace, run_id)
-    with translated(source):
+    with translated(source, doing="written"):
         try:
             merging = table.merge(
                 rows,

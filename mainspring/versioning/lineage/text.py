@@ -9,7 +9,7 @@ from mainspring.base.clock import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mainspring.versioning.lineage.graph import Edge, Graph, Node
+    from mainspring.versioning.lineage.graph import Graph, Node
 
 MOST_ALIKE = 12
 """Leaves of one kind that are written out below one node; of the others only the number is told."""
@@ -21,8 +21,8 @@ def tree(graph: Graph, *, up: bool = True, down: bool = True) -> str:
     for root in graph.roots:
         lines.append(line(graph.nodes[root]))
         ways: list[tuple[str, bool, Callable[[str], list[str]]]] = [
-            ("came from", up, lambda name: _others(graph.before.get(name, ()), "before")),
-            ("led to", down, lambda name: _others(graph.after.get(name, ()), "after")),
+            ("came from", up, lambda name: [edge.before for edge in graph.before.get(name, ())]),
+            ("led to", down, lambda name: [edge.after for edge in graph.after.get(name, ())]),
         ]
         shown = [way for way in ways if way[1]]
         for number, (title, _, following) in enumerate(shown):
@@ -50,11 +50,6 @@ def line(node: Node) -> str:
         said.append(iso(node.at)[:16] + "Z")
     told = ", ".join(said)
     return f"{node.kind} {node.label}  ({told})" if told else f"{node.kind} {node.label}"
-
-
-def _others(edges: object, side: str) -> list[str]:
-    found: list[Edge] = list(edges)  # type: ignore[call-overload]
-    return [getattr(edge, side) for edge in found]
 
 
 def _branches(

@@ -1,13 +1,13 @@
-"""The rows of dataset versions, and what is remembered of files."""
+"""The rows of dataset versions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, cast, delete, func, insert, select, tuple_
+from sqlalchemy import String, cast, func, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
-from mainspring.store.schema.versioning import dataset_versions, file_states, snapshots
+from mainspring.store.schema.versioning import dataset_versions, snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,14 @@ def select_latest_datasets(database: Database) -> Sequence[Row[Any]]:
     )
     with database.read() as connection:
         return connection.execute(query.order_by(dataset_versions.c.dataset)).all()
+
+
+def select_dataset_contents(database: Database) -> Sequence[Any]:
+    """Return dataset, number, path, md5 and table_id of every version, oldest first."""
+    table = dataset_versions.c
+    query = select(table.dataset, table.number, table.path, table.md5, table.table_id)
+    with database.read() as connection:
+        return connection.execute(query.order_by(table.dataset, table.number)).all()
 
 
 def insert_dataset_version(database: Database, row: dict[str, Any]) -> Row[Any]:
@@ -72,24 +80,3 @@ def select_table_versions(database: Database, table_id: str) -> set[int]:
         for data in connection.execute(documents).scalars():
             found.update(item["table"]["version"] for item in data if (item.get("table") or {}).get("id") == table_id)
     return found
-
-
-def select_file_states(database: Database, paths: Sequence[str]) -> dict[str, Row[Any]]:
-    """Return what is remembered of files, by path."""
-    found: dict[str, Row[Any]] = {}
-    with database.read() as connection:
-        for start in range(0, len(paths), _BATCH):
-            query = select(file_states).where(file_states.c.path.in_(paths[start : start + _BATCH]))
-            found.update((row.path, row) for row in connection.execute(query))
-    return found
-
-
-def replace_file_states(database: Database, rows: Sequence[dict[str, Any]]) -> None:
-    """Remember the content's address of files by path, size, time and inode."""
-    if not rows:
-        return
-    paths = [row["path"] for row in rows]
-    with database.write() as connection:
-        for start in range(0, len(paths), _BATCH):
-            connection.execute(delete(file_states).where(file_states.c.path.in_(paths[start : start + _BATCH])))
-        connection.execute(insert(file_states), list(rows))

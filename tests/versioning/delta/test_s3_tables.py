@@ -112,7 +112,9 @@ def test_credentials_that_are_refused(trips: Table, remote: Table, monkeypatch: 
 def test_credentials_of_a_profile(remote: Table, trips: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in s3.VARIABLES:
         monkeypatch.delenv(name)
-    (tmp_path / "aws-credentials").write_text(f"[lake]\naws_access_key_id = {s3.KEY}\naws_secret_access_key = {s3.SECRET}\n")
+    (tmp_path / "aws-credentials").write_text(
+        f"[lake]\naws_access_key_id = {s3.KEY}\naws_secret_access_key = {s3.SECRET}\n"
+    )
     (tmp_path / "aws-config").write_text("[profile lake]\nregion = us-east-1\n")
     monkeypatch.setenv("AWS_PROFILE", "lake")
     assert data.open_dataset(remote.workspace, "trips").frame().height == 3

@@ -265,7 +265,9 @@ def test_no_table_there(lake: Workspace) -> None:
 
 
 def test_a_table_outside_of_the_workspace(workspace: Workspace, tmp_path: Path) -> None:
-    (workspace.root / "mainspring.yaml").write_text("project: x\ndatasets: {trips: {path: ../lake/trips, table: delta}}\n")
+    (workspace.root / "mainspring.yaml").write_text(
+        "project: x\ndatasets: {trips: {path: ../lake/trips, table: delta}}\n"
+    )
     table = Table("trips", Workspace(workspace.root))
     table.create(rows(1))
     version = data.add(table.workspace, "trips")

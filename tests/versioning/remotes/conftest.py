@@ -9,21 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mainspring.store.workspace import Workspace
-from scripts.environments import Unavailable, environment
 from tests import s3
-from tests.versioning.remotes.scene import DVC, FILES
+from tests.versioning.remotes.scene import FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-@pytest.fixture(scope="session")
-def dvc() -> Path:
-    """The program ``dvc``."""
-    try:
-        return environment(DVC).parent / "dvc"
-    except Unavailable as reason:
-        pytest.skip(f"no DVC: {reason}")
 
 
 @pytest.fixture(autouse=True)

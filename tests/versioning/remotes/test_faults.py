@@ -210,3 +210,23 @@ def test_many_requests_are_in_flight_and_an_interrupt_ends_them_soon(
     assert time.monotonic() - before < 10
     assert exchange.push(ours).lost == []
     assert exchange.push(ours).objects == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "line"),
+    [
+        ("gs://bucket/below", {}, "HEAD /bucket/below%2Ffiles%2Fmd5%2F"),
+        ("az://container/below", {"account": "somebody"}, "HEAD /container/below/files/md5/"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "expected"), [("403 Forbidden", "does not allow this"), ("500 Bad", "again and again")]
+)
+def test_other_kinds_of_stores_are_asked_in_their_own_way(
+    make: Callable[..., Workspace], proxy: Proxy, url: str, more: dict[str, str], line: str, status: str, expected: str
+) -> None:
+    workspace = make(files=FILES, url=url, endpoint=proxy.endpoint, anonymous="true", retries=0, timeout="1s", **more)
+    data.add(workspace, workspace.root / "data")
+    proxy.fault = Fault("status", answer=(status, ""))
+    assert expected in fails(lambda: exchange.push(workspace)).message
+    assert proxy.lines[0].startswith(line)

@@ -1,0 +1,92 @@
+"""What a DVC repository says of itself: its configuration and its pointers, where there is no ``mainspring.yaml``."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+from mainspring.base.errors import SettingsError
+from mainspring.base.settings.schema import DatasetSettings, Link, Settings, StateSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONFIG = Path(".dvc", "config")
+_SKIPPED = frozenset({".git", ".hg", ".dvc", ".mainspring", ".venv", "__pycache__", "node_modules"})
+
+
+def read_config(root: Path) -> dict[str, dict[str, str]]:
+    """Return the sections of ``.dvc/config`` with those of ``.dvc/config.local`` laid over them.
+
+    Raises:
+        SettingsError: one of them cannot be read.
+    """
+    sections: dict[str, dict[str, str]] = {}
+    for path in (root / CONFIG, root / ".dvc" / "config.local"):
+        parser = configparser.RawConfigParser(default_section="\0", strict=False)
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"cannot read {path}: {type(error).__name__}", hint="correct the file") from None
+        for title in parser.sections():
+            said = {key: _unquoted(value) for key, value in parser[title].items()}
+            sections[title] = sections.get(title, {}) | said
+    return sections
+
+
+def dvc_settings(root: Path) -> Settings:
+    """Return settings for a DVC repository: its cache holds the objects, and every pointer's file or folder is a dataset.
+
+    Datasets are named by their paths. Links are those of ``cache.type`` that are known here, by default DVC's own choice.
+
+    Raises:
+        SettingsError: ``.dvc/config`` cannot be read.
+    """
+    cache = read_config(root).get("cache", {})
+    folder = Path(os.path.normpath(root / ".dvc" / cache.get("dir", "cache")))
+    kinds = [kind.strip() for kind in cache.get("type", "").split(",")]
+    links = tuple(cast("Link", kind) for kind in kinds if kind in get_args(Link)) or ("copy",)
+    names = [path.relative_to(root).as_posix() for path in find_outs(root)]
+    return Settings(
+        project=root.name,
+        datasets={path: DatasetSettings(path=path) for path in sorted(names)},
+        state=StateSettings(objects=str(folder), links=links if cache.get("type") else StateSettings().links),
+    )
+
+
+def find_outs(root: Path) -> Iterator[Path]:
+    """Give every file or folder below a folder that a pointer beside it names, there or not.
+
+    Folders that have a pointer are not looked into, nor other repositories of DVC's.
+    """
+    for parent, folders, names in os.walk(root):
+        pointers = {name for name in names if name.endswith(".dvc") and name != ".dvc"}
+        found = {name for pointer in pointers for name in _outs(Path(parent, pointer))}
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in _SKIPPED and name not in found and not Path(parent, name, CONFIG).is_file()
+        )
+        yield from (Path(parent, name) for name in sorted(found))
+
+
+def _outs(pointer: Path) -> list[str]:
+    """Return the names that a pointer has in its folder; of an unreadable one, that which its own name says."""
+    named = pointer.name[: -len(".dvc")]
+    text = pointer.read_text(encoding="utf-8", errors="replace")
+    if text.count("path:") == 1 and f"path: {named}\n" in text and "wdir:" not in text:
+        return [named]  # as nearly all are; parsing ten thousand of them takes seconds
+    import yaml
+
+    try:
+        tree = yaml.safe_load(text)
+        places = [os.path.normpath(out["path"]) for out in tree["outs"]] if "wdir" not in tree else []
+    except (yaml.YAMLError, KeyError, TypeError):
+        return [named]
+    return [place for place in places if os.sep not in place and place != os.pardir]
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value

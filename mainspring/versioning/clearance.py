@@ -1,0 +1,91 @@
+"""Removing from a remote what nothing needs any more."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mainspring.base.errors import Corrupted, NotFound, Refused
+from mainspring.store.garbage import needed
+from mainspring.versioning.exchange import heal
+from mainspring.versioning.pointers import named
+from mainspring.versioning.remotes import open_remote
+
+if TYPE_CHECKING:
+    from mainspring.store.workspace import Workspace
+
+
+class Clearance(msgspec.Struct, frozen=True, kw_only=True):
+    """What nothing needs on a remote: how many objects, their bytes; and how many stay."""
+
+    remote: str
+    removed: bool
+    objects: int
+    bytes: int
+    kept: int
+
+
+def clear(
+    workspace: Workspace, remote: str, *, older_than_seconds: float, remove: bool = False, accept_lost: bool = False
+) -> Clearance:
+    """Find the objects of a remote that nothing needs, and with ``remove`` delete them there for good.
+
+    Needed is what any record names, and what pointers name in the working tree or in any commit that git knows; of folders
+    all files. What was written to the remote in the last ``older_than_seconds`` stays. Listings go before their files, so
+    that an interrupted removal leaves no folder that looks whole.
+
+    Raises:
+        ExternalToolError: git's history cannot be read, or is not whole.
+        Refused: the listing of a folder that is needed is neither here nor there, and ``accept_lost`` does not say that its
+            files may go; nothing is removed.
+        Corrupted, StorageError: a listing, or the remote, cannot be read.
+    """
+    with workspace.database.read() as connection:
+        roots = needed(connection, named(workspace.root))
+    store = open_remote(workspace, remote)
+    limit = time.time() - older_than_seconds
+    held = store.held()
+    keep = _with_files(workspace, roots, {item.md5 for item in held}, remote, accept_lost=accept_lost)
+    doomed = [item for item in held if item.md5 not in keep and item.written < limit]
+    if remove:
+        listings = {item.md5 for item in doomed if item.md5.endswith(".dir")}
+        store.delete(listings)
+        store.delete({item.md5 for item in doomed} - listings)
+    return Clearance(
+        remote=store.name,
+        removed=remove,
+        objects=len(doomed),
+        bytes=sum(item.size for item in doomed),
+        kept=len(held) - len(doomed),
+    )
+
+
+def _with_files(workspace: Workspace, roots: set[str], there: set[str], remote: str, *, accept_lost: bool) -> set[str]:
+    """Add the files of folders; listings that are not here are fetched."""
+    keep = set(roots)
+    listings = sorted(md5 for md5 in roots if md5.endswith(".dir"))
+    heal(workspace, [md5 for md5 in listings if md5 in there], remote=remote)
+    lost = []
+    for md5 in listings:
+        try:
+            keep.update(entry.md5 for entry in workspace.objects.listing(md5))
+        except NotFound:
+            if md5 in there:
+                raise Corrupted(
+                    f"the listing {md5} on the remote '{remote}' is damaged, so the files that it needs are not known; "
+                    "nothing was removed",
+                    hint=f"from a workspace that has it: mainspring data push --all-versions --replace --remote {remote}",
+                    md5=md5,
+                ) from None
+            lost.append(md5)
+    if lost and not accept_lost:
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        raise Refused(
+            f"the listing {', '.join(lost[:3])}{more} is neither here nor on the remote '{remote}', so the files that it needs "
+            "are not known; nothing was removed",
+            hint="push it from a workspace that has it; if that version is lost anyway, say --accept-lost",
+            lost=lost,
+        )
+    return keep

@@ -1,0 +1,34 @@
+"""What can be said of a dataset on disk beside its versions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+State = Literal["up to date", "modified", "not added", "missing", "damaged"]
+
+
+class DatasetStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a dataset on disk compares with the version that its pointer names (or else the newest)."""
+
+    dataset: str
+    path: str
+    state: State
+    number: int | None = None
+    md5: str | None = None
+    added: int = 0
+    modified: int = 0
+    deleted: int = 0
+    problem: str | None = None
+
+
+def compare(before: dict[str, str], after: dict[str, str]) -> tuple[int, int, int]:
+    """Return how many files were added, modified and deleted.
+
+    >>> compare({"a": "1", "b": "2"}, {"b": "3", "c": "4"})
+    (1, 1, 1)
+    """
+    added = len(after.keys() - before.keys())
+    modified = sum(after[name] != before[name] for name in after.keys() & before.keys())
+    return added, modified, len(before.keys() - after.keys())

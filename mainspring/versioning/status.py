@@ -1,0 +1,118 @@
+"""How datasets on disk compare with their versions; asked often, so it loads and reads as little as it can."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainspring.base.errors import Corrupted, InvalidData, MainspringError
+from mainspring.versioning.contents import address_of, read_contents
+from mainspring.versioning.known import Known, known
+from mainspring.versioning.pointers import LegacyPointer, read_pointer
+from mainspring.versioning.states import DatasetStatus, compare
+
+if TYPE_CHECKING:
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.contents import Tick
+    from mainspring.versioning.states import State
+
+_NEVER = Known("", False, {}, "")
+
+
+def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetStatus]:
+    """Return how every dataset compares with its version, by name; changes nothing.
+
+    Whether the stored files of a version are there is looked at where something differs, and never whether they are
+    whole: that is what ``verify`` does.
+    """
+    recorded = known(workspace)
+    declared = {name: settings.path for name, settings in workspace.settings.datasets.items()}
+    paths = {name: found.path for name, found in recorded.items()} | declared
+    told = []
+    for name, path in sorted(paths.items()):
+        found = recorded.get(name, _NEVER)
+        if _may_be_table(workspace, name, path, found):
+            table = _of_table(workspace, name)
+            if table is not None:
+                told.append(table)
+                continue
+        told.append(_of_files(workspace, name, Path(os.path.normpath(workspace.root / path)), found, tick))
+    return told
+
+
+def _may_be_table(workspace: Workspace, name: str, path: str, found: Known) -> bool:
+    settings = workspace.settings.datasets.get(name)
+    declared = settings is not None and (settings.table is not None or "://" in path)
+    return declared or found.table or (workspace.root / path / "_delta_log").is_dir()
+
+
+def _of_table(workspace: Workspace, name: str) -> DatasetStatus | None:
+    from mainspring.versioning.delta import sources, versions  # with polars and deltalake
+
+    try:
+        table = sources.find(workspace, name)
+    except MainspringError as error:
+        return DatasetStatus(dataset=name, path=name, state="damaged", problem=error.message)
+    return None if table is None else versions.status(workspace, table)
+
+
+def _of_files(workspace: Workspace, name: str, path: Path, found: Known, tick: Tick | None) -> DatasetStatus:
+    shown = path.relative_to(workspace.root).as_posix() if path.is_relative_to(workspace.root) else str(path)
+    try:
+        try:
+            return _compared(workspace, name, path, shown, found, tick)
+        except LegacyPointer as error:
+            return _of_legacy(workspace, name, path, shown, error.md5, tick)
+    except (InvalidData, Corrupted) as error:
+        return DatasetStatus(dataset=name, path=shown, state="damaged", problem=error.message)
+
+
+def _of_legacy(
+    workspace: Workspace, name: str, path: Path, shown: str, md5: str, tick: Tick | None
+) -> DatasetStatus:
+    from mainspring.versioning import legacy  # rare by now
+
+    if not path.exists():
+        hint = f"restore it: mainspring data checkout {name}"
+        return DatasetStatus(dataset=name, path=shown, state="missing", md5=md5, problem=hint)
+    hint = f"a pointer of an old DVC; bring it up to date: mainspring data add {name}"
+    differs = legacy.compare(workspace, path, md5, tick=tick)
+    if differs is None:
+        return DatasetStatus(dataset=name, path=shown, state="up to date", md5=md5, problem=hint)
+    added, modified, deleted = compare(*differs)
+    return DatasetStatus(
+        dataset=name, path=shown, state="modified", md5=md5, added=added, modified=modified, deleted=deleted,
+        problem=hint,
+    )  # fmt: skip
+
+
+def _compared(
+    workspace: Workspace, name: str, path: Path, shown: str, found: Known, tick: Tick | None
+) -> DatasetStatus:
+    wanted = read_pointer(path) or found.newest or None
+
+    def said(state: State, problem: str | None = None, changes: tuple[int, int, int] = (0, 0, 0)) -> DatasetStatus:
+        added, modified, deleted = changes
+        return DatasetStatus(
+            dataset=name, path=shown, state=state, number=found.numbers.get(wanted or ""), md5=wanted,
+            added=added, modified=modified, deleted=deleted, problem=problem,
+        )  # fmt: skip
+
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        hint = f"restore it: mainspring data checkout {name}" if wanted else "nothing is at its path"
+        return said("missing", hint)
+    if wanted is None:
+        return said("not added", f"add it: mainspring data add {name}")
+    if not workspace.objects.path(wanted).is_file():
+        return said(
+            "damaged", f"the version is not in the store; get it back (data pull) or add the data again: {name}"
+        )
+    if address_of(workspace, path, tick=tick) == wanted:
+        return said("up to date")
+    if not workspace.objects.has(wanted):
+        return said("damaged", f"objects of the version are not in the store; add the data again: {name}")
+    if not wanted.endswith(".dir"):
+        return said("modified", None, (0, 1, 0))
+    before = {entry.relpath: entry.md5 for entry in workspace.objects.listing(wanted)}
+    return said("modified", None, compare(before, read_contents(workspace, path).files))

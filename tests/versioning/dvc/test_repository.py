@@ -1,0 +1,239 @@
+"""A repository of DVC's is a workspace as it is: both tools read what the other one wrote."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from mainspring.base.errors import InvalidData, NotFound
+from mainspring.store.workspace import Workspace
+from mainspring.versioning import data
+from tests.versioning.dvc.repository import STRANGE, Repository, states
+from tests.versioning.remotes.scene import git
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.slow
+
+
+def test_what_dvc_added_is_up_to_date_and_comes_back(repository: Repository, opened: Workspace) -> None:
+    repository.write({**STRANGE, "single/ü.csv": "s\n", "other/data/x": "x"})
+    repository.dvc("add", "data", "single/ü.csv", "other/data")
+    repository.commit()
+    workspace = Workspace.open(repository.root)
+    assert states(data.status(workspace)) == dict.fromkeys(("data", "other/data", "single/ü.csv"), "up to date")
+    assert repository.is_clean(), "looking changes nothing"
+    for name in ("data", "single/ü.csv"):
+        repository.remove(name)
+    assert states(data.status(workspace))["data"] == "missing"
+    assert data.checkout(workspace, "data").files == len(STRANGE)
+    data.checkout(workspace, "single/ü.csv")
+    assert repository.tree() == STRANGE
+    assert (repository.root / "single/ü.csv").read_text() == "s\n"
+    assert repository.is_clean()
+    assert data.verify(workspace) == []
+    workspace.close()
+
+
+def test_what_we_add_is_clean_for_dvc_and_comes_back(repository: Repository, opened: Workspace) -> None:
+    repository.write({**STRANGE, "table.csv": "s\n"})
+    data.add(opened, repository.root / "data")
+    data.add(opened, repository.root / "table.csv")
+    repository.commit()
+    assert repository.is_clean()
+    for name in ("data", "table.csv"):
+        repository.remove(name)
+    repository.dvc("checkout")
+    assert repository.tree() == STRANGE
+    assert (repository.root / "table.csv").read_text() == "s\n"
+    assert repository.is_clean()
+    repository.write({"data/new": "n"})
+    assert "modified" in repository.dvc("status")
+    assert states(data.status(opened))["data"] == "modified"
+
+
+def test_both_take_turns(repository: Repository, opened: Workspace) -> None:
+    repository.write({"data/a": "1"})
+    repository.dvc("add", "data")
+    repository.write({"data/b": "2"})
+    assert data.add(opened, repository.root / "data").files == 2
+    repository.write({"data/c": "3"})
+    repository.dvc("add", "data")
+    [found] = data.status(opened)
+    assert (found.state, found.number) == ("up to date", None)
+    assert data.checkout(opened, "data").number == 2
+    assert data.checkout(opened, "data", 1).files == 2
+    assert "up to date" in repository.dvc("status")
+    assert repository.tree() == {"data/a": "1", "data/b": "2"}
+
+
+@pytest.mark.parametrize("kind", ["hardlink", "symlink", "copy", "reflink,hardlink"])
+def test_the_links_and_the_cache_folder_are_those_of_dvc(repository: Repository, kind: str, tmp_path: Path) -> None:
+    repository.dvc("cache", "dir", str(tmp_path / "cache"))
+    repository.dvc("config", "cache.type", "copy")
+    repository.dvc("config", "--local", "cache.type", kind)
+    repository.write({"data/a": "1", "data/b": "1", "c": "3"})
+    repository.dvc("add", "data", "c")
+    repository.commit()
+    workspace = Workspace.open(repository.root)
+    assert workspace.objects.root == tmp_path / "cache"
+    assert states(data.status(workspace)) == {"c": "up to date", "data": "up to date"}
+    data.add(workspace, "data")
+    repository.remove("data")
+    data.checkout(workspace, "data")
+    shares = (repository.root / "data/a").stat().st_nlink > 1
+    assert shares == ("hardlink" in kind)
+    assert repository.is_clean()
+    (repository.root / "c").unlink()
+    (repository.root / "c").write_text("4")
+    repository.write({"data/new": "n"}) if not shares else None
+    data.add(workspace, "c")
+    assert "up to date" in repository.dvc("status", "c")
+    assert data.verify(workspace) == []
+    workspace.close()
+
+
+def test_a_cache_in_a_relative_folder(repository: Repository) -> None:
+    repository.dvc("cache", "dir", "../shared")
+    repository.write({"a": "1"})
+    repository.dvc("add", "a")
+    workspace = Workspace.open(repository.root)
+    assert workspace.objects.root == repository.root.parent / "shared"
+    assert states(data.status(workspace)) == {"a": "up to date"}
+
+
+def test_dvc_uses_our_folder_of_objects(make_settled: Callable[[str], Workspace], repository: Repository) -> None:
+    workspace = make_settled("project: x\n")
+    repository.write({"data/a": "1", "b": "2"})
+    data.add(workspace, repository.root / "data")
+    data.add(workspace, repository.root / "b")
+    repository.dvc("cache", "dir", str(workspace.state / "objects"))
+    repository.remove("data")
+    repository.dvc("checkout")
+    assert repository.tree() == {"data/a": "1"}
+    repository.write({"data/c": "3"})
+    repository.dvc("add", "data")
+    assert states(data.status(workspace)) == {"b": "up to date", "data": "up to date"}
+
+
+def test_our_settings_name_the_cache_of_dvc(make_settled: Callable[[str], Workspace], repository: Repository) -> None:
+    workspace = make_settled("project: x\nstate: {objects: .dvc/cache}\ndatasets: {d: {path: data}}\n")
+    repository.write(STRANGE)
+    repository.dvc("add", "data")
+    assert states(data.status(workspace)) == {"d": "up to date"}
+    repository.remove("data")
+    assert data.checkout(workspace, "d").number == 1
+    assert repository.tree() == STRANGE
+
+
+def test_the_executable_bit_of_a_file(repository: Repository, opened: Workspace) -> None:
+    repository.write({"ours.sh": "o", "theirs.sh": "t", "plain": "p"})
+    for name in ("ours.sh", "theirs.sh"):
+        (repository.root / name).chmod(0o755)
+    for name in ("ours.sh", "plain"):
+        data.add(opened, repository.root / name)
+    repository.dvc("add", "theirs.sh")
+    pointers = {path.stem: yaml.safe_load(path.read_text())["outs"][0] for path in repository.root.glob("*.dvc")}
+    assert list(pointers["ours.sh"]) == list(pointers["theirs.sh"]) == ["md5", "size", "isexec", "hash", "path"]
+    assert "isexec" not in pointers["plain"]
+    for name in ("ours.sh", "theirs.sh", "plain"):
+        repository.remove(name)
+    repository.dvc("checkout", "ours.sh")
+    data.checkout(opened, repository.root / "theirs.sh")
+    data.checkout(opened, "plain")
+    modes = {name: (repository.root / name).stat().st_mode & stat.S_IXUSR for name in ("ours.sh", "theirs.sh", "plain")}
+    assert modes == {"ours.sh": stat.S_IXUSR, "theirs.sh": stat.S_IXUSR, "plain": 0}
+    assert "up to date" in repository.dvc("status")
+    (repository.root / "ours.sh").chmod(0o644)
+    data.add(opened, "ours.sh")
+    assert "isexec" not in (repository.root / "ours.sh.dvc").read_text()
+
+
+def test_an_executable_file_does_not_make_the_object_executable(repository: Repository) -> None:
+    repository.dvc("config", "cache.type", "hardlink")
+    repository.write({"run.sh": "r"})
+    (repository.root / "run.sh").chmod(0o755)
+    repository.dvc("add", "run.sh")
+    repository.remove("run.sh")
+    workspace = Workspace.open(repository.root)
+    [stored] = [path for path in workspace.objects.files.glob("*/*")]
+    stored.chmod(0o444)
+    data.checkout(workspace, "run.sh")
+    assert (repository.root / "run.sh").stat().st_mode & stat.S_IXUSR
+    assert not stored.stat().st_mode & stat.S_IXUSR
+    workspace.close()
+
+
+def test_links_to_files_are_followed_as_dvc_does_and_links_to_folders_refused(
+    repository: Repository, opened: Workspace
+) -> None:
+    repository.write({"data/a": "1", "elsewhere/b": "2", "twin/data/a": "1", "twin/data/link": "1"})
+    (repository.root / "data/link").symlink_to("a")
+    ours = data.add(opened, repository.root / "data")
+    repository.dvc("add", "twin/data")
+    assert ours.md5 in (repository.root / "twin/data.dvc").read_text()
+    (repository.root / "data/folder").symlink_to("../elsewhere")
+    with pytest.raises(InvalidData, match="no regular file"):
+        data.add(opened, "data")
+
+
+def test_pointers_of_several_files_and_what_else_they_say_stay(repository: Repository, opened: Workspace) -> None:
+    repository.write({"a": "1", "b": "2"})
+    repository.dvc("add", "a", "b")
+    one, two = (yaml.safe_load((repository.root / f"{name}.dvc").read_text())["outs"][0] for name in "ab")
+    said = {
+        "desc": "both",
+        "meta": {"owner": "we"},
+        "frozen": True,
+        "deps": [{"path": "source", "md5": one["md5"], "hash": "md5", "size": 1}],
+        "outs": [one | {"desc": "first", "push": False}, two | {"cache": True}],
+    }
+    for name in "ab":
+        (repository.root / f"{name}.dvc").unlink()
+    pointer = repository.root / "both.dvc"
+    pointer.write_text(yaml.safe_dump(said))
+    workspace = Workspace.open(repository.root)
+    assert states(data.status(workspace)) == {"a": "up to date", "b": "up to date"}
+    (repository.root / "b").write_text("22")
+    assert states(data.status(workspace)) == {"a": "up to date", "b": "modified"}
+    added = data.add(workspace, "b")
+    assert yaml.safe_load(pointer.read_text()) == said | {
+        "outs": [said["outs"][0], two | {"md5": added.md5, "size": 2, "cache": True}]  # type: ignore[index]
+    }
+    assert not (repository.root / "b.dvc").exists()
+    assert "up to date" in repository.dvc("status", "b")
+    workspace.close()
+
+
+def test_what_is_not_in_the_cache_is_asked_for(repository: Repository, opened: Workspace) -> None:
+    repository.write({"data/a": "1"})
+    repository.dvc("add", "data")
+    repository.remove("data")
+    shutil.rmtree(repository.root / ".dvc" / "cache")
+    with pytest.raises(NotFound, match="not all of what the pointer") as error:
+        data.checkout(opened, repository.root / "data")
+    assert "data pull data" in (error.value.hint or "")
+    assert not (repository.root / "data").exists()
+
+
+def test_it_is_found_from_below_and_reading_leaves_no_trace(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.write({"sub/data/a": "1"})
+    repository.dvc("add", "sub/data")
+    repository.commit()
+    monkeypatch.chdir(repository.root / "sub")
+    workspace = Workspace.open()
+    assert workspace.root == repository.root
+    assert states(data.status(workspace)) == {"sub/data": "up to date"}
+    assert data.log(workspace, "sub/data") == []
+    assert not git(repository.root, "status", "--porcelain")
+    assert sorted(os.listdir(repository.root)) == [".dvc", ".dvcignore", ".git", ".mainspring", "sub"]
+    workspace.close()
