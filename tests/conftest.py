@@ -33,6 +33,7 @@ ON_BOTH = (
     "web/mlflow",
     "tracking",
     "versioning/delta/test_versions.py",
+    "versioning/test_lineage.py",
     "versioning/test_models.py",
     "versioning/test_data.py",
     "versioning/test_snapshot.py",

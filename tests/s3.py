@@ -48,8 +48,10 @@ class Server:
         """Return an obstore store of a folder, for a look behind the platform's back."""
         from obstore.store import S3Store
 
-        return S3Store.from_url(
-            url,
+        bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        return S3Store(
+            bucket,
+            prefix=prefix or None,
             endpoint=self.endpoint,
             region=REGION,
             access_key_id=KEY,

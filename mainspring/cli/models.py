@@ -103,7 +103,7 @@ def _tree(entries: list[VersionEntry], empty: list[str]) -> str:
 @models_app.command("show")
 def models_show(reference: str = _REFERENCE, json: bool = _JSON) -> None:
     """Show a version: metrics with their intervals, signature, where it comes from, and where it is deployed."""
-    from mainspring.versioning.lineage import trace
+    from mainspring.versioning.lineage.trace import trace
 
     described = trace(context.workspace(), reference)
     output.emit(described, json=json, show=lambda: _text(_described_text(described)))

@@ -1,4 +1,4 @@
-"""Commands that exchange data with remotes: ``data push``, ``fetch``, ``pull``, ``gc`` and ``data remote``."""
+"""Commands that exchange data with remotes and other repositories: ``data push``, ``pull``, ``get``, ``import``, …"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mainspring.cli import context, output
+from mainspring.cli.harmless import harmless
 from mainspring.cli.versioning import data_app
 
 if TYPE_CHECKING:
@@ -28,14 +29,19 @@ _ALL = typer.Option(
     False, "--all-versions", help="Also every recorded version, and what pointers named in any commit of git."
 )
 _MODELS = typer.Option(False, "--models", help="Also the files and the evidence of registered model versions.")
+_URL = typer.Argument(metavar="URL", help="Address or folder of a git repository, with DVC or with mainspring in it.")
+_PATH = typer.Argument(metavar="PATH", help="File or folder in it.")
+_REV = typer.Option(None, help="Branch, tag or commit; by default what the repository has checked out.")
+_OUT = typer.Option(None, "--out", "-o", help="Where to put it; by default under the same name, here.")
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to those of ``data``."""
     del app
-    for verb in (push, fetch, pull, gc):
+    for verb in (push, fetch, pull, gc, get):
         data_app.command()(verb)
+    data_app.command("import")(bring)
     remote_app.command("list")(list_remotes)
     data_app.add_typer(remote_app, name="remote")
 
@@ -64,7 +70,7 @@ def push(
             replace=replace,
             tick=tick,
         )
-    output.emit(done, json=json, show=lambda: _told(done, "pushed to"))
+    output.emit(done, json=json, show=lambda: _tell(done, "pushed to"))
 
 
 def fetch(
@@ -82,7 +88,7 @@ def fetch(
         done = exchange.fetch(
             workspace, targets or (), remote=remote, all_versions=all_versions, models=models, tick=tick
         )
-    output.emit(done, json=json, show=lambda: _told(done, "fetched from"))
+    output.emit(done, json=json, show=lambda: _tell(done, "fetched from"))
 
 
 def pull(
@@ -97,7 +103,7 @@ def pull(
     workspace = context.workspace()
     with _transfer("pulling") as tick:
         done = room.pull(workspace, targets or (), remote=remote, force=force, tick=tick)
-    output.emit(done, json=json, show=lambda: _told(done, "pulled from"))
+    output.emit(done, json=json, show=lambda: _tell(done, "pulled from"))
 
 
 def gc(
@@ -134,6 +140,48 @@ def gc(
     output.emit(done, json=json, show=lambda: said)
 
 
+def get(
+    url: str = _URL,
+    path: str = _PATH,
+    rev: str = _REV,
+    out: str = _OUT,
+    json: bool = _JSON,
+) -> None:
+    """Download a file or folder of another git repository, or of its data; needs no workspace, and records nothing."""
+    from pathlib import Path
+
+    from mainspring.versioning import foreign
+
+    with _transfer("getting") as tick:
+        done = foreign.get(url, path, Path.cwd() / (out or Path(path).name), rev=rev, tick=tick)
+    noun = "file" if done.files == 1 else "files"
+    said = f"{done.path} is {path} of {done.url} at {done.commit[:12]} ({done.files} {noun})"
+    output.emit(done, json=json, show=lambda: said)
+
+
+def bring(
+    url: str = _URL,
+    path: str = _PATH,
+    rev: str = _REV,
+    out: str = _OUT,
+    force: bool = typer.Option(False, "--force", help="Lose files on disk that no version holds."),
+    json: bool = _JSON,
+) -> None:
+    """Make a file or folder of another git repository, or of its data, a dataset whose pointer says where it came from.
+
+    Done again, it takes what the revision holds by then.
+    """
+    from pathlib import Path
+
+    from mainspring.versioning import foreign
+
+    workspace = context.workspace()
+    with _transfer("importing") as tick:
+        place = Path.cwd() / (out or Path(path).name)
+        done = foreign.bring(workspace, url, path, place, rev=rev, force=force, tick=tick)
+    output.emit(done, json=json, show=lambda: f"{done.path} is version {done.number} of {done.dataset}")
+
+
 def list_remotes(json: bool = _JSON) -> None:
     """List the remotes of the settings and of the DVC repository around the workspace."""
     from mainspring.versioning import remotes
@@ -147,12 +195,15 @@ def list_remotes(json: bool = _JSON) -> None:
     )
 
 
-def _told(done: Exchange, verb: str) -> str:
+def _tell(done: Exchange, verb: str) -> None:
+    """Say in a line what was done, without a console, whose start takes longer than a look at a small remote."""
     noun = "object" if done.objects == 1 else "objects"
-    if not done.objects:
-        return f"nothing to do: all {done.present} objects are there"
     said = f"{done.objects} {noun} ({output.bytes_text(done.bytes)}) {verb} '{done.remote}', {done.present} were there"
-    return said if not done.lost else f"{said}; {len(done.lost)} of the history are neither here nor there"
+    if not done.objects:
+        said = f"nothing to do: all {done.present} objects are there"
+    if done.lost:
+        said += f"; {len(done.lost)} of the history are neither here nor there"
+    sys.stdout.write(harmless(said) + "\n")
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from mainspring.base.errors import Conflict
 from mainspring.base.files import sync_folder
 from mainspring.store.seals import put_seal
 
@@ -18,61 +20,86 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _MANY = 32
-_BATCH = 64
+_LARGE = 8 << 20
 _THREADS = min(4, os.cpu_count() or 1)
 
 
-def take_all(sources: Sequence[str], folder: str, linker: Linker) -> Iterator[tuple[str, int, str]]:
-    """Put files into ``folder`` and give ``(md5, size, path there)`` of each, in order; 64 files a thread at a time."""
+class Taken(NamedTuple):
+    """A file that was read: its address, its bytes, and where the content is that will get the address as its name."""
 
-    def batch(start: int) -> list[tuple[str, int, str]]:
-        taken = []
-        for number in range(start, min(start + _BATCH, len(sources))):
-            place = f"{folder}/{number}"
-            taken.append((*_take(sources[number], place, linker), place))
-        return taken
+    md5: str
+    size: int
+    place: str
+    modified_ns: int = 0
 
-    starts = range(0, len(sources), _BATCH)
-    if len(starts) <= 1:
-        for start in starts:
-            yield from batch(start)
+
+def take_all(sources: Sequence[str], folder: str, linker: Linker) -> Iterator[Taken]:
+    """Read files, whose content is then in ``folder``, or with hard links where it was; in order.
+
+    Large files are read several at a time. Small ones are not: threads would spend more on waiting for one another.
+    """
+    if linker.used == "hardlink" and sources:
+        _try_link(sources[0], f"{folder}/linked", linker)
+    if len(sources) > 1 and os.path.getsize(sources[0]) > _LARGE:  # the others will not be small
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(_THREADS) as threads:
+            places = (f"{folder}/{number}" for number in range(len(sources)))
+            yield from threads.map(lambda source, place: _take(source, place, linker), sources, places)
         return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(_THREADS) as threads:
-        for taken in threads.map(batch, starts):
-            yield from taken
+    for number, source in enumerate(sources):
+        yield _take(source, f"{folder}/{number}", linker)
 
 
-def _take(source: str, place: str, linker: Linker) -> tuple[str, int]:
-    if linker.used != "copy" and linker.make(source, place, mode=0o444) != "copy":
-        with Path(place).open("rb") as file:
-            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-            size = os.fstat(file.fileno()).st_size
-        if linker.used == "hardlink":
-            Path(place).chmod(0o444)
-        put_seal(place, md5)
-        return md5, size
+def _take(source: str, place: str, linker: Linker) -> Taken:
+    if linker.used == "hardlink":
+        return _hash(source)
+    if linker.used == "reflink" and linker.make(source, place, mode=0o600) == "reflink":
+        taken = _hash(place)
+        os.chmod(place, 0o444)
+        put_seal(place, taken.md5)
+        return taken
     with suppress(FileNotFoundError):
         os.unlink(place)
-    return copy_hashing(source, place)
+    return Taken(*copy_hashing(source, place), place)
+
+
+def _try_link(source: str, place: str, linker: Linker) -> None:
+    """Find out whether hard links can be made here, so that ``linker`` knows."""
+    linker.make(source, place)
+    os.unlink(place)
+
+
+def _hash(path: str) -> Taken:
+    reader = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        modified = os.fstat(reader).st_mtime_ns
+        md5, size = _read_through(reader, None)
+    finally:
+        os.close(reader)
+    return Taken(md5, size, path, modified)
+
+
+def _read_through(reader: int, writer: int | None) -> tuple[str, int]:
+    hasher = hashlib.md5(usedforsecurity=False)
+    size = 0
+    while data := os.read(reader, _CHUNK):
+        hasher.update(data)
+        size += len(data)
+        if writer is not None:
+            written = os.write(writer, data)
+            while written < len(data):
+                written += os.write(writer, data[written:])
+    return hasher.hexdigest(), size
 
 
 def copy_hashing(source: str | Path, target: str | Path, *, mode: int = 0o444) -> tuple[str, int]:
     """Copy a file to where none is, reading it once; return its md5 and its size in bytes. The copy is sealed."""
-    reader = os.open(source, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
+        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
-            hasher = hashlib.md5(usedforsecurity=False)
-            size = 0
-            while data := os.read(reader, _CHUNK):
-                hasher.update(data)
-                size += len(data)
-                written = os.write(writer, data)
-                while written < len(data):
-                    written += os.write(writer, data[written:])
-            md5 = hasher.hexdigest()
+            md5, size = _read_through(reader, writer)
             put_seal(writer, md5)
         finally:
             os.close(writer)
@@ -88,7 +115,7 @@ def settle(waiting: Sequence[tuple[str, str]]) -> None:
     """
     if not waiting:
         return
-    folders = {os.path.dirname(target) for _, target in waiting}
+    folders = {target.rpartition("/")[0] for _, target in waiting}
     for folder in folders:
         Path(folder).mkdir(parents=True, exist_ok=True)
     many = len(waiting) > _MANY
@@ -103,6 +130,51 @@ def settle(waiting: Sequence[tuple[str, str]]) -> None:
         return
     for folder in folders:
         sync_folder(Path(folder))
+
+
+def link_all(waiting: Sequence[tuple[Taken, str]], folder: str) -> None:
+    """Hard-link files that were read to their names in the store, durably; they are read-only from now on.
+
+    Raises:
+        Conflict: a file changed after it was read.
+    """
+    if not waiting:
+        return
+    for parent in {target.rpartition("/")[0] for _, target in waiting}:
+        Path(parent).mkdir(parents=True, exist_ok=True)
+    _sync_file_system(waiting[0][0].place)
+    for taken, target in waiting:
+        try:
+            os.link(taken.place, target)
+        except FileExistsError:  # another writer had the same content
+            continue
+        except OSError as error:
+            if error.errno != errno.EMLINK:  # it has as many links as a file can have
+                raise
+            settle([(_copied(taken, f"{folder}/copied"), target)])
+            continue
+        os.chmod(target, 0o444)
+        status = os.stat(target)
+        if (status.st_size, status.st_mtime_ns) != (taken.size, taken.modified_ns):
+            os.unlink(target)
+            raise _changed(taken)
+        put_seal(target, taken.md5)
+    _sync_file_system(waiting[0][1])
+
+
+def _copied(taken: Taken, place: str) -> str:
+    md5, _ = copy_hashing(taken.place, place)
+    if md5 != taken.md5:
+        raise _changed(taken)
+    return place
+
+
+def _changed(taken: Taken) -> Conflict:
+    return Conflict(
+        f"{taken.place} changed while it was being read",
+        hint="wait until whoever writes it is done, then run the same command again: nothing was recorded",
+        path=taken.place,
+    )
 
 
 def _fsync(path: str) -> None:

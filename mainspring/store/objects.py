@@ -16,7 +16,7 @@ from mainspring.base.errors import Corrupted, InvalidData, NotFound
 from mainspring.base.files import disk_error, staged
 from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.base.ids import new_id
-from mainspring.store.intake import copy_hashing, settle, take_all
+from mainspring.store.intake import Taken, copy_hashing, link_all, settle, take_all
 from mainspring.store.links import Linker
 from mainspring.store.seals import put_seal, sealed
 
@@ -106,16 +106,19 @@ class Objects:
         self, sources: list[str], linker: Linker, stored: list[Stored], tick: Callable[[int], None] | None
     ) -> None:
         incoming = self.root / "incoming" / new_id()
-        waiting: dict[str, tuple[str, str]] = {}
+        waiting: dict[str, Taken] = {}
         try:
             incoming.mkdir(parents=True)
-            for md5, size, temporary in take_all(sources, str(incoming), linker):
-                stored.append(Stored(md5=md5, size=size, files=1))
-                if md5 not in waiting and not self.intact(md5, size):
-                    waiting[md5] = temporary, self.place(md5)
+            for taken in take_all(sources, str(incoming), linker):
+                stored.append(Stored(md5=taken.md5, size=taken.size, files=1))
+                if taken.md5 not in waiting and not self.intact(taken.md5, taken.size):
+                    waiting[taken.md5] = taken
                 if tick is not None and len(stored) % _TOLD == 0:
                     tick(len(stored))
-            settle(list(waiting.values()))
+            if linker.used == "hardlink":
+                link_all([(taken, self.place(md5)) for md5, taken in waiting.items()], str(incoming))
+            else:
+                settle([(taken.place, self.place(md5)) for md5, taken in waiting.items()])
         except OSError as error:
             raise disk_error(error, self.root) from error
         finally:
@@ -230,7 +233,7 @@ class Objects:
             status = os.stat(path)
         except FileNotFoundError:
             status = None
-        if status is None or not sealed(status, md5):
+        if status is None or not sealed(status.st_mtime_ns, md5):
             self.check(md5)
             with suppress(PermissionError):  # a colleague's file
                 put_seal(path, md5)
@@ -281,6 +284,8 @@ def parse_listing(data: bytes, md5: str) -> list[Entry]:
     except msgspec.MsgspecError as error:
         raise Corrupted(f"the folder listing {md5} cannot be read: {error}", md5=md5) from None
     for entry in entries:
+        if entry.relpath[:1] not in "/." and ".." not in entry.relpath:  # nearly all, and there may be a million
+            continue
         path = PurePosixPath(entry.relpath)
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise Corrupted(f"the folder listing {md5} names '{entry.relpath}', outside of the folder", md5=md5)

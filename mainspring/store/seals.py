@@ -29,6 +29,6 @@ def put_seal(path: str | int, md5: str) -> None:
     os.utime(path, ns=(now, now))
 
 
-def sealed(status: os.stat_result, md5: str) -> bool:
-    """Say whether an object is as it was when it was sealed."""
-    return status.st_mtime_ns % _SECOND == seal(md5)
+def sealed(modified_ns: int, md5: str) -> bool:
+    """Say whether a file that was modified then is as it was when it was sealed."""
+    return modified_ns % _SECOND == seal(md5)

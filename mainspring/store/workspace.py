@@ -37,7 +37,10 @@ class Workspace:
         places = [named] if named is not None else [Path.cwd(), *Path.cwd().parents]
         for place in places:
             if (place / FILE_NAME).is_file() or (place / ".dvc" / "config").is_file():
-                return cls(place, environment=environment)
+                opened = cls(place, environment=environment)
+                if opened.is_dvc_repository:
+                    opened._hide_state()
+                return opened
         raise NotFound(
             f"no {FILE_NAME} in {named}, nor .dvc/config"
             if named
@@ -56,12 +59,16 @@ class Workspace:
         return self.root / FILE_NAME
 
     @cached_property
+    def is_dvc_repository(self) -> bool:
+        """Whether it has no settings but those of DVC; datasets are named by their paths then."""
+        return not self.settings_file.exists() and (self.root / ".dvc" / "config").is_file()
+
+    @cached_property
     def settings(self) -> Settings:
         """The settings with the environment's overlay, validated; of a DVC repository without any, what DVC's say."""
-        if not self.settings_file.exists() and (self.root / ".dvc" / "config").is_file():
+        if self.is_dvc_repository:
             from mainspring.base.settings.dvc import dvc_settings  # where there are settings, they are not needed
 
-            self._hide_state()
             return dvc_settings(self.root)
         return load_settings(self.settings_file, environment=self.environment)
 

@@ -24,6 +24,8 @@ from mainspring.versioning.tables import scan_table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from deltalake import DeltaTable
+
     from mainspring.versioning.datasets import DatasetVersion
     from mainspring.versioning.delta.history import Commit
     from mainspring.versioning.delta.sources import Source
@@ -95,11 +97,7 @@ class Table:
             NotFound: there is no such version, or the table is younger.
             UsageError: both are given.
         """
-        if version is not None and at is not None:
-            raise UsageError("a version and a moment were given", hint="give one of them")
-        if at is not None:
-            version = past.version_at(self.source, at)
-        return reading.scan(open_table(self.source, version))
+        return reading.scan(self._opened(version, at))
 
     def frame(self, *, version: int | None = None, at: datetime | None = None) -> pl.DataFrame:
         """Return the rows as ``scan`` finds them.
@@ -108,8 +106,13 @@ class Table:
             NotFound: as ``scan``, or files of the version were vacuumed.
             InvalidData: a file of the version cannot be read.
         """
-        rows = self.scan(version=version, at=at)
-        return reading.collected(self.source, version if version is not None else -1, rows.collect)
+        table = self._opened(version, at)
+        return reading.collected(self.source, table.version(), reading.scan(table).collect)
+
+    def _opened(self, version: int | None, at: datetime | None) -> DeltaTable:
+        if version is not None and at is not None:
+            raise UsageError("a version and a moment were given", hint="give one of them")
+        return open_table(self.source, version if at is None else past.version_at(self.source, at))
 
     def history(self, *, limit: int | None = None) -> list[Commit]:
         """Return the commits, newest first; as ``delta.history.history``."""

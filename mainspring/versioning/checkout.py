@@ -164,7 +164,7 @@ def _stage(
     """Make what will be renamed into place: all but hard links to where nothing is, which need no room and no care."""
     staged: dict[str, str] = {}
     for number, (file, md5) in enumerate(changed.items()):
-        if linker.used == "hardlink" and not (path / file if file else path).exists():
+        if linker.used == "hardlink" and not os.path.lexists(f"{path}/{file}" if file else path):
             continue
         place = f"{folder}/{number}"
         if linker.make(sources[md5], place) != "hardlink":

@@ -13,6 +13,7 @@ import msgspec
 
 from mainspring.base.errors import Conflict, InvalidData, NotFound
 from mainspring.base.hashing import md5_bytes, md5_file
+from mainspring.store.seals import sealed
 from mainspring.versioning import ignored
 from mainspring.versioning.index import Identity, Index, Remembered, identity
 
@@ -70,6 +71,7 @@ def read_contents(
     after = scan_files(path)
     if after.keys() != found.keys():
         raise _changed(base)
+    read.check(after)
     md5 = files[""] if "" in files else folder_address(files)
     index.keep(read.remembered(md5))
     return Contents(files=files, size=_size(found), md5=md5)
@@ -94,6 +96,10 @@ def read_files(
     index = Index(workspace.state, key)
     read = _Reading(workspace, places, found, index.load())
     files = read.addresses(store=store)
+    try:
+        read.check({name: identity(os.stat(place)) for name, place in places.items()})
+    except FileNotFoundError as error:
+        raise _changed(str(error.filename)) from error
     index.keep(read.remembered(""))
     return files
 
@@ -138,6 +144,24 @@ class _Reading:
         self._files = {name: known[name] for name in self._places}
         return self._files
 
+    def check(self, after: Mapping[str, Identity]) -> None:
+        """Compare what was read with what is there now.
+
+        Of a file that is the stored object itself, only the time changed: to that of its seal, which is trusted at once.
+
+        Raises:
+            Conflict: a file changed meanwhile.
+        """
+        for name in self._fresh.copy():
+            now = after[name]
+            if now == self._found[name]:
+                continue
+            before, md5 = self._found[name], self._files[name]
+            if (now[0], now[2]) != (before[0], before[2]) or not sealed(now[1], md5):
+                raise _changed(self._places[name])
+            self._found[name] = now
+            self._fresh.discard(name)
+
     def remembered(self, md5: str) -> Remembered:
         """Return what to remember: what was remembered before, and what is old enough for its time to be trusted."""
         limit = self._started - _SETTLED_NS
@@ -157,14 +181,6 @@ class _Reading:
                 read = [stored.md5 for stored in self._workspace.objects.put_files(paths, linker=linker, tick=told)]
             else:
                 read = _hashed(paths, told)
-            for number, name in enumerate(names):
-                status = os.stat(paths[number])
-                linked = linker is not None and linker.used == "hardlink"
-                if linked and status.st_size == self._found[name][0]:
-                    self._found[name] = identity(status)  # the store's seal, which may be trusted at once
-                    self._fresh.discard(name)
-                elif identity(status) != self._found[name]:
-                    raise _changed(paths[number])
         except FileNotFoundError as error:
             raise _changed(str(error.filename)) from error
         return read

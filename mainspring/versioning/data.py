@@ -10,7 +10,6 @@ from mainspring.versioning import datasets as files
 from mainspring.versioning.checkout import Damage, verify
 from mainspring.versioning.datasets import Dataset, DatasetVersion, known_datasets, locate, log
 from mainspring.versioning.delta import sources
-from mainspring.versioning.delta import versions as tables
 from mainspring.versioning.states import DatasetStatus
 from mainspring.versioning.status import status
 
@@ -51,6 +50,8 @@ def add(
     """
     table = sources.find(workspace, target)
     if table is not None:
+        from mainspring.versioning.delta import versions as tables  # with polars and deltalake
+
         return tables.add(workspace, table, recreated=recreated)
     return files.add(workspace, target, tick=tick)
 
@@ -62,13 +63,21 @@ def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVers
         NotFound, Conflict: as ``datasets.current`` and ``delta.versions.current``.
     """
     table = sources.find(workspace, name)
-    return tables.current(workspace, table, add=add) if table else files.current(workspace, name, add=add)
+    if table is not None:
+        from mainspring.versioning.delta import versions as tables  # with polars and deltalake
+
+        return tables.current(workspace, table, add=add)
+    return files.current(workspace, name, add=add)
 
 
 def open_dataset(workspace: Workspace, name: str, *, add: bool = True) -> Dataset:
     """Return a dataset of the settings as it is now: a table at its newest version, or the one that is held."""
     table = sources.find(workspace, name)
-    return tables.open_dataset(workspace, table, add=add) if table else files.open_dataset(workspace, name, add=add)
+    if table is not None:
+        from mainspring.versioning.delta import versions as tables  # with polars and deltalake
+
+        return tables.open_dataset(workspace, table, add=add)
+    return files.open_dataset(workspace, name, add=add)
 
 
 def find_version(workspace: Workspace, name: str, wanted: int | str | None) -> DatasetVersion:
@@ -78,7 +87,11 @@ def find_version(workspace: Workspace, name: str, wanted: int | str | None) -> D
         NotFound: there is none.
     """
     table = sources.find(workspace, name) if name in workspace.settings.datasets else None
-    return tables.find_version(workspace, table, wanted) if table else stored.find_version(workspace, name, wanted)
+    if table is not None:
+        from mainspring.versioning.delta import versions as tables  # with polars and deltalake
+
+        return tables.find_version(workspace, table, wanted)
+    return stored.find_version(workspace, name, wanted)
 
 
 def checkout(
@@ -105,6 +118,8 @@ def checkout(
                 f"'{name}' is no Delta table: its versions are simply checked out", hint="leave --restore out"
             )
         return stored.checkout(workspace, name, version, force=force, tick=tick)
+    from mainspring.versioning.delta import versions as tables
+
     if restore:
         return tables.restore(workspace, table, version)
     return tables.checkout(workspace, table, version)

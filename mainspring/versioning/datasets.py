@@ -138,7 +138,7 @@ def known_datasets(workspace: Workspace) -> dict[str, Path]:
 def locate(workspace: Workspace, target: str | Path) -> tuple[str, Path]:
     """Return name and path of a dataset given by its name or its path.
 
-    A path has the name that the settings give it, else the one it was added under, else its stem.
+    A path has the name that the settings give it, else the one it was added under, else its stem. Its pointer may be named, too.
 
     Raises:
         UsageError: the path is outside of the workspace, or its state.
@@ -146,7 +146,8 @@ def locate(workspace: Workspace, target: str | Path) -> tuple[str, Path]:
         Conflict: another dataset has that name.
     """
     known = known_datasets(workspace)
-    if isinstance(target, str) and target in known:
+    is_here = workspace.is_dvc_repository and Path.cwd() / target in known.values()  # names are paths, and this one is nearer
+    if isinstance(target, str) and target in known and not is_here:
         _check_inside(workspace, known[target])
         return target, known[target]
     path = _find(workspace, target, known)
@@ -154,13 +155,14 @@ def locate(workspace: Workspace, target: str | Path) -> tuple[str, Path]:
     for name, place in known.items():
         if place == path:
             return name, path
-    if path.stem in known:
+    name = path.relative_to(workspace.root).as_posix() if workspace.is_dvc_repository else path.stem
+    if name in known:
         raise Conflict(
-            f"the dataset '{path.stem}' is {known[path.stem]}, not {path}",
+            f"the dataset '{name}' is {known[name]}, not {path}",
             hint="give this one a name of its own under `datasets:` in mainspring.yaml",
-            dataset=path.stem,
+            dataset=name,
         )
-    return path.stem, path
+    return name, path
 
 
 def _check_inside(workspace: Workspace, path: Path) -> None:
@@ -172,6 +174,7 @@ def _check_inside(workspace: Workspace, path: Path) -> None:
 
 def _find(workspace: Workspace, target: str | Path, known: dict[str, Path]) -> Path:
     given = Path(os.path.normpath(target))
+    given = given.with_suffix("") if given.suffix == ".dvc" else given
     places = [given] if given.is_absolute() else [Path.cwd() / given, workspace.root / given]
     for place in places:
         if place.exists() or pointer_path(place).is_file():

@@ -37,24 +37,25 @@ class LegacyPointer(InvalidData):
         self.md5 = md5
 
 
-def write_pointer(path: Path, contents: Contents) -> bool:
+def write_pointer(path: Path, contents: Contents, *, origin: dict[str, Any] | None = None) -> bool:
     """Make the pointer of ``path`` name its contents, and git ignore ``path``; say whether anything changed.
 
     What else a pointer of DVC's holds is kept, and other files that it names. Whether its owner may execute a file is noted.
+    ``origin`` says where the contents come from (``frozen`` and ``deps``, as DVC's imports do).
     """
     pointer = find_pointer(path)
     tree = _read(pointer) if pointer.is_file() else {}
     out: dict[str, Any] = {"md5": contents.md5, "size": contents.size}
     if contents.is_folder:
         out["nfiles"] = len(contents.files)
-    elif path.stat().st_mode & stat.S_IXUSR:
+    elif path.is_file() and path.stat().st_mode & stat.S_IXUSR:
         out["isexec"] = True
     out |= {"hash": "md5", "path": path.name}
     outs = list(tree.get("outs") or [{}])
     place = _position(pointer, outs, path)
     kept = {key: value for key, value in outs[place].items() if key not in {*out, "nfiles", "isexec"}}
     outs[place] = out | kept
-    written = tree | {"outs": outs}
+    written = (origin or {}) | tree | (origin or {}) | {"outs": outs}
     ignored = ignore(path)
     if written == tree:
         return ignored
@@ -81,6 +82,13 @@ def read_pointer(path: Path) -> str | None:
 def is_executable(path: Path) -> bool:
     """Say whether the pointer of a file says that its owner may execute it."""
     return bool(_out(path).get("isexec"))
+
+
+def read_origin(path: Path) -> list[dict[str, Any]]:
+    """Return what the pointer of a file or folder says that it came from; nothing of what was added here."""
+    pointer = find_pointer(path)
+    deps = _read(pointer).get("deps") if pointer.is_file() else None
+    return [dep for dep in deps if isinstance(dep, dict)] if isinstance(deps, list) else []
 
 
 def is_legacy(path: Path) -> bool:

@@ -9,9 +9,12 @@ import pytest
 import yaml
 
 from mainspring.automation.delivery.ci import PLACES, lint, write_workflow
+from mainspring.automation.delivery.sample import write_sample
 from mainspring.automation.execute import execute
 from mainspring.base.errors import Conflict, UsageError
 from mainspring.store.workspace import Workspace
+from mainspring.tracking.tables import Table
+from mainspring.versioning import data
 from tests.automation.conftest import edit
 
 
@@ -112,3 +115,18 @@ def test_code_of_a_branch_is_refused(ready, end):
         write_workflow(ready)
     lock.write_text(f"x @ git+https://example.org/x.git@{'a' * 40}#egg=x  # a comment\n")
     write_workflow(ready)
+
+
+def test_a_sample_of_a_delta_table_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mainspring.yaml").write_text("project: x\ndatasets: {trips: {path: data/trips, table: delta}}\n")
+    workspace = Workspace(tmp_path)
+    Table("trips", workspace).create(pl.DataFrame({"id": range(1000)}))
+    written = write_sample(workspace, rows=50)
+    workspace.close()
+    assert [path.name for path in written] == ["trips.parquet", "ci.yaml"]
+    sampled = Workspace(tmp_path, environment="ci")
+    frame = data.open_dataset(sampled, "trips").frame()
+    sampled.close()
+    assert (frame.height, frame["id"].min()) == (50, 0)
+    assert frame["id"].max() > 900

@@ -186,3 +186,23 @@ def test_hashes_are_read_of_every_lock() -> None:
     pep = f"[[packages]]\nname = 'tiny'\nversion = '1.2'\n[packages.sdist]\nhashes = {{sha256 = '{two}'}}\n"
     assert locked_hashes("pylock.toml", pep.encode()) == {"tiny==1.2": [two]}
     assert locked_hashes("poetry.lock", b"[[package") == {}
+
+
+def test_code_that_is_installed_editable_is_pinned_by_its_commit(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "pyproject.toml").write_text("[project]\nname = 'mine'\nversion = '3.0'\n")
+    info = tmp_path / "lib" / "mine-3.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "direct_url.json").write_text(json.dumps({"url": mine.as_uri(), "dir_info": {"editable": True}}))
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(mine)]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"], ["tag", "v1"]):
+        subprocess.run([*git, *words], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    sys.path.insert(0, str(tmp_path / "lib"))
+    try:
+        assert environment.origins()["mine"] == {"kind": "editable", "url": mine.as_uri(), "commit": head}
+        (mine / "pyproject.toml").write_text("changed\n")
+        assert environment.origins()["mine"]["commit"] == f"{head}-dirty"
+    finally:
+        sys.path.remove(str(tmp_path / "lib"))

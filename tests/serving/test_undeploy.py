@@ -13,7 +13,7 @@ from mainspring.serving import releases, routes, servers
 from mainspring.serving.gating import check_move
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import models, registry
-from mainspring.versioning.lineage import trace
+from mainspring.versioning.lineage.trace import trace
 from mainspring.versioning.removal import delete_model, delete_version
 from serving.scene import add, gate, make_workspace, server, wait_until
 from serving.test_releases import champion_and_next, served, stages

@@ -78,6 +78,18 @@ def test_what_runs_logged_stays_when_its_tables_are_written_again(url: str) -> N
     database.close()
 
 
+def test_versions_of_datasets_from_before_there_were_tables(url: str) -> None:
+    old = {"id": "v", "dataset": "trips", "number": 1, "path": "data/trips", "md5": "d" * 32, "size": 5_000_000_000}
+    _at(url, "0004", {"dataset_versions": old | {"files": 2, "created_at": 1, "actor": "x"}})
+    database = Database(url)
+    with database.write() as connection:
+        table = metadata.tables["dataset_versions"]
+        [held] = connection.execute(select(table)).mappings()
+        assert held.items() >= (old | {"table_id": None, "table_version": None}).items()
+        connection.execute(insert(table), dict(held) | {"id": "w", "number": 2, "table_id": "t", "table_version": 2**40})
+    database.close()
+
+
 @pytest.mark.parametrize("without", ["DELETE FROM alembic_version", "DROP TABLE alembic_version"])
 def test_tables_of_an_unknown_version_are_left_alone(url: str, without: str) -> None:
     database = Database(url)

@@ -13,7 +13,7 @@ from mainspring.automation.execute import execute
 from mainspring.base.errors import UsageError
 from mainspring.cli.main import run as command_line
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import models
+from mainspring.versioning import models, snapshot
 from mainspring.versioning.semver import parse_bump
 
 
@@ -91,3 +91,28 @@ def test_bumps_by_hand(project: Workspace, capsys: pytest.CaptureFixture[str]) -
     assert models.resolve(project, "small").version == "2.0.0"
     with pytest.raises(UsageError):
         parse_bump("Major")
+
+
+def test_a_difference_names_the_files(project: Workspace) -> None:
+    root = project.root
+    first = execute(project, progress=False)
+    (root / "extra words.py").write_text("A = 1\n")
+    edit(root / "flow.py", "drop_nulls()", "drop_nulls().rechunk()")
+    edit(root / "mainspring.yaml", "strength: 1.0", "strength: 3.0")
+    write_rows(root, shift=4)
+    second = execute(Workspace(root), progress=False)
+    assert first.run_id is not None
+    assert second.run_id is not None
+    before, after = (snapshot.load(project, run) for run in (first.run_id, second.run_id))
+    found = {
+        (item.part, item.name): (item.before, item.after) for item in snapshot.diff(before, after, project.objects)
+    }
+    assert {name for part, name in found if part == "code"} == {
+        "changed flow.py",
+        "changed mainspring.yaml",
+        "new file data/rows.csv.dvc",
+        "new file extra words.py",
+    }
+    assert found["data", "rows"][0].startswith("version 1")
+    assert found["config", "parameters.strength"] == (1.0, 3.0)
+    assert not [name for part, name in found if part == "environment"]

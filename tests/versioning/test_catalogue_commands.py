@@ -15,7 +15,7 @@ from mainspring.serving import releases
 from mainspring.serving.gating import check_move
 from mainspring.tracking.runs import create_run
 from mainspring.versioning import labels, models, removal
-from mainspring.versioning.lineage import trace
+from mainspring.versioning.lineage.trace import trace
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace

@@ -21,6 +21,7 @@ from mainspring.store.workspace import Workspace
 from mainspring.versioning import models
 from mainspring.versioning.arrival import receive
 from mainspring.versioning.candidate import Candidate
+from mainspring.versioning.data import add
 from mainspring.versioning.export import export
 from mainspring.versioning.lineage import find, walk
 
@@ -83,6 +84,21 @@ def test_a_model_leaves_and_arrives_whole(project: Workspace, elsewhere: Workspa
     assert json.loads((again[0] / "manifest.json").read_text())["origin"]["before"]["run"] == made.run_id
     with pytest.raises(Conflict, match="is there already"):
         export(project, "small", tmp_path / "out")
+
+
+def test_data_leads_to_models_that_were_made_of_it_elsewhere(project: Workspace, tmp_path: Path) -> None:
+    execute(project, progress=False)
+    export(project, "small", tmp_path / "out")
+    root = tmp_path / "same data"
+    (root / "data").mkdir(parents=True)
+    (root / "mainspring.yaml").write_text("project: elsewhere\ndatasets: {rows: {path: data/rows.csv}}\n")
+    shutil.copyfile(project.root / "data" / "rows.csv", root / "data" / "rows.csv")
+    other = Workspace(root)
+    add(other, "rows")
+    receive(other, tmp_path / "out")
+    graph = walk(other, find(other, "rows@1"), up=False)
+    assert [node.label for node in graph.of("model")] == ["small@1.0.0"]
+    assert graph.of("import")[0].label.startswith("project small, run ")
 
 
 def test_rows_travel_only_when_asked(project: Workspace, elsewhere: Workspace, tmp_path: Path) -> None:

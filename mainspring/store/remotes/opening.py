@@ -38,10 +38,10 @@ def local_folder(url: str, root: Path) -> Path | None:
     return root / Path(url).expanduser() if "://" not in url else None
 
 
-def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> ObjectStore:
-    """Open the store of a remote; of a local one the folder is made when it is ``write`` that is wanted.
+def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> tuple[ObjectStore, str]:
+    """Open the store of a remote and return it with the beginning of its keys there.
 
-    Nothing is asked over the network yet.
+    The folder of a local one is made when it is ``write`` that is wanted. Nothing is asked over the network yet.
 
     Raises:
         SettingsError: a URL or credential of an unknown kind.
@@ -49,7 +49,7 @@ def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> 
     """
     folder = local_folder(settings.url, root)
     if folder is not None:
-        return _open_folder(folder, write=write)
+        return _open_folder(folder, write=write), ""
     place = urlsplit(settings.url)
     if place.scheme not in KINDS or not place.netloc:
         raise SettingsError(
@@ -61,13 +61,13 @@ def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> 
             f"the remote's endpoint '{settings.endpoint}' is no address",
             hint="write it as https://HOST or http://HOST:PORT",
         )
-    prefix = place.path.strip("/") or None
+    prefix = f"{place.path.strip('/')}/".lstrip("/")  # not left to obstore, whose 0.9 forgets it when it deletes
     from obstore.exceptions import BaseError
 
     try:
         if place.scheme == "s3":
-            return _open_s3(settings, place.netloc, prefix)
-        return _open_other(settings, place.scheme, place.netloc, prefix)
+            return _open_s3(settings, place.netloc), prefix
+        return _open_other(settings, place.scheme, place.netloc), prefix
     except (BaseError, ValueError) as error:
         said = str(error).partition("Debug source")[0].strip()
         hint = "name the storage account: `account: NAME`" if "Account" in said else "correct its keys in the settings"
@@ -88,7 +88,7 @@ def _open_folder(folder: Path, *, write: bool) -> ObjectStore:
         raise StorageError(f"the remote's folder {folder} cannot be used: {error}", hint="check its rights") from None
 
 
-def _open_s3(settings: RemoteSettings, bucket: str, prefix: str | None) -> ObjectStore:
+def _open_s3(settings: RemoteSettings, bucket: str) -> ObjectStore:
     from obstore.store import S3Store
 
     own = settings.credentials or settings.anonymous
@@ -108,10 +108,10 @@ def _open_s3(settings: RemoteSettings, bucket: str, prefix: str | None) -> Objec
         config["credential_provider"] = lambda: at_once.pop() if at_once else provider()
     if not settings.path_style:
         config["virtual_hosted_style_request"] = True
-    return S3Store(bucket, prefix=prefix, **config, **_manners(settings, endpoint))
+    return S3Store(bucket, **config, **_manners(settings, endpoint))
 
 
-def _open_other(settings: RemoteSettings, scheme: str, bucket: str, prefix: str | None) -> ObjectStore:
+def _open_other(settings: RemoteSettings, scheme: str, bucket: str) -> ObjectStore:
     from obstore.store import AzureStore, GCSStore
 
     config: dict[str, Any] = dict(settings.credentials)
@@ -121,14 +121,14 @@ def _open_other(settings: RemoteSettings, scheme: str, bucket: str, prefix: str 
     if scheme == "gs":
         if settings.endpoint:
             config["base_url"] = settings.endpoint
-        return GCSStore(bucket, prefix=prefix, **config, **manners)
+        return GCSStore(bucket, **config, **manners)
     for key, value in _azure_variables().items():
         config.setdefault(key, value)
     if settings.account:
         config["account_name"] = settings.account
     if settings.endpoint:
         config["endpoint"] = settings.endpoint
-    return AzureStore(bucket, prefix=prefix, **config, **manners)
+    return AzureStore(bucket, **config, **manners)
 
 
 def _azure_variables() -> dict[str, str]:

@@ -66,7 +66,8 @@ class Remote:
         self.name = name
         self.url = settings.url
         self.is_local = local_folder(settings.url, root) is not None
-        self._store = open_store(settings, root, write=write)
+        self._store, prefix = open_store(settings, root, write=write)
+        self._folder = f"{prefix}{FOLDER}"
         self._large = threading.BoundedSemaphore(2)
         self._conditional = True
         self._tags_are_md5 = True
@@ -88,11 +89,11 @@ class Remote:
         else:
             listed = [*beginning, *(item for _, part in in_flight(self._list, folders[1:]) for item in part)]
         chosen = wanted if isinstance(wanted, set) else set(wanted)
-        return {md5: item["size"] for item in listed if (md5 := _address(item["path"])) in chosen}
+        return {md5: item["size"] for item in listed if (md5 := self._address(item["path"])) in chosen}
 
     def held(self) -> list[Held]:
         """Return every object that is there."""
-        items = [(_address(item["path"]), item) for item in self._list("")]
+        items = [(self._address(item["path"]), item) for item in self._list("")]
         return [
             Held(md5, item["size"], item["last_modified"].timestamp())
             for md5, item in items
@@ -109,8 +110,7 @@ class Remote:
             Corrupted: its content is not what its address says; nothing was stored.
             StorageError: the remote did not take it.
         """
-        size = source.stat().st_size
-        data = source.read_bytes() if size <= PART else None
+        size, data = _read(source)
         found = md5_file(source) if data is None else md5_bytes(data)
         if found != md5.removesuffix(".dir"):
             raise Corrupted(f"the object {md5} is damaged here", hint="mainspring data verify --heal", md5=md5)
@@ -132,8 +132,9 @@ class Remote:
             StorageError: the remote did not give it.
             OSError: the file cannot be written.
         """
-        for _ in range(2):  # damaged on the way, or there?
-            target.unlink(missing_ok=True)
+        for attempt in (1, 2):  # damaged on the way, or there?
+            if attempt == 2:
+                target.unlink(missing_ok=True)
             found, size = self._patiently("read from", lambda: self._get(md5, target, moved), md5=md5)
             if found == md5.removesuffix(".dir"):
                 return size
@@ -148,7 +149,7 @@ class Remote:
         """Remove objects; what is not there is no error."""
         import obstore
 
-        paths = [_path(md5) for md5 in sorted(md5s)]
+        paths = [self._path(md5) for md5 in sorted(md5s)]
         parts = [paths[start : start + 1000] for start in range(0, len(paths), 1000)]
         for part in parts:
             self._patiently("remove from", lambda part=part: obstore.delete(self._store, part))  # type: ignore[misc] # bound now
@@ -163,7 +164,7 @@ class Remote:
                     moved(len(part))
 
         with self._large:
-            obstore.put(self._store, _path(md5), parts(), chunk_size=PART, max_concurrency=_PARTS_AHEAD)
+            obstore.put(self._store, self._path(md5), parts(), chunk_size=PART, max_concurrency=_PARTS_AHEAD)
 
     def _put(self, md5: str, data: bytes, *, replace: bool) -> None:
         import obstore
@@ -171,7 +172,7 @@ class Remote:
 
         if self._conditional and not replace:
             try:
-                done = obstore.put(self._store, _path(md5), data, mode="create", use_multipart=False)
+                done = obstore.put(self._store, self._path(md5), data, mode="create", use_multipart=False)
             except AlreadyExistsError:
                 return
             except NotSupportedError:
@@ -179,7 +180,7 @@ class Remote:
             else:
                 self._check_arrival(md5, data, done["e_tag"])
                 return
-        done = obstore.put(self._store, _path(md5), data, use_multipart=False)
+        done = obstore.put(self._store, self._path(md5), data, use_multipart=False)
         self._check_arrival(md5, data, done["e_tag"])
 
     def _check_arrival(self, md5: str, data: bytes, tag: str | None) -> None:
@@ -191,13 +192,13 @@ class Remote:
         if not self._tags_are_md5 or said == plain or _MD5.fullmatch(said) is None:
             return
         for _ in range(_ROUNDS):
-            if bytes(obstore.get(self._store, _path(md5)).bytes()) == data:
+            if bytes(obstore.get(self._store, self._path(md5)).bytes()) == data:
                 self._tags_are_md5 = False
                 return
-            tag = obstore.put(self._store, _path(md5), data, use_multipart=False)["e_tag"]
+            tag = obstore.put(self._store, self._path(md5), data, use_multipart=False)["e_tag"]
             if (tag or "").strip('"') == plain:
                 return
-        obstore.delete(self._store, _path(md5))
+        obstore.delete(self._store, self._path(md5))
         raise StorageError(
             f"cannot write to the remote '{self.name}' ({self.url}): what arrives there is not what was sent",
             hint="check the network, and whether something in between rewrites what passes",
@@ -207,7 +208,7 @@ class Remote:
     def _get(self, md5: str, target: Path, moved: Moved) -> tuple[str, int]:
         import obstore
 
-        answer = obstore.get(self._store, _path(md5))
+        answer = obstore.get(self._store, self._path(md5))
         size = int(answer.meta["size"])
         if size <= PART:
             data = answer.bytes()
@@ -233,7 +234,7 @@ class Remote:
 
         end = min(start + PART, size)
         return self._patiently(
-            "read from", lambda: bytes(obstore.get_range(self._store, _path(md5), start=start, end=end)), md5=md5
+            "read from", lambda: bytes(obstore.get_range(self._store, self._path(md5), start=start, end=end)), md5=md5
         )
 
     def _ask(self, wanted: Collection[str]) -> dict[str, int]:
@@ -250,17 +251,27 @@ class Remote:
         import obstore
 
         try:
-            return self._patiently("look into", lambda: int(obstore.head(self._store, _path(md5))["size"]), md5=md5)
+            return self._patiently(
+                "look into", lambda: int(obstore.head(self._store, self._path(md5))["size"]), md5=md5
+            )
         except NotFound:
             return None
 
     def _list(self, folder: str) -> list[ObjectMeta]:
         import obstore
 
-        prefix = f"{FOLDER}/{folder}".rstrip("/")
+        prefix = f"{self._folder}/{folder}".rstrip("/")
         return self._patiently(
             "list", lambda: [item for part in obstore.list(self._store, prefix, chunk_size=1000) for item in part]
         )
+
+    def _path(self, md5: str) -> str:
+        return f"{self._folder}/{md5[:2]}/{md5[2:]}"
+
+    def _address(self, path: str) -> str:
+        """Return the address of an object by its path; of anything else, what is none."""
+        start = len(self._folder) + 1
+        return path[start : start + 2] + path[start + 3 :]
 
     def _patiently(self, doing: str, request: Callable[[], Result], *, md5: str | None = None) -> Result:
         """Make a request once or twice more where that may help and the store's client has not tried it again itself."""
@@ -281,23 +292,25 @@ class Remote:
         raise AssertionError("the last round returns or raises")
 
 
+def _read(source: Path) -> tuple[int, bytes | None]:
+    """Return the size of a file, and its content unless that is too large for one request."""
+    descriptor = os.open(source, os.O_RDONLY)
+    try:
+        size = os.fstat(descriptor).st_size
+        return size, os.read(descriptor, size + 1) if size <= PART else None
+    finally:
+        os.close(descriptor)
+
+
 def _write(target: Path, parts: Iterable[Buffer], md5: str) -> None:
     """Write a file as objects are: read-only, and sealed."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - opened already
+    try:
         for part in parts:
             view = memoryview(part)
             while view:
-                view = view[file.write(view) :]
+                view = view[os.write(descriptor, view) :]
         os.fchmod(descriptor, 0o444)
         put_seal(descriptor, md5)
-
-
-def _path(md5: str) -> str:
-    return f"{FOLDER}/{md5[:2]}/{md5[2:]}"
-
-
-def _address(path: str) -> str:
-    """Return the address of an object by its path below the remote's root; of anything else, what is none."""
-    start = len(FOLDER) + 1
-    return path[start : start + 2] + path[start + 3 :]
+    finally:
+        os.close(descriptor)

@@ -63,7 +63,7 @@ def version_at(source: Source, moment: datetime) -> int:
     at = int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
     commits = history(source)
     for commit in commits:
-        if commit.at <= at:
+        if 0 < commit.at <= at:
             return commit.version
     first = datetime.fromtimestamp(commits[-1].at / 1000, UTC).isoformat(timespec="seconds") if commits else "never"
     raise NotFound(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mainspring.versioning.delta.pins import Pin
     from mainspring.versioning.delta.sources import Source
 
+_MISSING = re.compile(r"object at location .* not found|\b404\b", re.IGNORECASE)
 _READERS_FEATURES = {"deletionVectors", "timestampNtz"}
 
 
@@ -110,12 +112,12 @@ def collected(source: Source, version: int, collect: Callable[[], pl.DataFrame])
     with translated(source):
         try:
             return collect()
-        except FileNotFoundError as error:
-            raise gone(source, version, str(error)) from None
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             said = str(error).strip().splitlines()[0]
-            if "not found" in said.lower() and ("404" in said or "object at location" in said.lower()):
+            if isinstance(error, FileNotFoundError) or _MISSING.search(said):
                 raise gone(source, version, said) from None
+            if isinstance(error, OSError):
+                raise
             raise InvalidData(
                 f"version {version} of {source.shown} cannot be read: {said}",
                 hint="a file of the table is damaged: bring it back from a backup, or read another version",

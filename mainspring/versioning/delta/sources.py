@@ -66,6 +66,8 @@ def find(workspace: Workspace, target: str | Path) -> Source | None:
         if os.path.normpath(workspace.root / settings.path) == os.path.normpath(Path.cwd() / target):
             return _declared(workspace, name)
     name, path = locate(workspace, target)
+    if name in declared:
+        return _declared(workspace, name)
     held = log(workspace, name)
     if held and held[-1].table_id is not None:
         return _source(workspace, name, held[-1].path, {})

@@ -5,7 +5,6 @@ The graph is read from the rows that every principle writes anyway, only as far 
 
 from mainspring.versioning.lineage.graph import Edge, Graph, Kind, Node
 from mainspring.versioning.lineage.references import find
-from mainspring.versioning.lineage.trace import trace
 from mainspring.versioning.lineage.walk import walk
 
-__all__ = ["Edge", "Graph", "Kind", "Node", "find", "trace", "walk"]
+__all__ = ["Edge", "Graph", "Kind", "Node", "find", "walk"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from mainspring.base.clock import iso
 from mainspring.base.errors import UsageError
 from mainspring.base.files import write_atomic
+from mainspring.versioning.lineage.graph import KINDS
 from mainspring.versioning.lineage.layout import place
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _LETTERS = 34
 """Letters that fit into a box."""
 _MOST_STEPS = 8
 _MOST_ALIKE = 6
+_MOST_OF_A_KIND = 24
 
 
 class _Box(NamedTuple):
@@ -61,7 +64,7 @@ def draw(graph: Graph, target: Path, *, title: str) -> None:
 def svg(graph: Graph, *, title: str) -> str:
     """Return a graph as an SVG picture: what came first on the left, steps inside of their run.
 
-    Of more than six neighbours of one kind that lead no further, one box tells the number.
+    Of more than six neighbours of one kind that lead no further, and of more than 24 of a kind, a box tells the number.
     """
     boxes, edges = _boxes(graph)
     places = place({name: box.height for name, box in boxes.items()}, edges, gap=_GAP)
@@ -71,7 +74,7 @@ def svg(graph: Graph, *, title: str) -> str:
     height = bottom + 2 * _MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" width="{width}" '
-        f'height="{height:.0f}" role="img" aria-label="lineage of {escape(title)}" '
+        f'height="{height:.0f}" role="img" aria-label="lineage of {_short(title, 500)}" '
         'font-family="system-ui,sans-serif" font-size="12">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
         '<path d="M0 0.5L8 4L0 7.5z" fill="#8a8a8a"/></marker></defs>',
@@ -96,15 +99,15 @@ def _boxes(graph: Graph) -> tuple[dict[str, _Box], list[tuple[str, str]]]:
             continue
         left, right = folded.get(edge.before, edge.before), folded.get(edge.after, edge.after)
         edges.setdefault((left, right))
-    for name in dict.fromkeys(folded.values()):
+    for name, count in Counter(folded.values()).items():
         kind = graph.nodes[next(node for node, group in folded.items() if group == name)].kind
-        count = sum(group == name for group in folded.values())
         boxes[name] = _Box(kind, f"{count} more {kind}s", [], False, f"{count} more {kind}s")
     return boxes, list(edges)
 
 
 def _folded(graph: Graph) -> dict[str, str]:
-    """Return, of nodes that are too many of one kind beside one neighbour and lead no further, their common box."""
+    """Return the common boxes of nodes that are too many: of one kind beside one neighbour and leading no further, or of one
+    kind at all."""
     groups: dict[str, list[str]] = {}
     for node in graph.nodes.values():
         joined = [*graph.before.get(node.id, ()), *graph.after.get(node.id, ())]
@@ -112,12 +115,21 @@ def _folded(graph: Graph) -> dict[str, str]:
         if len(joined) == 1 and node.id not in graph.roots and node.kind != "step":
             other = joined[0].after if joined[0].before == node.id else joined[0].before
             groups.setdefault(f"more {node.kind} of {other}", []).append(node.id)
-    return {
+    folded = {
         node: name
         for name, alike in groups.items()
         if len(alike) > _MOST_ALIKE
-        for node in sorted(alike, key=lambda one: -(graph.nodes[one].at or 0))[_MOST_ALIKE - 1 :]
+        for node in _newest(graph, alike)[_MOST_ALIKE - 1 :]
     }
+    for kind in KINDS:
+        shown = [node.id for node in graph.nodes.values() if node.kind == kind and node.id not in folded]
+        shown = [name for name in shown if name not in graph.roots and kind != "step"]
+        folded |= dict.fromkeys(_newest(graph, shown)[_MOST_OF_A_KIND:], f"more {kind}")
+    return folded
+
+
+def _newest(graph: Graph, names: list[str]) -> list[str]:
+    return sorted(names, key=lambda name: (-(graph.nodes[name].at or 0), name))
 
 
 def _lines(graph: Graph, node: Node) -> list[str]:
@@ -162,14 +174,14 @@ def _edge(places: dict[str, Place], boxes: dict[str, _Box], left: str, right: st
 def _drawn(box: _Box, x: float, y: float) -> Iterator[str]:
     colour = _COLOURS[box.kind]
     thick = "2.4" if box.root else "1"
-    yield f"<g><title>{escape(box.full)}</title>"
+    yield f"<g><title>{_short(box.full, 500)}</title>"
     yield (
         f'<rect x="{x:.0f}" y="{y:.1f}" width="{_WIDTH}" height="{box.height:.0f}" rx="6" fill="{colour}" '
         f'fill-opacity="0.06" stroke="{colour}" stroke-width="{thick}"/>'
     )
     yield f'<rect x="{x:.0f}" y="{y:.1f}" width="5" height="{box.height:.0f}" rx="2" fill="{colour}"/>'
     yield f'<text x="{x + 16:.0f}" y="{y + 17:.1f}" font-size="10" letter-spacing="0.6" fill="{colour}">{box.kind}</text>'
-    yield f'<text x="{x + 16:.0f}" y="{y + 35:.1f}" font-weight="600" fill="#222">{_short(box.title, _LETTERS - 5)}</text>'
+    yield f'<text x="{x + 16:.0f}" y="{y + 35:.1f}" font-weight="600" fill="#222">{_short(box.title, _LETTERS - 8)}</text>'
     for number, line in enumerate(box.lines):
         top = y + _HEAD + 8 + _LINE * number
         yield f'<text x="{x + 16:.0f}" y="{top:.1f}" fill="#555" font-size="11.5">{_short(line, _LETTERS)}</text>'
@@ -177,5 +189,6 @@ def _drawn(box: _Box, x: float, y: float) -> Iterator[str]:
 
 
 def _short(text: str, most: int) -> str:
-    text = " ".join(text.split())
+    """Return text as XML can hold it: one line, without characters that cannot be printed."""
+    text = "".join(letter if letter.isprintable() else "�" for letter in " ".join(text.split()))
     return escape(text if len(text) <= most else text[: most - 1] + "…")

@@ -49,7 +49,8 @@ def line(node: Node) -> str:
     if node.kind in ("model", "release", "run") and node.at is not None:
         said.append(iso(node.at)[:16] + "Z")
     told = ", ".join(said)
-    return f"{node.kind} {node.label}  ({told})" if told else f"{node.kind} {node.label}"
+    label = " ".join(node.label.split())
+    return f"{node.kind} {label}  ({told})" if told else f"{node.kind} {label}"
 
 
 def _branches(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from mainspring.base.errors import InvalidData, NotFound
+from mainspring.cli.main import app
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import data
 from tests.versioning.dvc.repository import STRANGE, Repository, states
@@ -57,6 +59,56 @@ def test_what_we_add_is_clean_for_dvc_and_comes_back(repository: Repository, ope
     repository.write({"data/new": "n"})
     assert "modified" in repository.dvc("status")
     assert states(data.status(opened))["data"] == "modified"
+
+
+def test_names_are_paths_and_the_nearer_one_is_meant(
+    repository: Repository, opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.write({"data/a": "1", "sub/data/b": "2", "sub/x.csv": "3"})
+    for path in ("data", "sub/data", "sub/x.csv"):
+        data.add(opened, repository.root / path)
+    workspace = Workspace.open(repository.root)
+    names = ["data", "sub/data", "sub/x.csv"]
+    assert list(states(data.status(workspace))) == names
+    monkeypatch.chdir(repository.root / "sub")
+    assert [data.name_of(workspace, name) for name in ("data", "data.dvc", "x.csv")] == ["sub/data", "sub/data", "sub/x.csv"]
+    monkeypatch.chdir(repository.root)
+    assert [data.name_of(workspace, name) for name in names] == names
+    workspace.close()
+
+
+def test_the_commands_work_with_what_dvc_pushed(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.dvc("remote", "add", "-d", "store", str(tmp_path / "store"))
+    repository.write(STRANGE)
+    repository.dvc("add", "data")
+    repository.dvc("push")
+    repository.commit()
+    git(tmp_path, "clone", "-q", str(repository.root), "clone")
+    monkeypatch.chdir(tmp_path / "clone")
+    runner = CliRunner()
+    for words, code in (("pull", 0), ("verify", 0), ("status", 0), ("log data", 0)):
+        done = runner.invoke(app, ["data", *words.split()])
+        assert done.exit_code == code, done.output
+    clone = Repository(repository.program, tmp_path / "clone")
+    assert clone.tree() == STRANGE
+    assert clone.is_clean()
+    clone.write({"data/new": "n"})
+    for words in ("add data", "push"):
+        assert runner.invoke(app, ["data", *words.split()]).exit_code == 0
+    shutil.rmtree(clone.root / ".dvc" / "cache")
+    clone.remove("data")
+    clone.dvc("pull")
+    assert clone.tree() == STRANGE | {"data/new": "n"}
+
+
+def test_files_that_are_the_objects_themselves_can_be_added_again(repository: Repository, opened: Workspace) -> None:
+    repository.write({"data/a": "1"})
+    first = data.add(opened, repository.root / "data")
+    repository.remove("data/a")
+    os.link(opened.objects.path(next(iter(opened.objects.listing(first.md5))).md5), repository.root / "data/a")
+    assert data.add(opened, "data") == first
 
 
 def test_both_take_turns(repository: Repository, opened: Workspace) -> None:
@@ -140,7 +192,7 @@ def test_the_executable_bit_of_a_file(repository: Repository, opened: Workspace)
     for name in ("ours.sh", "plain"):
         data.add(opened, repository.root / name)
     repository.dvc("add", "theirs.sh")
-    pointers = {path.stem: yaml.safe_load(path.read_text())["outs"][0] for path in repository.root.glob("*.dvc")}
+    pointers = {path.stem: yaml.safe_load(path.read_text())["outs"][0] for path in repository.root.glob("?*.dvc")}
     assert list(pointers["ours.sh"]) == list(pointers["theirs.sh"]) == ["md5", "size", "isexec", "hash", "path"]
     assert "isexec" not in pointers["plain"]
     for name in ("ours.sh", "theirs.sh", "plain"):

@@ -14,6 +14,7 @@ from mainspring.base.errors import Corrupted, ExternalToolError, Refused
 from mainspring.cli.main import run as command
 from mainspring.versioning import data, exchange
 from mainspring.versioning.clearance import clear
+from tests import s3
 from tests.versioning.remotes.scene import git, run, stored
 
 if TYPE_CHECKING:
@@ -139,3 +140,18 @@ def test_the_command_wants_to_hear_that_nobody_else_is_there(
     assert STRANGE in stored(store)
     assert command(["data", "gc", "--remote", "store", "--older-than", "7d", "--remove", "--not-shared"]) == 0
     assert STRANGE not in stored(store)
+
+
+@pytest.mark.slow
+def test_only_below_the_address_of_the_remote(make: Callable[..., Workspace], s3_server: s3.Server, keys: None) -> None:
+    ours = make(url=s3_server.url(), endpoint=s3_server.endpoint)
+    exchange.push(ours)
+    data.add(ours, ours.root / "data/airports.csv")
+    exchange.push(ours)
+    inside, outside = s3_server.store(ours.settings.remotes["store"].url), s3_server.store(f"s3://{s3.BUCKET}")
+    for store in (inside, outside):
+        store.put(f"files/md5/aa/{STRANGE[2:]}", b"strange")
+    assert clear(ours, "store", older_than_seconds=-60, remove=True).objects == 1
+    assert STRANGE[2:] not in str(inside.list().collect())
+    assert outside.head(f"files/md5/aa/{STRANGE[2:]}")["size"] == 7
+    assert exchange.push(ours).present == 1
