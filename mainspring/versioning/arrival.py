@@ -83,12 +83,10 @@ def _receive(workspace: Workspace, folder: Path, trust_pickle: bool) -> Register
         if held:
             hint = "delete it first, or import into another workspace"
             raise Conflict(f"{held[0].reference} is here already, with other bytes", hint=hint)
-        return _register(workspace, folder, copy, manifest, trust_pickle)
+        return _register(workspace, copy, manifest, trust_pickle)
 
 
-def _register(
-    workspace: Workspace, folder: Path, copy: Path, manifest: ExportManifest, trust_pickle: bool
-) -> Registered:
+def _register(workspace: Workspace, copy: Path, manifest: ExportManifest, trust_pickle: bool) -> Registered:
     packed = (copy / SIGNATURE).is_file()
     trusted, types = policy(workspace)
     loaded = load_artifact(copy / MODEL, trust_pickle=trusted or trust_pickle, trusted_types=types) if packed else None

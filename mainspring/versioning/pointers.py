@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -13,11 +14,16 @@ import yaml
 
 from mainspring.base.errors import ExternalToolError, InvalidData
 from mainspring.base.files import write_atomic
+from mainspring.base.hashing import md5_bytes
 
 if TYPE_CHECKING:
     from mainspring.versioning.contents import Contents
 
 _ADDRESS = re.compile(r"\b[0-9a-f]{32}(?:\.dir)?\b")
+_UNCHECKED = frozenset(
+    {"desc", "type", "labels", "meta", "locked", "frozen", "metric", "persist", "isexec", "size", "nfiles"}
+)
+"""What DVC leaves out of a pointer's own checksum."""
 
 
 def pointer_path(path: Path) -> Path:
@@ -56,6 +62,8 @@ def write_pointer(path: Path, contents: Contents, *, origin: dict[str, Any] | No
     kept = {key: value for key, value in outs[place].items() if key not in {*out, "nfiles", "isexec"}}
     outs[place] = out | kept
     written = (origin or {}) | tree | (origin or {}) | {"outs": outs}
+    if written.get("deps"):
+        written = {"md5": _checksum(written)} | written | {"md5": _checksum(written)}
     ignored = ignore(path)
     if written == tree:
         return ignored
@@ -110,6 +118,18 @@ def find_pointer(path: Path) -> Path:
                 if any(_names(other, out, path) for out in _read(other)["outs"]):
                     return other
     return pointer
+
+
+def _checksum(tree: dict[str, Any]) -> str:
+    """Return what DVC compares a pointer with dependencies with, to see whether somebody changed it."""
+    rest = {key: value for key, value in tree.items() if key not in {"md5", "meta", "desc"}}
+    return md5_bytes(json.dumps(_without(rest), sort_keys=True).encode())
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(item) for key, item in value.items() if key not in _UNCHECKED}
+    return [_without(item) for item in value] if isinstance(value, list) else value
 
 
 def _out(path: Path) -> dict[str, Any]:

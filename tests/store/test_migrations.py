@@ -86,7 +86,9 @@ def test_versions_of_datasets_from_before_there_were_tables(url: str) -> None:
         table = metadata.tables["dataset_versions"]
         [held] = connection.execute(select(table)).mappings()
         assert held.items() >= (old | {"table_id": None, "table_version": None}).items()
-        connection.execute(insert(table), dict(held) | {"id": "w", "number": 2, "table_id": "t", "table_version": 2**40})
+        connection.execute(
+            insert(table), dict(held) | {"id": "w", "number": 2, "table_id": "t", "table_version": 2**40}
+        )
     database.close()
 
 

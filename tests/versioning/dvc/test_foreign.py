@@ -120,6 +120,7 @@ def test_an_import_follows_its_branch_and_loses_nothing(source: Repository, ours
 
 def test_what_is_only_on_the_remote_and_what_is_nowhere(source: Repository, ours: Workspace, tmp_path: Path) -> None:
     shutil.rmtree(source.root / ".dvc" / "cache")
+    (tmp_path / "store").mkdir()
     with pytest.raises(NotFound):
         foreign.bring(ours, str(source.root), "data", ours.root / "data", rev="v1")
     assert not (ours.root / "data.dvc").exists()
