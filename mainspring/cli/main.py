@@ -22,7 +22,7 @@ PRINCIPLES = (
     "audit",
     "control",
 )
-FURTHER = ("registry", "lineage", "imports", "plotting", "remotes", "tables", "upkeep")
+FURTHER = ("registry", "lineage", "imports", "plotting", "remotes", "stages", "tables", "upkeep")
 """Modules with commands of tracking that are no principle of their own."""
 _VALUED = ("--workspace", "--environment")
 _FLAGS = ("--debug",)
@@ -74,11 +74,11 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     try:
         code = int(app(arguments, standalone_mode=False) or 0)  # an Exit comes back as its code
-        return _interrupted() if code == _INTERRUPTED else code
+        return interrupted() if code == _INTERRUPTED else code
     except typer.Exit as leaving:
-        return _interrupted() if leaving.exit_code == _INTERRUPTED else leaving.exit_code
+        return interrupted() if leaving.exit_code == _INTERRUPTED else leaving.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return _interrupted()
+        return interrupted()
     except MainspringError as error:
         if debug:
             raise
@@ -131,7 +131,8 @@ def hoist(arguments: list[str]) -> list[str]:
     return front + rest
 
 
-def _interrupted() -> int:
+def interrupted() -> int:
+    """Say what Ctrl-C means, and return its exit code."""
     sys.stderr.write("\ninterrupted: what was finished is recorded; run the same command again to go on\n")
     return _INTERRUPTED
 

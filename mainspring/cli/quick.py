@@ -6,29 +6,39 @@ Only ``data status`` is. Whatever else stands on the line, or goes wrong, is lef
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mainspring.versioning.states import DatasetStatus
 
 
 def main() -> None:
     """Run a command line and exit with its code."""
     words = sys.argv[1:]
-    if words[:2] == ["data", "status"] and words[2:] in ([], ["--json"]) and _answered(json="--json" in words):
+    found = _status() if words in (["data", "status"], ["data", "status", "--json"]) else None
+    if found is None:
+        from mainspring.cli.main import main as ordinary
+
+        ordinary()
         return
-    from mainspring.cli.main import main as ordinary
-
-    ordinary()
-
-
-def _answered(*, json: bool) -> bool:
-    from mainspring.base.errors import MainspringError
-    from mainspring.cli import context
     from mainspring.cli.datasets import print_status
+
+    with suppress(BrokenPipeError):
+        print_status(found, json="--json" in words)
+
+
+def _status() -> list[DatasetStatus] | None:
+    from mainspring.cli import context
     from mainspring.cli.progress import progress
     from mainspring.versioning.status import status
 
     try:
         with progress("comparing") as tick:
-            found = status(context.workspace(), tick=tick)
-    except MainspringError:
-        return False  # the ordinary door says it in full
-    print_status(found, json=json)
-    return True
+            return status(context.workspace(), tick=tick)
+    except KeyboardInterrupt:
+        from mainspring.cli.main import interrupted
+
+        sys.exit(interrupted())
+    except Exception:  # noqa: BLE001 - the ordinary door meets it again, and says it in full
+        return None

@@ -235,7 +235,7 @@ class Objects:
             status = None
         if status is None or not sealed(status.st_mtime_ns, md5):
             self.check(md5)
-            with suppress(PermissionError):  # a colleague's file
+            with suppress(OSError):  # a colleague's file, or a disk that is only read
                 put_seal(path, md5)
         return path
 
@@ -251,7 +251,7 @@ class Objects:
             self.sound(md5)
             put_seal(path, md5)
             return os.stat(path).st_size == size
-        except (NotFound, Corrupted, PermissionError):  # a colleague's, whose age cannot be set, is written again
+        except (NotFound, Corrupted, OSError):  # a colleague's, whose age cannot be set, is written again
             return False
 
     def _recover(self, md5: str) -> None:

@@ -23,16 +23,6 @@ from mainspring.store.schema.metadata import Address, Document, Id, Moment, meta
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-file_states = Table(
-    "file_states",
-    metadata,
-    Column("path", Text, primary_key=True),
-    Column("size", BigInteger, nullable=False),
-    Column("modified_ns", BigInteger, nullable=False),
-    Column("inode", BigInteger, nullable=False),
-    Column("md5", Address, nullable=False),
-)
-
 dataset_versions = Table(
     "dataset_versions",
     metadata,

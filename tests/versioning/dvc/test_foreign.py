@@ -92,6 +92,7 @@ def test_an_import_is_one_to_dvc_too(source: Repository, repository: Repository,
     assert states(data.status(workspace)) == {"in/data": "up to date", "theirs": "up to date"}
     assert data.add(workspace, "in/data") == version
     assert yaml.safe_load((repository.root / "in/data.dvc").read_text()) == mine
+    source.dvc("push")
     repository.dvc("update", "--rev", git(source.root, "rev-parse", "HEAD").strip(), "in/data.dvc")
     assert (repository.root / "in/data/a.csv").read_text() == "a\n2\n"
     workspace.close()

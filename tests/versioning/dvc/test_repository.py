@@ -245,7 +245,7 @@ def test_pointers_of_several_files_and_what_else_they_say_stay(repository: Repos
         "meta": {"owner": "we"},
         "frozen": True,
         "deps": [{"path": "source", "md5": one["md5"], "hash": "md5", "size": 1}],
-        "outs": [one | {"desc": "first", "push": False}, two | {"cache": True}],
+        "outs": [one | {"desc": "first", "push": False}, two],
     }
     for name in "ab":
         (repository.root / f"{name}.dvc").unlink()
@@ -258,7 +258,7 @@ def test_pointers_of_several_files_and_what_else_they_say_stay(repository: Repos
     added = data.add(workspace, "b")
     written = yaml.safe_load(pointer.read_text())
     assert written == said | {
-        "md5": written["md5"], "outs": [said["outs"][0], two | {"md5": added.md5, "size": 2, "cache": True}]  # type: ignore[index]
+        "md5": written["md5"], "outs": [said["outs"][0], two | {"md5": added.md5, "size": 2}]  # type: ignore[index]
     }  # fmt: skip
     assert not (repository.root / "b.dvc").exists()
     assert "up to date" in repository.dvc("status", "b")

@@ -1,0 +1,45 @@
+"""The stages of ``dvc.yaml`` as remembered steps of a pipeline."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainspring.automation.active import runner
+from mainspring.automation.script import ScriptResult, script
+from mainspring.base.errors import NotFound, did_you_mean
+from mainspring.store.workspace import Workspace
+from mainspring.versioning.stages import read_stages
+
+if TYPE_CHECKING:
+    from mainspring.versioning.stages import Stage
+
+
+def run_stages(*names: str) -> dict[str, ScriptResult]:
+    """Run stages of ``dvc.yaml``, by default all, each as a ``script`` step after those whose outs it needs.
+
+    A stage whose command, deps and parameter files are as in an earlier run is not run again: its outs are put back. A shell
+    reads the commands. ``dvc.lock`` is not written, so DVC itself takes them for changed until ``dvc commit``.
+
+    Raises:
+        NotFound: no such stage.
+        StepFailed, UsageError: as ``script``.
+        InvalidData: ``dvc.yaml`` cannot be read.
+    """
+    current = runner()
+    root = current.root if current is not None else Path.cwd()
+    stages = {stage.name: stage for stage in read_stages(Workspace(root))}
+    for name in names:
+        if name not in stages:
+            hint = did_you_mean(name, stages) or f"stages of dvc.yaml: {', '.join(stages) or 'none'}"
+            raise NotFound(f"there is no stage '{name}'", hint=hint, stage=name)
+    return {name: _run(stage) for name, stage in stages.items() if not names or name in names}
+
+
+def _run(stage: Stage) -> ScriptResult:
+    moved = [f"cd {shlex.quote(stage.folder)}"] if stage.folder != os.curdir else []
+    command = " && ".join([*moved, *stage.commands])
+    deps = list(dict.fromkeys([*stage.deps, *stage.params]))
+    return script("sh -c {command}", params={"command": command}, deps=deps, outs=stage.outs, name=stage.name)

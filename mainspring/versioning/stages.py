@@ -1,0 +1,166 @@
+"""The stages of ``dvc.yaml``, and whether ``dvc.lock`` says that they ran on what is there now. Read, never written."""
+
+from __future__ import annotations
+
+import os
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import yaml
+
+from mainspring.base.errors import InvalidData
+from mainspring.versioning.contents import address_of
+from mainspring.versioning.legacy import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mainspring.store.workspace import Workspace
+
+StageState = Literal["up to date", "changed", "never run"]
+_SKIPPED = frozenset({".git", ".hg", ".dvc", ".mainspring", ".venv", "__pycache__", "node_modules"})
+_PARAMS = "params.yaml"
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage; paths are relative to the workspace. ``why`` names what changed since it ran, or what cannot be read here."""
+
+    name: str
+    commands: list[str]
+    folder: str
+    deps: list[str]
+    params: list[str]
+    outs: list[str]
+    state: StageState
+    why: list[str]
+
+
+def read_stages(workspace: Workspace) -> list[Stage]:
+    """Return the stages of every ``dvc.yaml`` of the workspace, each after those whose outs it needs.
+
+    A stage that is a template (``foreach``, ``matrix``, ``${…}``) is told as ``dvc.lock`` last resolved it.
+
+    Raises:
+        InvalidData: a file cannot be read, or stages need one another.
+    """
+    stages: dict[str, Stage] = {}
+    for parent, folders, names in os.walk(workspace.root):
+        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
+        if "dvc.yaml" in names:
+            stages |= {stage.name: stage for stage in _of_file(workspace, Path(parent))}
+    makers = {out: stage.name for stage in stages.values() for out in stage.outs}
+    needs = {name: {makers[dep] for dep in stage.deps if dep in makers} - {name} for name, stage in stages.items()}
+    try:
+        return [stages[name] for name in TopologicalSorter(needs).static_order()]
+    except CycleError as error:
+        raise InvalidData(
+            f"stages of dvc.yaml need one another: {' → '.join(error.args[1])}", hint="correct their deps"
+        ) from None
+
+
+def _of_file(workspace: Workspace, folder: Path) -> Iterator[Stage]:
+    said = _section(folder / "dvc.yaml")
+    ran = _section(folder / "dvc.lock") if (folder / "dvc.lock").is_file() else {}
+    below = folder.relative_to(workspace.root).as_posix()
+    for name, body in said.items():
+        resolved = {found: lock for found, lock in ran.items() if found == name or found.startswith(f"{name}@")}
+        is_template = "foreach" in body or "matrix" in body or "${" in str(body)
+        for found in resolved if is_template and resolved else [name]:
+            lock = resolved.get(found)
+            shown = found if below == "." else f"{below}/dvc.yaml:{found}"
+            yield _stage(workspace, folder, shown, lock if is_template and lock else body, lock, body)
+
+
+def _stage(
+    workspace: Workspace, folder: Path, name: str, told: dict[str, Any], lock: dict[str, Any] | None, body: dict[str, Any]
+) -> Stage:
+    base = Path(os.path.normpath(folder / str(body.get("wdir") or ".")))
+    commands = told.get("cmd") or body.get("cmd") or []
+    commands = [commands] if isinstance(commands, str) else list(commands)
+    outs = [path for kind in ("outs", "metrics", "plots") for path in _paths(told.get(kind))]
+    params = dict(_params(told.get("params") or []))
+    why = ["it is a template that DVC has not resolved yet"] if "${" in " ".join(commands) else []
+    if lock is not None:
+        why += _changes(workspace, base, commands, params, lock)
+    state: StageState = "never run" if lock is None else "changed" if why else "up to date"
+    return Stage(
+        name=name,
+        commands=commands,
+        folder=_relative(workspace, base),
+        deps=[_relative(workspace, base / path) for path in _paths(told.get("deps"))],
+        params=[_relative(workspace, base / path) for path in params],
+        outs=[_relative(workspace, base / path) for path in outs],
+        state=state,
+        why=why,
+    )
+
+
+def _changes(
+    workspace: Workspace, base: Path, commands: list[str], params: dict[str, list[str]], lock: dict[str, Any]
+) -> list[str]:
+    ran = lock.get("cmd")
+    why = [] if commands == ([ran] if isinstance(ran, str) else ran) else ["the command"]
+    for item in [*lock.get("deps", []), *lock.get("outs", [])]:
+        if "md5" in item and not _is_same(workspace, Path(os.path.normpath(base / item["path"])), item):
+            why.append(item["path"])
+    for file, values in (lock.get("params") or {}).items():
+        now = _load(base / file) if (base / file).is_file() else {}
+        why += [f"{file}:{key}" for key, value in values.items() if _at(now, key) != value]
+        why += [f"{file}:{key}" for key in params.get(file, []) if key not in values]
+    return why
+
+
+def _is_same(workspace: Workspace, path: Path, item: dict[str, Any]) -> bool:
+    if not path.exists():
+        return False
+    if "hash" not in item:
+        return compare(workspace, path, item["md5"]) is None
+    return address_of(workspace, path) == str(item["md5"])
+
+
+def _paths(items: Any) -> list[str]:
+    """Return the paths of a list whose entries are paths, or mappings from a path to what is said of it."""
+    found = []
+    for item in items or []:
+        found.append(str(item if not isinstance(item, dict) else item.get("path") or next(iter(item))))
+    return [path for path in found if "://" not in path]
+
+
+def _params(items: Any) -> Iterator[tuple[str, list[str]]]:
+    if isinstance(items, dict):  # as dvc.lock has them
+        yield from ((file, list(values)) for file, values in items.items())
+        return
+    if own := [item for item in items if isinstance(item, str)]:
+        yield _PARAMS, own
+    for item in items:
+        if isinstance(item, dict):
+            yield from ((file, list(keys or [])) for file, keys in item.items())
+
+
+def _at(tree: Any, key: str) -> Any:
+    for part in key.split("."):
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree
+
+
+def _section(file: Path) -> dict[str, dict[str, Any]]:
+    tree = _load(file)
+    stages = (tree.get("stages") or {}) if isinstance(tree, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(body, dict) for body in stages.values()):
+        raise InvalidData(f"{file} cannot be read: it has no mapping of 'stages'", hint="correct it", path=str(file))
+    return stages
+
+
+def _load(file: Path) -> Any:
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InvalidData(
+            f"{file} cannot be read: it is not YAML", hint="resolve the merge conflict", path=str(file)
+        ) from None
+
+
+def _relative(workspace: Workspace, path: Path) -> str:
+    return Path(os.path.relpath(path, workspace.root)).as_posix()

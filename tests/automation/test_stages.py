@@ -1,0 +1,72 @@
+"""Stages of ``dvc.yaml`` as steps."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.automation.execute import execute, steps
+from mainspring.base.errors import NotFound, StepFailed
+from tests.automation.conftest import edit
+
+STAGES = """
+stages:
+  count:
+    cmd: cd sub && wc -w < words | awk '{print $1}' > count && echo ran >> ../ran.log
+    deps: [double]
+    params: [unit]
+    outs: [sub/count]
+  double:
+    cmd:
+    - mkdir -p sub
+    - cat raw raw > double
+    - cp double sub/words
+    - echo ran >> ran.log
+    deps: [raw]
+    outs: [double]
+"""
+FLOW = """
+from mainspring.automation.pipeline import pipeline
+from mainspring.automation.stages import run_stages
+
+@pipeline
+def flow(only: str = ""):
+    done = run_stages(*only.split())
+    return {name: [out.read_text() for out in result.outs] for name, result in done.items()}
+"""
+
+
+@pytest.fixture
+def staged(bare):
+    for name, text in {"dvc.yaml": STAGES, "flow.py": FLOW, "raw": "a b\n", "params.yaml": "unit: 1\n"}.items():
+        (bare.root / name).write_text(text)
+    return bare
+
+
+def run(workspace, **parameters):
+    done = execute(workspace, entrypoint="flow:flow", parameters=parameters, progress=False)
+    return done, (workspace.root / "ran.log").read_text().count("ran")
+
+
+def test_stages_run_in_order_and_once(staged):
+    done, count = run(staged)
+    assert done.outcome["value"] == {"double": ["a b\na b\n"], "count": ["4\n"]}
+    assert (count, [step.name for step in steps(staged, done.id)]) == (2, ["double", "count"])
+    (staged.root / "sub" / "count").unlink()
+    again, count = run(staged)
+    assert (count, again.cached, again.outcome["value"]) == (2, 2, done.outcome["value"])
+
+
+def test_a_changed_dep_or_parameter_runs_what_needs_it(staged):
+    run(staged)
+    edit(staged.root / "params.yaml", "1", "2")
+    assert run(staged)[1] == 3
+    edit(staged.root / "raw", "a b", "a b c")
+    done, count = run(staged)
+    assert (count, done.outcome["value"]["count"]) == (5, ["6\n"])
+
+
+def test_one_stage_alone_and_one_that_is_not_there(staged):
+    done, count = run(staged, only="double")
+    assert (count, list(done.outcome["value"])) == (1, ["double"])
+    with pytest.raises((NotFound, StepFailed), match="no stage 'duble'"):
+        run(staged, only="duble")

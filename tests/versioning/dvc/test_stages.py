@@ -1,0 +1,110 @@
+"""Pipelines of DVC's: their stages, and whether they are up to date, as DVC itself says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from mainspring.base.errors import InvalidData
+from mainspring.cli.main import app
+from mainspring.store.workspace import Workspace
+from mainspring.versioning.stages import read_stages
+from tests.versioning.dvc.repository import Repository
+
+pytestmark = pytest.mark.slow
+
+PIPELINE = """
+stages:
+  train:
+    cmd: cat clean > model && echo '{}' > metrics.json
+    deps: [clean]
+    params: [train.lr, other.yaml: [depth]]
+    outs:
+    - model: {persist: false}
+    metrics: [metrics.json: {cache: false}]
+  clean:
+    cmd: [cat raw > clean, "true"]
+    deps: [raw]
+    outs: [clean]
+  each:
+    foreach: [a, b]
+    do:
+      cmd: echo ${item} > out-${item}
+      outs: ["out-${item}"]
+"""
+FILES = {
+    "dvc.yaml": PIPELINE,
+    "raw": "1\n",
+    "params.yaml": "train: {lr: 0.1, unused: 1}\n",
+    "other.yaml": "depth: 3\n",
+    "sub/dvc.yaml": "stages:\n  low:\n    cmd: cat ../model > copy\n    deps: [../model]\n    outs: [copy]\n",
+}
+
+
+def told(workspace: Workspace) -> dict[str, tuple[str, list[str]]]:
+    return {stage.name: (stage.state, stage.why) for stage in read_stages(workspace)}
+
+
+@pytest.fixture
+def made(repository: Repository) -> Repository:
+    repository.write(FILES)
+    repository.dvc("repro", "--all-pipelines")
+    repository.commit()
+    return repository
+
+
+def test_what_ran_is_up_to_date_and_what_changed_is_named(made: Repository, opened: Workspace) -> None:
+    found = told(opened)
+    assert set(found) == {"clean", "train", "each@a", "each@b", "sub/dvc.yaml:low"}
+    assert all(said == ("up to date", []) for said in found.values())
+    order = list(found)
+    assert order.index("clean") < order.index("train") < order.index("sub/dvc.yaml:low")
+    assert made.is_clean()
+    for file, text, stage, why in (
+        ("raw", "2\n", "clean", "raw"),
+        ("params.yaml", "train: {lr: 0.2, unused: 1}\n", "train", "params.yaml:train.lr"),
+        ("other.yaml", "depth: 4\n", "train", "other.yaml:depth"),
+        ("metrics.json", "[]\n", "train", "metrics.json"),
+        ("out-a", "x\n", "each@a", "out-a"),
+        ("dvc.yaml", PIPELINE.replace("cat clean >", "cat clean clean >"), "train", "the command"),
+    ):
+        before = (made.root / file).read_bytes()
+        (made.root / file).unlink()
+        made.write({file: text})
+        changed = {name: why for name, (state, why) in told(opened).items() if state == "changed"}
+        assert changed == {stage: [why]}
+        assert stage in made.dvc("status")
+        made.write({file: before.decode()})
+    made.write({"params.yaml": "train: {lr: 0.1, unused: 2}\n"})
+    assert all(state == "up to date" for state, _ in told(opened).values())
+
+
+def test_what_never_ran_and_the_command(repository: Repository, opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository.write(FILES)
+    monkeypatch.chdir(repository.root)
+    done = CliRunner().invoke(app, ["data", "stages", "--json"])
+    assert done.exit_code == 0, done.output
+    found = {item["name"]: item for item in json.loads(done.output)}
+    assert {item["state"] for item in found.values()} == {"never run"}
+    assert found["train"]["deps"] == ["clean"]
+    assert found["train"]["params"] == ["params.yaml", "other.yaml"]
+    assert found["train"]["outs"] == ["model", "metrics.json"]
+    assert (found["sub/dvc.yaml:low"]["folder"], found["sub/dvc.yaml:low"]["deps"]) == ("sub", ["model"])
+    assert found["each"]["why"] == ["it is a template that DVC has not resolved yet"]
+    assert "clean" in CliRunner().invoke(app, ["data", "stages"]).output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stages: [1]\n", "no mapping of 'stages'"),
+        ("stages: {\n", "not YAML"),
+        ("stages:\n  a: {cmd: x, deps: [p], outs: [q]}\n  b: {cmd: x, deps: [q], outs: [p]}\n", "need one another"),
+    ],
+)
+def test_files_that_cannot_be_read(repository: Repository, opened: Workspace, text: str, said: str) -> None:
+    repository.write({"dvc.yaml": text})
+    with pytest.raises(InvalidData, match=said):
+        read_stages(opened)
