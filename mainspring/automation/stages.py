@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from mainspring.automation.active import runner
 from mainspring.automation.script import ScriptResult, script
-from mainspring.base.errors import NotFound, did_you_mean
+from mainspring.base.errors import NotFound, UsageError, did_you_mean
 from mainspring.store.workspace import Workspace
-from mainspring.versioning.stages import read_stages
+from mainspring.versioning.stages import UNRESOLVED, read_stages
 
 if TYPE_CHECKING:
     from mainspring.versioning.stages import Stage
@@ -39,6 +39,12 @@ def run_stages(*names: str) -> dict[str, ScriptResult]:
 
 
 def _run(stage: Stage) -> ScriptResult:
+    if UNRESOLVED in stage.why:
+        raise UsageError(
+            f"the stage '{stage.name}' is a template, and dvc.lock does not say what it stands for",
+            hint="run it with DVC once (dvc repro), or write it out",
+            stage=stage.name,
+        )
     moved = [f"cd {shlex.quote(stage.folder)}"] if stage.folder != os.curdir else []
     command = " && ".join([*moved, *stage.commands])
     deps = list(dict.fromkeys([*stage.deps, *stage.params]))

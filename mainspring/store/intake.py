@@ -38,7 +38,7 @@ def take_all(sources: Sequence[str], folder: str, linker: Linker) -> Iterator[Ta
 
     Large files are read several at a time. Small ones are not: threads would spend more on waiting for one another.
     """
-    if linker.used == "hardlink" and sources:
+    if linker.used != "copy" and sources:
         _try_link(sources[0], f"{folder}/linked", linker)
     if len(sources) > 1 and os.path.getsize(sources[0]) > _LARGE:  # the others will not be small
         from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +65,7 @@ def _take(source: str, place: str, linker: Linker) -> Taken:
 
 
 def _try_link(source: str, place: str, linker: Linker) -> None:
-    """Find out whether hard links can be made here, so that ``linker`` knows."""
+    """Find out which links can be made here, so that ``linker`` knows before the first file is taken."""
     linker.make(source, place)
     os.unlink(place)
 

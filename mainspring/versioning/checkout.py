@@ -19,7 +19,14 @@ from mainspring.store.seals import put_seal
 from mainspring.versioning import legacy
 from mainspring.versioning.contents import Contents, read_contents, remember
 from mainspring.versioning.datasets import DatasetVersion, known_datasets, locate, log, record
-from mainspring.versioning.pointers import LegacyPointer, is_executable, is_legacy, read_pointer, write_pointer
+from mainspring.versioning.pointers import (
+    LegacyPointer,
+    is_executable,
+    is_legacy,
+    is_written_by_stage,
+    read_pointer,
+    write_pointer,
+)
 from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.scratch import scratch
 
@@ -103,7 +110,7 @@ def checkout(
     if executable and not contents.is_folder:
         _make_executable(path)
     remember(workspace, path, contents)
-    if version is not None or not is_legacy(path):
+    if not is_written_by_stage(path) and (version is not None or not is_legacy(path)):
         write_pointer(path, contents)
     return found
 

@@ -14,7 +14,7 @@ from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
 from mainspring.base.ids import new_id
 from mainspring.store.links import Linker
 from mainspring.versioning.contents import Contents, read_contents
-from mainspring.versioning.pointers import LegacyPointer, pointer_path, read_pointer, write_pointer
+from mainspring.versioning.pointers import LegacyPointer, is_written_by_stage, pointer_path, read_pointer, write_pointer
 from mainspring.versioning.records import datasets as dataset_rows
 from mainspring.versioning.records.rows import as_struct
 
@@ -85,7 +85,8 @@ def add(workspace: Workspace, target: str | Path, *, tick: Tick | None = None) -
     """Store a dataset, given by its name or path, as its next version, and write its pointer beside it.
 
     Content that is the newest version's, or the one the pointer names, makes no new version. Objects first, then the
-    row, then the pointer: an interrupted add is done again, and loses nothing.
+    row, then the pointer: an interrupted add is done again, and loses nothing. What a stage of ``dvc.yaml`` writes gets no
+    pointer: it has ``dvc.lock``, which is DVC's.
 
     Raises:
         NotFound: there is nothing at the path.
@@ -97,7 +98,8 @@ def add(workspace: Workspace, target: str | Path, *, tick: Tick | None = None) -
     if contents.is_folder:
         _put_listing(workspace, contents)
     version = record(workspace, name, path, contents)
-    write_pointer(path, contents)
+    if not is_written_by_stage(path):
+        write_pointer(path, contents)
     return version
 
 
@@ -146,7 +148,9 @@ def locate(workspace: Workspace, target: str | Path) -> tuple[str, Path]:
         Conflict: another dataset has that name.
     """
     known = known_datasets(workspace)
-    is_here = workspace.is_dvc_repository and Path.cwd() / target in known.values()  # names are paths, and this one is nearer
+    is_here = (
+        workspace.is_dvc_repository and Path.cwd() / target in known.values()
+    )  # names are paths, and this one is nearer
     if isinstance(target, str) and target in known and not is_here:
         _check_inside(workspace, known[target])
         return target, known[target]

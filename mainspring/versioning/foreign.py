@@ -83,6 +83,7 @@ def bring(
         Refused: files at ``out`` are in no version; ``force`` loses them.
         NotFound, UsageError: as ``get`` and ``locate``.
     """
+    out = Path(os.path.normpath(out))
     _check_free(workspace, out, path, _shown(url))
     with _cloned(url, rev) as (clone, commit):
         contents = _gather(clone, url, path, workspace.objects, tick)

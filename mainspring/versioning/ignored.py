@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mainspring.base.errors import ExternalToolError
-from mainspring.base.git import run_git
 
 FILE = ".dvcignore"
 _TOPS = (".dvc", "mainspring.yaml", ".git")
@@ -40,6 +38,10 @@ def _has_patterns(file: Path) -> bool:
 
 
 def _asked(folder: Path, top: Path) -> frozenset[str]:
+    from tempfile import TemporaryDirectory  # most datasets need neither
+
+    from mainspring.base.git import run_git
+
     below = folder.relative_to(top).as_posix()
     with TemporaryDirectory() as empty:
         for name in ("objects", "refs"):

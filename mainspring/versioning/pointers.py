@@ -15,6 +15,7 @@ import yaml
 from mainspring.base.errors import ExternalToolError, InvalidData
 from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_bytes
+from mainspring.base.settings.locked import locked
 
 if TYPE_CHECKING:
     from mainspring.versioning.contents import Contents
@@ -62,7 +63,7 @@ def write_pointer(path: Path, contents: Contents, *, origin: dict[str, Any] | No
     kept = {key: value for key, value in outs[place].items() if key not in {*out, "nfiles", "isexec"}}
     outs[place] = out | kept
     written = (origin or {}) | tree | (origin or {}) | {"outs": outs}
-    if written.get("deps"):
+    if "cmd" in written or (len(written.get("deps") or []) == len(outs) == 1):  # others have none
         written = {"md5": _checksum(written)} | written | {"md5": _checksum(written)}
     ignored = ignore(path)
     if written == tree:
@@ -72,7 +73,7 @@ def write_pointer(path: Path, contents: Contents, *, origin: dict[str, Any] | No
 
 
 def read_pointer(path: Path) -> str | None:
-    """Return the address that the pointer of ``path`` names; None without a pointer, or when it names none yet.
+    """Return the address that the pointer of ``path`` names, or ``dvc.lock``; None without one, or when it names none yet.
 
     Raises:
         LegacyPointer: it is one of DVC 2's.
@@ -97,6 +98,11 @@ def read_origin(path: Path) -> list[dict[str, Any]]:
     pointer = find_pointer(path)
     deps = _read(pointer).get("deps") if pointer.is_file() else None
     return [dep for dep in deps if isinstance(dep, dict)] if isinstance(deps, list) else []
+
+
+def is_written_by_stage(path: Path) -> bool:
+    """Say whether ``dvc.lock`` names a file or folder instead of a pointer."""
+    return not find_pointer(path).is_file() and locked(path) is not None
 
 
 def is_legacy(path: Path) -> bool:
@@ -135,7 +141,7 @@ def _without(value: Any) -> Any:
 def _out(path: Path) -> dict[str, Any]:
     pointer = find_pointer(path)
     if not pointer.is_file():
-        return {}
+        return locked(path) or {}
     outs: list[dict[str, Any]] = _read(pointer)["outs"] or [{}]
     return outs[_position(pointer, outs, path)]
 

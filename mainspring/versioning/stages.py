@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 StageState = Literal["up to date", "changed", "never run"]
 _SKIPPED = frozenset({".git", ".hg", ".dvc", ".mainspring", ".venv", "__pycache__", "node_modules"})
 _PARAMS = "params.yaml"
+UNRESOLVED = "it is a template that DVC has not resolved yet"
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,21 +68,27 @@ def _of_file(workspace: Workspace, folder: Path) -> Iterator[Stage]:
     for name, body in said.items():
         resolved = {found: lock for found, lock in ran.items() if found == name or found.startswith(f"{name}@")}
         is_template = "foreach" in body or "matrix" in body or "${" in str(body)
+        inner = body["do"] if isinstance(body.get("do"), dict) else body
         for found in resolved if is_template and resolved else [name]:
             lock = resolved.get(found)
             shown = found if below == "." else f"{below}/dvc.yaml:{found}"
-            yield _stage(workspace, folder, shown, lock if is_template and lock else body, lock, body)
+            yield _stage(workspace, folder, shown, lock if is_template and lock else inner, lock, inner)
 
 
 def _stage(
-    workspace: Workspace, folder: Path, name: str, told: dict[str, Any], lock: dict[str, Any] | None, body: dict[str, Any]
+    workspace: Workspace,
+    folder: Path,
+    name: str,
+    told: dict[str, Any],
+    lock: dict[str, Any] | None,
+    body: dict[str, Any],
 ) -> Stage:
     base = Path(os.path.normpath(folder / str(body.get("wdir") or ".")))
     commands = told.get("cmd") or body.get("cmd") or []
     commands = [commands] if isinstance(commands, str) else list(commands)
     outs = [path for kind in ("outs", "metrics", "plots") for path in _paths(told.get(kind))]
     params = dict(_params(told.get("params") or []))
-    why = ["it is a template that DVC has not resolved yet"] if "${" in " ".join(commands) else []
+    why = [UNRESOLVED] if "${" in " ".join(commands) else []
     if lock is not None:
         why += _changes(workspace, base, commands, params, lock)
     state: StageState = "never run" if lock is None else "changed" if why else "up to date"
@@ -102,9 +109,10 @@ def _changes(
 ) -> list[str]:
     ran = lock.get("cmd")
     why = [] if commands == ([ran] if isinstance(ran, str) else ran) else ["the command"]
-    for item in [*lock.get("deps", []), *lock.get("outs", [])]:
-        if "md5" in item and not _is_same(workspace, Path(os.path.normpath(base / item["path"])), item):
-            why.append(item["path"])
+    items = [item for item in [*lock.get("deps", []), *lock.get("outs", [])] if "md5" in item]
+    why += [
+        item["path"] for item in items if not _is_same(workspace, Path(os.path.normpath(base / item["path"])), item)
+    ]
     for file, values in (lock.get("params") or {}).items():
         now = _load(base / file) if (base / file).is_file() else {}
         why += [f"{file}:{key}" for key, value in values.items() if _at(now, key) != value]
@@ -122,9 +130,7 @@ def _is_same(workspace: Workspace, path: Path, item: dict[str, Any]) -> bool:
 
 def _paths(items: Any) -> list[str]:
     """Return the paths of a list whose entries are paths, or mappings from a path to what is said of it."""
-    found = []
-    for item in items or []:
-        found.append(str(item if not isinstance(item, dict) else item.get("path") or next(iter(item))))
+    found = [str(item if not isinstance(item, dict) else item.get("path") or next(iter(item))) for item in items or []]
     return [path for path in found if "://" not in path]
 
 

@@ -68,9 +68,7 @@ def _of_files(workspace: Workspace, name: str, path: Path, found: Known, tick: T
         return DatasetStatus(dataset=name, path=shown, state="damaged", problem=error.message)
 
 
-def _of_legacy(
-    workspace: Workspace, name: str, path: Path, shown: str, md5: str, tick: Tick | None
-) -> DatasetStatus:
+def _of_legacy(workspace: Workspace, name: str, path: Path, shown: str, md5: str, tick: Tick | None) -> DatasetStatus:
     from mainspring.versioning import legacy  # rare by now
 
     if not path.exists():

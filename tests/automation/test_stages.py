@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mainspring.automation.execute import execute, steps
-from mainspring.base.errors import NotFound, StepFailed
+from mainspring.base.errors import NotFound, StepFailed, UsageError
 from tests.automation.conftest import edit
 
 STAGES = """
@@ -70,3 +70,9 @@ def test_one_stage_alone_and_one_that_is_not_there(staged):
     assert (count, list(done.outcome["value"])) == (1, ["double"])
     with pytest.raises((NotFound, StepFailed), match="no stage 'duble'"):
         run(staged, only="duble")
+
+
+def test_a_template_that_dvc_never_resolved_is_refused(staged):
+    edit(staged.root / "dvc.yaml", "cp double", "cp ${vars.from}")
+    with pytest.raises((UsageError, StepFailed), match="is a template"):
+        run(staged)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from mainspring.base.errors import SettingsError
+from mainspring.base.settings import locked
 from mainspring.base.settings.schema import DatasetSettings, Link, Settings, StateSettings
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def read_config(root: Path) -> dict[str, dict[str, str]]:
 
 
 def dvc_settings(root: Path) -> Settings:
-    """Return settings for a DVC repository: its cache holds the objects, and every pointer's file or folder is a dataset.
+    """Return settings for a DVC repository: its cache holds the objects; what its pointers name or its stages write is a dataset.
 
     Datasets are named by their paths. Links are those of ``cache.type`` that are known here, by default DVC's own choice.
 
@@ -57,19 +58,23 @@ def dvc_settings(root: Path) -> Settings:
 
 
 def find_outs(root: Path) -> Iterator[Path]:
-    """Give every file or folder below a folder that a pointer beside it names, there or not.
+    """Give every file or folder below a folder that a pointer beside it names, or ``dvc.lock`` keeps, there or not.
 
-    Folders that have a pointer are not looked into, nor other repositories of DVC's.
+    They are not looked into, nor are other repositories of DVC's.
     """
+    written: set[Path] = set()
     for parent, folders, names in os.walk(root):
         pointers = {name for name in names if name.endswith(".dvc") and name != ".dvc"}
-        found = {name for pointer in pointers for name in _outs(Path(parent, pointer))}
+        found = {Path(parent, name) for pointer in pointers for name in _outs(Path(parent, pointer))}
+        if locked.FILE in names:
+            found |= locked.locked_outs(Path(parent)).keys()
+        written |= found
         folders[:] = sorted(
             name
             for name in folders
-            if name not in _SKIPPED and name not in found and not Path(parent, name, CONFIG).is_file()
+            if name not in _SKIPPED and Path(parent, name) not in written and not Path(parent, name, CONFIG).is_file()
         )
-        yield from (Path(parent, name) for name in sorted(found))
+        yield from sorted(found)
 
 
 def _outs(pointer: Path) -> list[str]:

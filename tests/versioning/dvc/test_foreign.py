@@ -71,7 +71,11 @@ def test_get_takes_data_code_and_parts(source: Repository, tmp_path: Path) -> No
     assert not (source.root / ".mainspring").exists()
     with pytest.raises(Conflict):
         foreign.get(url, "data", tmp_path / "new")
-    for path, rev, said in (("dta", None, "has no 'dta'"), ("data", "v9", "no revision 'v9'"), ("data/q", None, "data/q")):
+    for path, rev, said in (
+        ("dta", None, "has no 'dta'"),
+        ("data", "v9", "no revision 'v9'"),
+        ("data/q", None, "data/q"),
+    ):
         with pytest.raises(NotFound, match=said):
             foreign.get(url, path, tmp_path / "no", rev=rev)
     assert not (tmp_path / "no").exists()

@@ -16,8 +16,8 @@ from tests.versioning.dvc.repository import Repository, states
 
 FILES = [
     "data/a.log", "data/keep.log", "data/sub/b.log", "data/sub/deep/c.log", "data/logs/x", "data/sub/logs/y", "data/log",
-    "data/build/o", "data/sub/build/o", "data/ü.tmp", "data/two\nlines.tmp", "data/#hash", "data/!bang", "data/[x]", "data/space ",
-    "data/a1", "data/a2", "data/ab", "data/sub/only/q",
+    "data/build/o", "data/sub/build/o", "data/ü.tmp", "data/two\nlines.tmp", "data/#hash", "data/!bang", "data/[x]",
+    "data/space ", "data/a1", "data/a2", "data/ab", "data/sub/only/q",
 ]  # fmt: skip
 PATTERNS = {
     "suffix": "*.log\n",

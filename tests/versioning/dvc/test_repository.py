@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from mainspring.base.errors import InvalidData, NotFound
+from mainspring.base.errors import Corrupted, InvalidData, NotFound
 from mainspring.cli.main import app
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import data
@@ -71,7 +72,11 @@ def test_names_are_paths_and_the_nearer_one_is_meant(
     names = ["data", "sub/data", "sub/x.csv"]
     assert list(states(data.status(workspace))) == names
     monkeypatch.chdir(repository.root / "sub")
-    assert [data.name_of(workspace, name) for name in ("data", "data.dvc", "x.csv")] == ["sub/data", "sub/data", "sub/x.csv"]
+    assert [data.name_of(workspace, name) for name in ("data", "data.dvc", "x.csv")] == [
+        "sub/data",
+        "sub/data",
+        "sub/x.csv",
+    ]
     monkeypatch.chdir(repository.root)
     assert [data.name_of(workspace, name) for name in names] == names
     workspace.close()
@@ -215,7 +220,7 @@ def test_an_executable_file_does_not_make_the_object_executable(repository: Repo
     repository.dvc("add", "run.sh")
     repository.remove("run.sh")
     workspace = Workspace.open(repository.root)
-    [stored] = [path for path in workspace.objects.files.glob("*/*")]
+    [stored] = workspace.objects.files.glob("*/*")
     stored.chmod(0o444)
     data.checkout(workspace, "run.sh")
     assert (repository.root / "run.sh").stat().st_mode & stat.S_IXUSR
@@ -256,10 +261,8 @@ def test_pointers_of_several_files_and_what_else_they_say_stay(repository: Repos
     (repository.root / "b").write_text("22")
     assert states(data.status(workspace)) == {"a": "up to date", "b": "modified"}
     added = data.add(workspace, "b")
-    written = yaml.safe_load(pointer.read_text())
-    assert written == said | {
-        "md5": written["md5"], "outs": [said["outs"][0], two | {"md5": added.md5, "size": 2}]  # type: ignore[index]
-    }  # fmt: skip
+    outs = [said["outs"][0], two | {"md5": added.md5, "size": 2}]  # type: ignore[index]
+    assert yaml.safe_load(pointer.read_text()) == said | {"outs": outs}
     assert not (repository.root / "b.dvc").exists()
     assert "up to date" in repository.dvc("status", "b")
     workspace.close()
@@ -272,6 +275,7 @@ def test_what_dvc_imported_from_an_address_stays_so(repository: Repository, open
     data.add(opened, repository.root / "near")
     assert "changed checksum" not in repository.dvc("status", "near.dvc")
 
+
 def test_what_is_not_in_the_cache_is_asked_for(repository: Repository, opened: Workspace) -> None:
     repository.write({"data/a": "1"})
     repository.dvc("add", "data")
@@ -281,6 +285,36 @@ def test_what_is_not_in_the_cache_is_asked_for(repository: Repository, opened: W
         data.checkout(opened, repository.root / "data")
     assert "data pull data" in (error.value.hint or "")
     assert not (repository.root / "data").exists()
+
+
+def test_an_object_that_somebody_wrote_into_is_not_served(repository: Repository, opened: Workspace) -> None:
+    repository.write({"data/a": "1", "data/b": "2"})
+    repository.dvc("add", "data")
+    spoiled = opened.objects.path(hashlib.md5(b"1").hexdigest())
+    spoiled.chmod(0o644)
+    spoiled.write_bytes(b"x")
+    spoiled.chmod(0o444)
+    repository.remove("data")
+    with pytest.raises(Corrupted, match="is damaged"):
+        data.checkout(opened, repository.root / "data")
+    assert not (repository.root / "data").exists()
+    repository.write({"data/a": "1", "data/b": "2"})
+    data.add(opened, repository.root / "data")
+    repository.remove("data")
+    data.checkout(opened, "data")
+    assert repository.tree() == {"data/a": "1", "data/b": "2"}
+
+
+def test_a_conflict_in_one_pointer_is_told_and_spoils_no_other(repository: Repository, opened: Workspace) -> None:
+    repository.write({"a": "1", "b": "2"})
+    repository.dvc("add", "a", "b")
+    text = (repository.root / "a.dvc").read_text()
+    (repository.root / "a.dvc").write_text(f"<<<<<<< ours\n{text}=======\n{text}>>>>>>> theirs\n")
+    workspace = Workspace.open(repository.root)
+    told = {item.dataset: item for item in data.status(workspace)}
+    assert {name: item.state for name, item in told.items()} == {"a": "damaged", "b": "up to date"}
+    assert "a.dvc cannot be read" in (told["a"].problem or "")
+    workspace.close()
 
 
 def test_it_is_found_from_below_and_reading_leaves_no_trace(
@@ -295,5 +329,11 @@ def test_it_is_found_from_below_and_reading_leaves_no_trace(
     assert states(data.status(workspace)) == {"sub/data": "up to date"}
     assert data.log(workspace, "sub/data") == []
     assert not git(repository.root, "status", "--porcelain")
-    assert sorted(os.listdir(repository.root)) == [".dvc", ".dvcignore", ".git", ".mainspring", "sub"]
+    assert sorted(path.name for path in repository.root.iterdir()) == [
+        ".dvc",
+        ".dvcignore",
+        ".git",
+        ".mainspring",
+        "sub",
+    ]
     workspace.close()

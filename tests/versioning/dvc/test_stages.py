@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
@@ -10,8 +11,13 @@ from typer.testing import CliRunner
 from mainspring.base.errors import InvalidData
 from mainspring.cli.main import app
 from mainspring.store.workspace import Workspace
+from mainspring.versioning import data, exchange, foreign, pull
 from mainspring.versioning.stages import read_stages
-from tests.versioning.dvc.repository import Repository
+from tests.versioning.dvc.repository import Repository, states
+from tests.versioning.remotes.scene import git
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +87,9 @@ def test_what_ran_is_up_to_date_and_what_changed_is_named(made: Repository, open
     assert all(state == "up to date" for state, _ in told(opened).values())
 
 
-def test_what_never_ran_and_the_command(repository: Repository, opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_never_ran_and_the_command(
+    repository: Repository, opened: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     repository.write(FILES)
     monkeypatch.chdir(repository.root)
     done = CliRunner().invoke(app, ["data", "stages", "--json"])
@@ -108,3 +116,33 @@ def test_files_that_cannot_be_read(repository: Repository, opened: Workspace, te
     repository.write({"dvc.yaml": text})
     with pytest.raises(InvalidData, match=said):
         read_stages(opened)
+
+
+def test_what_stages_write_goes_and_comes_with_the_rest(
+    made: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.dvc("remote", "add", "-d", "store", str(tmp_path / "store"))
+    (tmp_path / "store").mkdir()
+    made.commit()
+    workspace = Workspace.open(made.root)
+    outs = ["clean", "model", "out-a", "out-b", "sub/copy"]
+    assert states(data.status(workspace)) == dict.fromkeys(outs, "up to date")
+    assert exchange.push(workspace).objects == len({(made.root / name).read_bytes() for name in outs})
+    assert data.add(workspace, "model").number == 1
+    assert made.is_clean(), "dvc.lock is its pointer"
+    workspace.close()
+    git(tmp_path, "clone", "-q", str(made.root), "clone")
+    clone = Workspace.open(tmp_path / "clone")
+    pull.pull(clone)
+    assert {name: (clone.root / name).read_bytes() for name in outs} == {
+        name: (made.root / name).read_bytes() for name in outs
+    }
+    assert {state for name, (state, _) in told(clone).items() if name != "train"} == {"up to date"}
+    assert not list(clone.root.glob("?*.dvc"))
+    (clone.root / "model").write_text("other")
+    assert states(data.status(clone))["model"] == "modified"
+    data.checkout(clone, "model", force=True)
+    assert Repository(made.program, clone.root).is_clean()
+    foreign.get(str(made.root), "sub/copy", tmp_path / "got")
+    assert (tmp_path / "got").read_text() == (made.root / "sub/copy").read_text()
+    clone.close()
