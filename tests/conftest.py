@@ -19,7 +19,7 @@ from mainspring.store import database
 from mainspring.store.migrate import ensure_current
 from mainspring.tracking import recording
 from scripts.environments import Unavailable
-from tests import postgres
+from tests import postgres, s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,6 +142,16 @@ def postgres_server() -> Iterator[postgres.Server]:
             yield server
     except Unavailable as reason:
         pytest.skip(f"no PostgreSQL: {reason}")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[s3.Server]:
+    """One S3 server for all tests that want one."""
+    try:
+        with s3.running() as server:
+            yield server
+    except Unavailable as reason:
+        pytest.skip(f"no S3 server: {reason}")
 
 
 @pytest.fixture

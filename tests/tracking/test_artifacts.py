@@ -92,8 +92,8 @@ def test_tricks_with_paths_are_refused_and_store_nothing(
 
 def test_a_folder_with_one_bad_name_is_refused_whole(workspace: Workspace, started: Run, tmp_path: Path) -> None:
     folder = tree(tmp_path / "out")
-    (folder / "50%20.txt").write_text("x")
-    with pytest.raises(InvalidData, match=r"out/50%20.txt.*percent"):
+    (folder / "50%2f20.txt").write_text("x")
+    with pytest.raises(InvalidData, match=r"out/50%2f20.txt.*percent"):
         run.log_artifact(folder)
     assert list_artifacts(workspace, started.id) == []
 

@@ -11,7 +11,6 @@ from versioning_samples import make_candidate
 from mainspring.store.workspace import Workspace
 from mainspring.versioning.candidate import Candidate
 from scripts.environments import Unavailable, environment
-from tests import s3
 from tests.versioning.remotes.scene import DVC
 
 
@@ -49,16 +48,6 @@ def project(tmp_path: Path, state: str) -> Iterator[Workspace]:
     opened = Workspace(root)
     yield opened
     opened.close()
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[s3.Server]:
-    """One S3 server for all tests that want one."""
-    try:
-        with s3.running() as server:
-            yield server
-    except Unavailable as reason:
-        pytest.skip(f"no S3 server: {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from mainspring.tracking.search import history
 from mainspring.versioning import catalogue, registry
 from mainspring.versioning.trees import list_files
 from scripts.environments import Unavailable, environment
-from tests.seaweed import serving_s3
+from tests import s3
 from tests.tracking.imports.mlflow_peer import fill, stock_server, surroundings
 
 if TYPE_CHECKING:
@@ -39,36 +39,25 @@ class Peers(NamedTuple):
     runs: dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    try:
-        with serving_s3(tmp_path_factory.mktemp("s3")) as access:
-            yield access
-    except Unavailable as reason:
-        pytest.skip(f"no S3: {reason}")
-
-
 @pytest.fixture(scope="module", params=VERSIONS)
 def peers(
-    request: pytest.FixtureRequest, s3: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, s3_server: s3.Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Peers]:
     try:
         python = environment(*VERSIONS[request.param])
     except Unavailable as reason:
         pytest.skip(f"no environment for mlflow: {reason}")
     folder = tmp_path_factory.mktemp("mlflow")
-    bucket = f"mlflow-{request.param.partition('.')[0]}"
-    place = f"s3://{bucket}/proxied"
+    folder_of_bucket = s3_server.url()
+    place = f"{folder_of_bucket}/proxied"
     stranger = surroundings(folder) | {
-        "MLFLOW_S3_ENDPOINT_URL": s3["MLFLOW_S3_ENDPOINT_URL"],
+        "MLFLOW_S3_ENDPOINT_URL": s3_server.endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    trusted = stranger | s3
-    client = f"boto3.client('s3', endpoint_url='{s3['MLFLOW_S3_ENDPOINT_URL']}')"
-    fill(python, folder, trusted, "-c", f"import boto3; {client}.create_bucket(Bucket='{bucket}')")
+    trusted = stranger | s3.VARIABLES
     with ExitStack() as stack:
         able = stack.enter_context(stock_server(python, folder, trusted, place))
-        fill(python, folder, trusted | {"MLFLOW_TRACKING_URI": able}, str(CONTENT), f"s3://{bucket}/direct")
+        fill(python, folder, trusted | {"MLFLOW_TRACKING_URI": able}, str(CONTENT), f"{folder_of_bucket}/direct")
         unable = stack.enter_context(stock_server(python, folder, stranger, place))
         yield Peers(able, unable, json.loads((folder / "runs.json").read_text()))
 
