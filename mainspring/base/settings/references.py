@@ -55,7 +55,9 @@ def check_references(settings: Settings, sources: list[Path]) -> None:
             raise _error(["channels", index], "a webhook needs a 'url'", sources, "add a line `url: …`")
     defaults = [name for name, remote in settings.remotes.items() if remote.default]
     if len(defaults) > 1:
-        raise _error(["remotes", defaults[1], "default"], f"'{defaults[0]}' is the default already", sources, "keep one")
+        raise _error(
+            ["remotes", defaults[1], "default"], f"'{defaults[0]}' is the default already", sources, "keep one"
+        )
     if settings.pipeline and ":" not in settings.pipeline.entrypoint:
         hint = "write it as module:function, e.g. pipeline:train"
         raise _error(["pipeline", "entrypoint"], f"'{settings.pipeline.entrypoint}' names no function", sources, hint)
