@@ -62,6 +62,15 @@ ON_BOTH = (
 )
 """Where tests run on SQLite and on PostgreSQL."""
 
+FIRST = (
+    "test_searches_differential.py",
+    "test_mlflow_stores.py",
+    "test_clients.py",
+    "test_kill_release.py",
+    "test_whole_loop.py",
+)
+"""Files with the longest tests: begun last, they would keep one process busy while the others have nothing left to do."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test of ``ON_BOTH`` that uses ``state`` on both kinds of database."""
@@ -73,7 +82,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs a PostgreSQL is no unit test."""
+    """Whatever needs a PostgreSQL is no unit test; what takes longest begins first."""
+    items.sort(key=lambda item: item.path.name not in FIRST)
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()) or "postgresql" in item.name:
             item.add_marker(pytest.mark.slow)

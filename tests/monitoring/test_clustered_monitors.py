@@ -60,6 +60,7 @@ def answered_in_days(
         segments.write(segments.folder(workspace, kind, "delay"), frame, at=START, writer="test")
 
 
+@pytest.mark.slow
 def test_intervals_cover_and_alarms_are_rare_where_days_resemble_themselves(scene: Scene) -> None:
     """At the bound itself 2.5 of 100 looks may fire; rows taken as independent fire in far more."""
     monitors = {

@@ -16,6 +16,8 @@ from mainspring.store.workspace import Workspace
 from mainspring.versioning import models, snapshot
 from mainspring.versioning.semver import parse_bump
 
+pytestmark = pytest.mark.slow  # real repositories, runs and packages
+
 
 def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()

@@ -25,6 +25,8 @@ from mainspring.versioning.data import add
 from mainspring.versioning.export import export
 from mainspring.versioning.lineage import find, walk
 
+pytestmark = pytest.mark.slow  # real repositories, runs and packages
+
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Workspace:

@@ -19,6 +19,8 @@ from mainspring.versioning.labels import rename_model
 from mainspring.versioning.registration import renumber
 from scripts.environments import Unavailable, environment
 
+pytestmark = pytest.mark.slow  # real repositories, runs and packages
+
 
 @pytest.fixture(scope="session")
 def gto() -> Path:

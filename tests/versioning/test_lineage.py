@@ -32,6 +32,9 @@ from scripts.environments import Unavailable, environment
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+pytestmark = pytest.mark.slow  # real repositories, runs and packages
+
+
 def train(workspace: Workspace, **parameters: object) -> Execution:
     return execute(workspace, parameters=parameters, progress=False)
 

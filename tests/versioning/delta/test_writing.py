@@ -171,6 +171,7 @@ def _append(root: Path, start: int, count: int) -> None:
     workspace.close()
 
 
+@pytest.mark.slow
 def test_two_processes_append_at_once(trips: Table) -> None:
     root, count = trips.workspace.root, 15
     trips.workspace.close()
