@@ -1,35 +1,96 @@
-"""How datasets compare with their versions, as text: in shell prompts and hooks it is asked for all the time."""
+"""What the commands of datasets do and say. Shell prompts, hooks and scripts run them all the time: they load little."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mainspring.cli import context
 from mainspring.cli.harmless import harmless
+from mainspring.cli.output import bytes_text, print_json
+from mainspring.cli.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from mainspring.versioning.known import DatasetVersion
     from mainspring.versioning.states import DatasetStatus
 
-_COLUMNS = ("dataset", "path", "version", "state", "what")
 
+def add(targets: Sequence[str] | None, *, recreated: bool = False, json: bool = False) -> None:
+    """Store datasets, or all of the settings, as their next versions, and say which these are."""
+    from mainspring.versioning import data
 
-def print_status(found: Sequence[DatasetStatus], *, json: bool) -> None:
-    """Print what was found, as JSON or as lines in columns."""
+    workspace = context.workspace()
+    versions = []
+    for target in targets or sorted(workspace.settings.datasets):
+        with progress(f"adding {target}") as tick:
+            versions.append(data.add(workspace, target, recreated=recreated, tick=tick))
     if json:
-        from mainspring.cli.output import print_json
-
-        print_json(found)
+        print_json([row(version) for version in versions])
         return
-    rows = [_COLUMNS, *(_row(item) for item in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    for row in rows:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+    _print_columns(
+        ("dataset", "number", "content", "size", "files"),
+        [
+            (version.dataset, version.number, content(version), bytes_text(version.size), version.files)
+            for version in versions
+        ],
+    )
 
 
-def _row(item: DatasetStatus) -> tuple[str, ...]:
+def checkout(
+    name: str, version: str | None = None, *, force: bool = False, restore: bool = False, json: bool = False
+) -> None:
+    """Make a dataset a version of it, and say which one."""
+    from mainspring.versioning import data
+
+    workspace = context.workspace()
+    with progress(f"restoring {name}") as tick:
+        found = data.checkout(workspace, name, version, force=force, restore=restore, tick=tick)
+    if json:
+        print_json(row(found))
+        return
+    is_ = "is" if found.table_id is None else "is read at"
+    said = f"{found.path} {is_} version {found.number} of {found.dataset} ({content(found)})"
+    sys.stdout.write(harmless(said) + "\n")
+
+
+def status(*, json: bool = False) -> None:
+    """Say how every dataset compares with its version."""
+    from mainspring.versioning.status import status as compare
+
+    with progress("comparing") as tick:
+        found = compare(context.workspace(), tick=tick)
+    if json:
+        print_json(found)
+    else:
+        _print_columns(("dataset", "path", "version", "state", "what"), map(_status_row, found))
+
+
+def row(version: DatasetVersion) -> dict[str, Any]:
+    """Return a version as it is printed in JSON."""
+    import msgspec
+
+    from mainspring.base.clock import iso
+
+    return msgspec.structs.asdict(version) | {"created_at": iso(version.created_at)}
+
+
+def content(version: DatasetVersion) -> str:
+    """Return what tells a version's content from another one's, as short as people like it."""
+    return version.md5[:12] if version.table_id is None else f"table version {version.table_version}"
+
+
+def _status_row(item: DatasetStatus) -> tuple[object, ...]:
     changes = f"+{item.added} ~{item.modified} -{item.deleted}" if item.state == "modified" else ""
-    number = "—" if item.number is None else str(item.number)
-    return tuple(map(harmless, (item.dataset, item.path, number, item.state, item.problem or changes)))
+    number = "—" if item.number is None else item.number
+    return item.dataset, item.path, number, item.state, item.problem or changes
+
+
+def _print_columns(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print lines in columns, without a console, whose start takes longer than a look at some files."""
+    lines = [columns, *([harmless(str(cell)) for cell in cells] for cells in rows)]
+    widths = [max(len(cells[column]) for cells in lines) for column in range(len(columns))]
+    for cells in lines:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        sys.stdout.write(line.rstrip() + "\n")

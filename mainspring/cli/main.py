@@ -1,4 +1,4 @@
-"""The door: global options, the commands, and the one place where errors become text and exit codes."""
+"""The door: global options and the commands."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from mainspring.cli import context
+from mainspring.cli.endings import INTERRUPTED, ended, interrupted
 
 PRINCIPLES = (
     "project",
@@ -26,8 +27,6 @@ FURTHER = ("registry", "lineage", "imports", "plotting", "remotes", "stages", "t
 """Modules with commands of tracking that are no principle of their own."""
 _VALUED = ("--workspace", "--environment")
 _FLAGS = ("--debug",)
-_INTERRUPTED = 130
-"""What shells return for Ctrl-C, and Typer when it meets one first."""
 
 app = typer.Typer(
     name="mainspring",
@@ -68,28 +67,17 @@ def run(arguments: list[str]) -> int:
     if (told := help_of(arguments)) is not None:
         sys.stdout.write(told + "\n")
         return 0
-    from mainspring.base.errors import MainspringError
-    from mainspring.cli.output import print_error
 
-    debug = "--debug" in arguments
-    try:
-        code = int(app(arguments, standalone_mode=False) or 0)  # an Exit comes back as its code
-        return interrupted() if code == _INTERRUPTED else code
-    except typer.Exit as leaving:
-        return interrupted() if leaving.exit_code == _INTERRUPTED else leaving.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        return interrupted()
-    except MainspringError as error:
-        if debug:
-            raise
-        print_error(error)
-        return error.exit_code
-    except BrokenPipeError:
-        return 0
-    except Exception as error:
-        if debug:
-            raise
-        return _unexpected(error)
+    def command() -> int:
+        try:
+            code = int(app(arguments, standalone_mode=False) or 0)  # an Exit comes back as its code
+        except typer.Exit as leaving:
+            code = leaving.exit_code
+        except typer.Abort:
+            code = INTERRUPTED
+        return interrupted() if code == INTERRUPTED else code
+
+    return ended(command, debug="--debug" in arguments)
 
 
 def help_of(arguments: list[str]) -> str | None:
@@ -129,22 +117,3 @@ def hoist(arguments: list[str]) -> list[str]:
         else:
             rest.append(argument)
     return front + rest
-
-
-def interrupted() -> int:
-    """Say what Ctrl-C means, and return its exit code."""
-    sys.stderr.write("\ninterrupted: what was finished is recorded; run the same command again to go on\n")
-    return _INTERRUPTED
-
-
-def _unexpected(error: Exception) -> int:
-    show = getattr(error, "show", None)
-    if show is not None and hasattr(error, "exit_code"):  # a usage error of the command line itself
-        show()
-        return int(error.exit_code)
-    kind = type(error).__name__
-    from mainspring.cli.harmless import harmless
-
-    sys.stderr.write(f"error: something broke inside mainspring: {kind}: {harmless(str(error))}\n")
-    sys.stderr.write("hint: run the same command with --debug for the traceback, and please report it\n")
-    return 3

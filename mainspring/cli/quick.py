@@ -1,44 +1,51 @@
 """The first door: it answers by itself what is asked all the time, before the command line is built, which takes longer.
 
-Only ``data status`` is. Whatever else stands on the line, or goes wrong, is left to the ordinary door.
+These are commands that handle data, where nothing but names and ``--json`` stands after them. Whatever else stands on the
+line is left to the ordinary door, whose commands call the same functions.
 """
 
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mainspring.versioning.states import DatasetStatus
+    from collections.abc import Callable
+
+_DATASETS = ("add", "checkout", "status")
+_EXCHANGES = ("fetch", "pull", "push")
+_MOST_NAMES = {"status": 0, "checkout": 2}
+_LEAST_NAMES = {"checkout": 1}
 
 
 def main() -> None:
     """Run a command line and exit with its code."""
-    words = sys.argv[1:]
-    found = _status() if words in (["data", "status"], ["data", "status", "--json"]) else None
-    if found is None:
+    command = _quick(sys.argv[1:])
+    if command is None:
         from mainspring.cli.main import main as ordinary
 
         ordinary()
         return
-    from mainspring.cli.datasets import print_status
+    from mainspring.cli.endings import ended
 
-    with suppress(BrokenPipeError):
-        print_status(found, json="--json" in words)
+    sys.exit(ended(command))
 
 
-def _status() -> list[DatasetStatus] | None:
-    from mainspring.cli import context
-    from mainspring.cli.progress import progress
-    from mainspring.versioning.status import status
-
-    try:
-        with progress("comparing") as tick:
-            return status(context.workspace(), tick=tick)
-    except KeyboardInterrupt:
-        from mainspring.cli.main import interrupted
-
-        sys.exit(interrupted())
-    except Exception:  # noqa: BLE001 - the ordinary door meets it again, and says it in full
+def _quick(words: list[str]) -> Callable[[], None] | None:
+    """Return the command that a line asks for, or None."""
+    if len(words) < 2 or words[0] != "data" or words[1] not in (*_DATASETS, *_EXCHANGES):
         return None
+    verb, names = words[1], [word for word in words[2:] if word != "--json"]
+    json = "--json" in words
+    known = not any(name.startswith("-") for name in names)
+    if not known or not _LEAST_NAMES.get(verb, 0) <= len(names) <= _MOST_NAMES.get(verb, len(names)):
+        return None
+    if verb in _EXCHANGES:
+        from mainspring.cli import exchange
+
+        return lambda: getattr(exchange, verb)(names, json=json)
+    from mainspring.cli import datasets
+
+    if verb == "add":
+        return lambda: datasets.add(names, json=json)
+    return lambda: getattr(datasets, verb)(*names, json=json)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
-from mainspring.cli import context, output
-from mainspring.cli.harmless import harmless
+from mainspring.cli import context, exchange, output
 from mainspring.cli.versioning import data_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mainspring.versioning.exchange import Exchange
+    pass
 
 remote_app = typer.Typer(help="Places beyond this machine that keep data.", no_args_is_help=True)
 
@@ -57,20 +52,7 @@ def push(
     json: bool = _JSON,
 ) -> None:
     """Upload what a remote does not have yet of the versions that pointers name."""
-    from mainspring.versioning import exchange
-
-    workspace = context.workspace()
-    with _transfer("pushing") as tick:
-        done = exchange.push(
-            workspace,
-            targets or (),
-            remote=remote,
-            all_versions=all_versions,
-            models=models,
-            replace=replace,
-            tick=tick,
-        )
-    output.emit(done, json=json, show=lambda: _tell(done, "pushed to"))
+    exchange.push(targets, remote=remote, all_versions=all_versions, models=models, replace=replace, json=json)
 
 
 def fetch(
@@ -81,14 +63,7 @@ def fetch(
     json: bool = _JSON,
 ) -> None:
     """Download into the store what is missing of the versions that pointers name; files of the project stay as they are."""
-    from mainspring.versioning import exchange
-
-    workspace = context.workspace()
-    with _transfer("fetching") as tick:
-        done = exchange.fetch(
-            workspace, targets or (), remote=remote, all_versions=all_versions, models=models, tick=tick
-        )
-    output.emit(done, json=json, show=lambda: _tell(done, "fetched from"))
+    exchange.fetch(targets, remote=remote, all_versions=all_versions, models=models, json=json)
 
 
 def pull(
@@ -98,12 +73,7 @@ def pull(
     json: bool = _JSON,
 ) -> None:
     """Fetch what pointers name, and make the disk hold exactly that."""
-    from mainspring.versioning import pull as room
-
-    workspace = context.workspace()
-    with _transfer("pulling") as tick:
-        done = room.pull(workspace, targets or (), remote=remote, force=force, tick=tick)
-    output.emit(done, json=json, show=lambda: _tell(done, "pulled from"))
+    exchange.pull(targets, remote=remote, force=force, json=json)
 
 
 def gc(
@@ -152,7 +122,7 @@ def get(
 
     from mainspring.versioning import foreign
 
-    with _transfer("getting") as tick:
+    with exchange.transfer("getting") as tick:
         done = foreign.get(url, path, Path.cwd() / (out or Path(path).name), rev=rev, tick=tick)
     noun = "file" if done.files == 1 else "files"
     said = f"{done.path} is {path} of {done.url} at {done.commit[:12]} ({done.files} {noun})"
@@ -176,7 +146,7 @@ def bring(
     from mainspring.versioning import foreign
 
     workspace = context.workspace()
-    with _transfer("importing") as tick:
+    with exchange.transfer("importing") as tick:
         place = Path.cwd() / (out or Path(path).name)
         done = foreign.bring(workspace, url, path, place, rev=rev, force=force, tick=tick)
     output.emit(done, json=json, show=lambda: f"{done.path} is version {done.number} of {done.dataset}")
@@ -193,34 +163,3 @@ def list_remotes(json: bool = _JSON) -> None:
         json=json,
         show=lambda: output.table(("remote", "url", "", "from"), rows) if rows else "there is no remote yet",
     )
-
-
-def _tell(done: Exchange, verb: str) -> None:
-    """Say in a line what was done, without a console, whose start takes longer than a look at a small remote."""
-    noun = "object" if done.objects == 1 else "objects"
-    said = f"{done.objects} {noun} ({output.bytes_text(done.bytes)}) {verb} '{done.remote}', {done.present} were there"
-    if not done.objects:
-        said = f"nothing to do: all {done.present} objects are there"
-    if done.lost:
-        said += f"; {len(done.lost)} of the history are neither here nor there"
-    sys.stdout.write(harmless(said) + "\n")
-
-
-@contextmanager
-def _transfer(what: str) -> Iterator[Callable[[int, int, int], None] | None]:
-    """Show objects, rate and the time that is left on standard error, if a person is looking."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    rate = TextColumn("{task.fields[rate]}")
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-    with Progress(*columns, console=output.console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None, rate="")
-
-        def tick(done: int, total: int, moved: int) -> None:
-            seconds = bar.tasks[0].elapsed or 1e-9
-            bar.update(task, completed=done, total=total, rate=f"{output.bytes_text(moved / seconds)}/s")
-
-        yield tick

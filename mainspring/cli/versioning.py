@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mainspring.cli import context, output
-from mainspring.cli.datasets import print_status
+from mainspring.cli import context, datasets, output
 from mainspring.cli.models import models_app
 from mainspring.cli.progress import progress
 
@@ -44,45 +43,37 @@ def data_add(
     json: bool = _JSON,
 ) -> None:
     """Store data as its next version, and write its pointer (PATH.dvc) for git; a Delta table is pinned where it is."""
-    from mainspring.versioning import data
-
-    workspace = context.workspace()
-    versions = []
-    for target in targets or sorted(workspace.settings.datasets):
-        with progress(f"adding {target}") as tick:
-            versions.append(data.add(workspace, target, recreated=recreated, tick=tick))
-    rows = [_dataset_row(version) for version in versions]
-    columns = ("dataset", "number", "content", "size", "files")
-    shown = [
-        (row["dataset"], row["number"], _content(row), output.bytes_text(row["size"]), row["files"]) for row in rows
-    ]
-    output.emit(rows, json=json, show=lambda: output.table(columns, shown))
+    datasets.add(targets, recreated=recreated, json=json)
 
 
 @data_app.command("status")
 def data_status(json: bool = _JSON) -> None:
     """Compare every dataset on disk with its version."""
-    from mainspring.versioning import data
-
-    workspace = context.workspace()
-    with progress("comparing") as tick:
-        found = data.status(workspace, tick=tick)
-    print_status(found, json=json)
+    datasets.status(json=json)
 
 
 @data_app.command("log")
 def data_log(name: str = typer.Argument(help="Name or path of a dataset."), json: bool = _JSON) -> None:
     """List the versions of a dataset, newest first."""
+    from mainspring.base.clock import iso
     from mainspring.versioning import data
 
     workspace = context.workspace()
     dataset = data.name_of(workspace, name)
-    rows = [_dataset_row(version) for version in reversed(data.log(workspace, dataset))]
+    versions = data.log(workspace, dataset)[::-1]
     columns = ("version", "content", "size", "files", "at", "actor")
     shown = [
-        (row["number"], _content(row), output.bytes_text(row["size"]), row["files"], row["created_at"], row["actor"])
-        for row in rows
+        (
+            item.number,
+            datasets.content(item),
+            output.bytes_text(item.size),
+            item.files,
+            iso(item.created_at),
+            item.actor,
+        )
+        for item in versions
     ]
+    rows = [datasets.row(item) for item in versions]
     output.emit(rows, json=json, show=lambda: output.table(columns, shown, title=dataset))
 
 
@@ -100,14 +91,7 @@ def data_checkout(
 
     A Delta table is not touched: that version of it is read from now on, until `data add` follows the table again.
     """
-    from mainspring.versioning import data
-
-    workspace = context.workspace()
-    with progress(f"restoring {name}") as tick:
-        found = data.checkout(workspace, name, version, force=force, restore=restore, tick=tick)
-    is_ = "is" if found.table_id is None else "is read at"
-    said = f"{found.path} {is_} version {found.number} of {found.dataset} ({_content(_dataset_row(found))})"
-    output.emit(_dataset_row(found), json=json, show=lambda: _text(said))
+    datasets.checkout(name, version, force=force, restore=restore, json=json)
 
 
 @data_app.command("verify")
@@ -214,19 +198,6 @@ def _differences(found: list[Difference]) -> Any:
 def _short(value: Any) -> str | None:
     text = None if value is None else str(value)
     return text if text is None or len(text) <= 60 else text[:59] + "…"
-
-
-def _dataset_row(version: Any) -> dict[str, Any]:
-    import msgspec
-
-    from mainspring.base.clock import iso
-
-    row: dict[str, Any] = msgspec.structs.asdict(version)
-    return row | {"created_at": iso(version.created_at)}
-
-
-def _content(row: dict[str, Any]) -> str:
-    return row["md5"][:12] if row["table_id"] is None else f"table version {row['table_version']}"
 
 
 def _text(text: str) -> Text:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mainspring.tracking.batch import Point
-    from mainspring.versioning.datasets import DatasetVersion
+    from mainspring.versioning.known import DatasetVersion
 
 RUN_VARIABLE = "MAINSPRING_RUN_ID"
 Ending = Literal["finished", "failed", "killed"]

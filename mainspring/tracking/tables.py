@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from deltalake import DeltaTable
 
-    from mainspring.versioning.datasets import DatasetVersion
     from mainspring.versioning.delta.history import Commit
     from mainspring.versioning.delta.sources import Source
     from mainspring.versioning.delta.vacuuming import Vacuum
+    from mainspring.versioning.known import DatasetVersion
 
 Rows = Any
 """A polars or pandas frame, or the path of a file or folder that is read as a table."""

@@ -18,7 +18,8 @@ from mainspring.store.links import Linker
 from mainspring.store.seals import put_seal
 from mainspring.versioning import legacy
 from mainspring.versioning.contents import Contents, read_contents, remember
-from mainspring.versioning.datasets import DatasetVersion, known_datasets, locate, log, record
+from mainspring.versioning.datasets import known_datasets, locate, record
+from mainspring.versioning.known import DatasetVersion, log
 from mainspring.versioning.pointers import (
     LegacyPointer,
     is_executable,
@@ -27,7 +28,6 @@ from mainspring.versioning.pointers import (
     read_pointer,
     write_pointer,
 )
-from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.scratch import scratch
 
 if TYPE_CHECKING:
@@ -250,6 +250,8 @@ def _referenced(workspace: Workspace, name: str | None) -> Iterable[tuple[str, s
         for version in log(workspace, dataset):
             yield f"{dataset} version {version.number}", version.md5
     if name is None:
+        from mainspring.versioning.records import versions as version_rows  # a checkout does without records
+
         for row in version_rows.select_versions(workspace.database):
             if row.artifact:
                 yield f"model {row.model}@{row.version}", row.artifact

@@ -8,8 +8,9 @@ from mainspring.base.errors import UsageError
 from mainspring.versioning import checkout as stored
 from mainspring.versioning import datasets as files
 from mainspring.versioning.checkout import Damage, verify
-from mainspring.versioning.datasets import Dataset, DatasetVersion, known_datasets, locate, log
+from mainspring.versioning.datasets import Dataset, known_datasets, locate
 from mainspring.versioning.delta import sources
+from mainspring.versioning.known import DatasetVersion, log
 from mainspring.versioning.states import DatasetStatus
 from mainspring.versioning.status import status
 

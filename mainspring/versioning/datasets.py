@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
 from mainspring.base.ids import new_id
 from mainspring.store.links import Linker
 from mainspring.versioning.contents import Contents, read_contents
+from mainspring.versioning.known import DatasetVersion, known, log
 from mainspring.versioning.pointers import LegacyPointer, is_written_by_stage, pointer_path, read_pointer, write_pointer
-from mainspring.versioning.records import datasets as dataset_rows
-from mainspring.versioning.records.rows import as_struct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,25 +22,6 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
-
-
-class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of a dataset at one moment; ``path`` is relative to the workspace, ``files`` a count.
-
-    Of a Delta table, ``path`` may be an address, and ``md5`` is that of the record which says what the two last fields say.
-    """
-
-    id: str
-    dataset: str
-    number: int
-    path: str
-    md5: str
-    size: int
-    files: int
-    created_at: int
-    actor: str
-    table_id: str | None = None
-    table_version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,16 +102,11 @@ def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVers
 _add = add
 
 
-def log(workspace: Workspace, name: str) -> list[DatasetVersion]:
-    """Return the versions of a dataset, oldest first."""
-    return [as_struct(row, DatasetVersion) for row in dataset_rows.select_dataset_versions(workspace.database, name)]
-
-
 def known_datasets(workspace: Workspace) -> dict[str, Path]:
     """Return every dataset of the settings, and every other one that was ever added, with its path."""
     found = {name: _absolute(workspace, settings.path) for name, settings in workspace.settings.datasets.items()}
-    for row in dataset_rows.select_latest_datasets(workspace.database):
-        found.setdefault(row.dataset, workspace.root / row.path)
+    for name, versions in known(workspace).items():
+        found.setdefault(name, workspace.root / versions[-1].path)
     return dict(sorted(found.items()))
 
 
@@ -204,9 +177,13 @@ def _put_listing(workspace: Workspace, contents: Contents) -> None:
 def record(workspace: Workspace, name: str, path: Path, contents: Contents) -> DatasetVersion:
     """Return the version that stored contents are: the newest's or the pointer's if they are the same, or else the next one."""
     relative = path.relative_to(workspace.root).as_posix()
-    held = [version for version in log(workspace, name) if (version.md5, version.path) == (contents.md5, relative)]
-    if held and _pointed(path) == contents.md5:
-        return held[-1]
+    held = log(workspace, name)
+    same = [version for version in held if (version.md5, version.path) == (contents.md5, relative)]
+    if same and (same[-1] is held[-1] or _pointed(path) == contents.md5):
+        return same[-1]
+    from mainspring.versioning.records.datasets import insert_dataset_version  # opening the records takes its time
+    from mainspring.versioning.records.rows import as_struct
+
     row = {
         "id": new_id(),
         "dataset": name,
@@ -217,7 +194,7 @@ def record(workspace: Workspace, name: str, path: Path, contents: Contents) -> D
         "created_at": now(),
         "actor": workspace.actor,
     }
-    return as_struct(dataset_rows.insert_dataset_version(workspace.database, row), DatasetVersion)
+    return as_struct(insert_dataset_version(workspace.database, row), DatasetVersion)
 
 
 def _pointed(path: Path) -> str | None:

@@ -27,8 +27,8 @@ from mainspring.versioning.wanted import Wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mainspring.versioning.datasets import DatasetVersion
     from mainspring.versioning.exchange import Moved
+    from mainspring.versioning.known import DatasetVersion
 
 _SECRET = re.compile(r"(?<=://)[^/@]*@")
 

@@ -14,6 +14,7 @@ import yaml
 
 from mainspring.base.errors import AlreadyExists, ExternalToolError, NotFound
 from mainspring.base.git import run_git
+from mainspring.base.yamls import parse
 from mainspring.store.objects import Entry
 from mainspring.versioning import code, gto, labels, registration, registry, snapshot
 from mainspring.versioning.gto import InGit, Tag
@@ -245,7 +246,7 @@ def _file(workspace: Workspace, top: Path, commit: str, path: str) -> tuple[list
 
 def _yaml(text: bytes) -> Any:
     try:
-        return yaml.safe_load(text)
+        return parse(text)
     except yaml.YAMLError:
         return None
 

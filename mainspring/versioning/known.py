@@ -1,4 +1,4 @@
-"""Which datasets there are and which versions they have, without opening the records where those did not change.
+"""The versions of datasets, read without opening the records where those did not change.
 
 Opening them is most of what a quick look costs. What was read last is kept beside the index of files, with size and time
 of SQLite's files; while these are the same, it is the answer.
@@ -18,35 +18,61 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
 
-_LAYOUT = 1
+_LAYOUT = 2
 _SETTLED_NS = 2_000_000_000
 
 
-class Known(msgspec.Struct, frozen=True, array_like=True):
-    """A dataset that was ever added: where it was last, whether it is a Delta table, its versions' numbers by md5."""
+class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of a dataset at one moment; ``path`` is relative to the workspace, ``files`` a count.
 
+    Of a Delta table, ``path`` may be an address, and ``md5`` is that of the record which says what the two last fields say.
+    """
+
+    id: str
+    dataset: str
+    number: int
     path: str
-    table: bool
-    numbers: dict[str, int]
-    newest: str
+    md5: str
+    size: int
+    files: int
+    created_at: int
+    actor: str
+    table_id: str | None = None
+    table_version: int | None = None
+
+
+Known = dict[str, list[DatasetVersion]]
+"""Every dataset that was ever added, by name: its versions, oldest first."""
 
 
 class _Kept(msgspec.Struct, array_like=True):
     layout: int
     mark: list[int]
-    datasets: dict[str, Known]
+    versions: Known
 
 
-def known(workspace: Workspace) -> dict[str, Known]:
-    """Return every dataset that was ever added, by name."""
+def known(workspace: Workspace) -> Known:
+    """Return the versions of every dataset that was ever added."""
+    kept = _kept(workspace)
+    return _recorded(workspace) if kept is None else kept
+
+
+def log(workspace: Workspace, name: str) -> list[DatasetVersion]:
+    """Return the versions of a dataset, oldest first."""
+    kept = _kept(workspace)
+    return _recorded(workspace, name).get(name, []) if kept is None else kept.get(name, [])
+
+
+def _kept(workspace: Workspace) -> Known | None:
+    """Return what is kept, read anew where it is out of date; None where nothing can be kept at the moment."""
     mark = _mark(workspace)
-    if mark == []:
-        return {}
+    if not mark:
+        return None if mark is None else {}
     file = workspace.state / "index" / "datasets"
-    if mark is not None and (kept := _read(file)) is not None and kept.mark == mark:
-        return kept.datasets
-    found = _from_records(workspace)
-    if mark is not None and mark == _mark(workspace):
+    if (kept := _read(file)) is not None and kept.mark == mark:
+        return kept.versions
+    found = _recorded(workspace)
+    if mark == _mark(workspace):
         write_unsafely(file, msgspec.msgpack.encode(_Kept(_LAYOUT, mark, found)))
     return found
 
@@ -80,13 +106,11 @@ def _read(file: Path) -> _Kept | None:
     return kept if kept.layout == _LAYOUT else None
 
 
-def _from_records(workspace: Workspace) -> dict[str, Known]:
-    from mainspring.versioning.records.datasets import select_dataset_contents
+def _recorded(workspace: Workspace, name: str | None = None) -> Known:
+    from mainspring.versioning.records.datasets import select_dataset_versions
+    from mainspring.versioning.records.rows import as_struct
 
-    found: dict[str, Known] = {}
-    for row in select_dataset_contents(workspace.database):
-        held = found.get(row.dataset)
-        numbers = {} if held is None else held.numbers
-        numbers[row.md5] = row.number
-        found[row.dataset] = Known(row.path, row.table_id is not None, numbers, row.md5)
+    found: Known = {}
+    for row in select_dataset_versions(workspace.database, name):
+        found.setdefault(row.dataset, []).append(as_struct(row, DatasetVersion))
     return found

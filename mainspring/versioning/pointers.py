@@ -16,6 +16,7 @@ from mainspring.base.errors import ExternalToolError, InvalidData
 from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_bytes
 from mainspring.base.settings.locked import locked
+from mainspring.base.yamls import parse
 
 if TYPE_CHECKING:
     from mainspring.versioning.contents import Contents
@@ -208,7 +209,7 @@ def _git(folder: Path, *words: str) -> str:
 
 def _read(pointer: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(pointer.read_text(encoding="utf-8"))
+        tree = parse(pointer.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _invalid(pointer, "it is not YAML") from error
     outs = tree.get("outs") if isinstance(tree, dict) else None

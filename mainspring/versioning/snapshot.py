@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mainspring.base.randomness import Randomness
     from mainspring.store.objects import Objects
     from mainspring.store.workspace import Workspace
-    from mainspring.versioning.datasets import DatasetVersion
+    from mainspring.versioning.known import DatasetVersion
 
 Part = Literal["code", "data", "environment", "randomness", "config"]
 PARTS: tuple[Part, ...] = ("code", "data", "environment", "randomness", "config")

@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from mainspring.base.errors import InvalidData
+from mainspring.base.yamls import parse
 from mainspring.versioning.contents import address_of
 from mainspring.versioning.legacy import compare
 
@@ -161,7 +162,7 @@ def _section(file: Path) -> dict[str, dict[str, Any]]:
 
 def _load(file: Path) -> Any:
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        return parse(file.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError):
         raise InvalidData(
             f"{file} cannot be read: it is not YAML", hint="resolve the merge conflict", path=str(file)

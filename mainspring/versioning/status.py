@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Corrupted, InvalidData, MainspringError
 from mainspring.versioning.contents import address_of, read_contents
-from mainspring.versioning.known import Known, known
+from mainspring.versioning.known import known
 from mainspring.versioning.pointers import LegacyPointer, read_pointer
 from mainspring.versioning.states import DatasetStatus, compare
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
+    from mainspring.versioning.known import DatasetVersion
     from mainspring.versioning.states import State
-
-_NEVER = Known("", False, {}, "")
 
 
 def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetStatus]:
@@ -28,10 +27,10 @@ def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetSta
     """
     recorded = known(workspace)
     declared = {name: settings.path for name, settings in workspace.settings.datasets.items()}
-    paths = {name: found.path for name, found in recorded.items()} | declared
+    paths = {name: versions[-1].path for name, versions in recorded.items()} | declared
     told = []
     for name, path in sorted(paths.items()):
-        found = recorded.get(name, _NEVER)
+        found = recorded.get(name, [])
         if _may_be_table(workspace, name, path, found):
             table = _of_table(workspace, name)
             if table is not None:
@@ -41,10 +40,12 @@ def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetSta
     return told
 
 
-def _may_be_table(workspace: Workspace, name: str, path: str, found: Known) -> bool:
+def _may_be_table(workspace: Workspace, name: str, path: str, found: list[DatasetVersion]) -> bool:
     settings = workspace.settings.datasets.get(name)
     declared = settings is not None and (settings.table is not None or "://" in path)
-    return declared or found.table or (workspace.root / path / "_delta_log").is_dir()
+    return (
+        declared or (bool(found) and found[-1].table_id is not None) or (workspace.root / path / "_delta_log").is_dir()
+    )
 
 
 def _of_table(workspace: Workspace, name: str) -> DatasetStatus | None:
@@ -57,7 +58,9 @@ def _of_table(workspace: Workspace, name: str) -> DatasetStatus | None:
     return None if table is None else versions.status(workspace, table)
 
 
-def _of_files(workspace: Workspace, name: str, path: Path, found: Known, tick: Tick | None) -> DatasetStatus:
+def _of_files(
+    workspace: Workspace, name: str, path: Path, found: list[DatasetVersion], tick: Tick | None
+) -> DatasetStatus:
     shown = path.relative_to(workspace.root).as_posix() if path.is_relative_to(workspace.root) else str(path)
     try:
         try:
@@ -86,14 +89,15 @@ def _of_legacy(workspace: Workspace, name: str, path: Path, shown: str, md5: str
 
 
 def _compared(
-    workspace: Workspace, name: str, path: Path, shown: str, found: Known, tick: Tick | None
+    workspace: Workspace, name: str, path: Path, shown: str, found: list[DatasetVersion], tick: Tick | None
 ) -> DatasetStatus:
-    wanted = read_pointer(path) or found.newest or None
+    wanted = read_pointer(path) or (found[-1].md5 if found else None)
+    numbers = {version.md5: version.number for version in found}
 
     def said(state: State, problem: str | None = None, changes: tuple[int, int, int] = (0, 0, 0)) -> DatasetStatus:
         added, modified, deleted = changes
         return DatasetStatus(
-            dataset=name, path=shown, state=state, number=found.numbers.get(wanted or ""), md5=wanted,
+            dataset=name, path=shown, state=state, number=numbers.get(wanted or ""), md5=wanted,
             added=added, modified=modified, deleted=deleted, problem=problem,
         )  # fmt: skip
 

@@ -107,7 +107,8 @@ def _found(
 
 
 def _recorded(workspace: Workspace, path: Path) -> list[Wanted]:
-    from mainspring.versioning.datasets import known_datasets, log
+    from mainspring.versioning.datasets import known_datasets
+    from mainspring.versioning.known import log
 
     names = [name for name, place in known_datasets(workspace).items() if place == path]
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,15 +52,56 @@ def test_both_doors_report_the_same_errors(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_quick_door_loads_neither_the_records_nor_tables(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "loaded"),
+    [
+        (["status"], []),
+        (["checkout", "rows"], []),
+        (["add", "rows"], []),
+        (["add", "more.csv"], ["sqlalchemy"]),
+    ],
+)
+def test_the_quick_door_loads_little(folder: Path, words: list[str], loaded: list[str]) -> None:
+    said([*QUICK[:3], "data", "add", "rows"], folder)
+    (folder / "more.csv").write_text("b\n1\n")
+    heavy = {"typer", "rich", "sqlalchemy", "polars", "numpy", "deltalake", "obstore"}
     program = (
-        "import sys; sys.argv = ['mainspring', 'data', 'status']\n"
+        f"import atexit, sys; sys.argv = ['mainspring', 'data', *{words}]\n"
+        f"atexit.register(lambda: print(sorted({heavy} & set(sys.modules))))\n"
         "from mainspring.cli.quick import main; main()\n"
-        "print(sorted({'typer', 'rich', 'sqlalchemy', 'polars', 'numpy', 'deltalake', 'obstore'} & set(sys.modules)))"
     )
-    subprocess.run(
-        [sys.executable, "-c", "import time; time.sleep(2.1)"], check=True
-    )  # until the records' time is trusted
+    time.sleep(2.1)  # until the records' time is trusted
     said(QUICK, folder)  # reads the records, and remembers
     code, out, _ = said([sys.executable, "-c", program], folder)
-    assert (code, out.splitlines()[-1]) == (0, "[]")
+    assert (code, out.splitlines()[-1]) == (0, str(loaded))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["add", "nothing-here"],
+        ["add", "rows", "--no-such-option"],
+        ["checkout"],
+        ["checkout", "rows", "7"],
+        ["checkout", "rows", "1", "2"],
+        ["status", "rows"],
+        ["push"],
+        ["pull", "unknown"],
+    ],
+)
+def test_both_doors_end_the_same(folder: Path, words: list[str]) -> None:
+    quick = said([*QUICK[:2], "mainspring", "data", *words], folder)
+    ordinary = said([*ORDINARY[:3], "data", *words], folder)
+    assert quick[0] == ordinary[0] != 0
+    assert quick[2].splitlines()[-1] == ordinary[2].splitlines()[-1]  # before it stands the program's name
+    assert "Traceback" not in quick[2]
+
+
+@pytest.mark.slow
+def test_a_closed_pipe_is_no_error(folder: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m mainspring data status | true",
+        shell=True, cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""

@@ -26,7 +26,7 @@ from mainspring.tracking.query import list_runs
 from mainspring.tracking.run import active_run, start_run
 from mainspring.tracking.search import curves, get_run, history, list_inputs
 from mainspring.versioning import snapshot
-from mainspring.versioning.datasets import DatasetVersion
+from mainspring.versioning.known import DatasetVersion
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace

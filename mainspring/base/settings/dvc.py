@@ -85,8 +85,10 @@ def _outs(pointer: Path) -> list[str]:
         return [named]  # as nearly all are; parsing ten thousand of them takes seconds
     import yaml
 
+    from mainspring.base.yamls import parse
+
     try:
-        tree = yaml.safe_load(text)
+        tree = parse(text)
         places = [os.path.normpath(out["path"]) for out in tree["outs"]] if "wdir" not in tree else []
     except (yaml.YAMLError, KeyError, TypeError):
         return [named]

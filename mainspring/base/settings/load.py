@@ -14,13 +14,14 @@ from mainspring.base.errors import SettingsError
 from mainspring.base.settings.explain import explain
 from mainspring.base.settings.references import check_references, check_secrets
 from mainspring.base.settings.schema import Settings
+from mainspring.base.yamls import SafeLoader
 
 FILE_NAME = "mainspring.yaml"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads YAML; a key that stands twice is an error, not a surprise."""
+class _UniqueKeys(yaml.constructor.SafeConstructor):
+    """A key that stands twice is an error, not a surprise."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -31,6 +32,14 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
         return super().construct_mapping(node, deep)
+
+
+class _Quick(_UniqueKeys, SafeLoader):
+    """Reads what is right."""
+
+
+class _Exact(_UniqueKeys, yaml.SafeLoader):
+    """Says best what is wrong."""
 
 
 def load_settings(path: Path, *, environment: str | None = None, resolve: bool = True) -> Settings:
@@ -73,7 +82,7 @@ def read_tree(path: Path) -> dict[str, Any]:
         SettingsError: unreadable, not YAML, or not a mapping; names the line.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe one
+        tree = _read(path.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -89,6 +98,13 @@ def read_tree(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise SettingsError(f"{path}:1: expected settings such as `project: NAME`, found {_kind(tree)}")
     return tree
+
+
+def _read(text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Quick)  # noqa: S506 - a safe one
+    except yaml.YAMLError:
+        return yaml.load(text, Loader=_Exact)  # noqa: S506 - a safe one
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -60,8 +60,10 @@ def _unkept(body: dict[str, Any]) -> list[re.Pattern[str]]:
 def _stages(file: Path) -> dict[str, dict[str, Any]]:
     import yaml
 
+    from mainspring.base.yamls import parse
+
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = parse(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     stages = tree.get("stages") if isinstance(tree, dict) else None

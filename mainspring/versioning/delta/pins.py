@@ -12,6 +12,7 @@ import yaml
 from mainspring.base.errors import InvalidData
 from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_bytes
+from mainspring.base.yamls import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ def read_pointer(source: Source) -> Pointer | None:
         InvalidData: it cannot be read.
     """
     try:
-        tree = yaml.safe_load(source.pointer.read_text(encoding="utf-8"))
+        tree = parse(source.pointer.read_text(encoding="utf-8"))
         return msgspec.convert(tree, Pointer)
     except FileNotFoundError:
         return None

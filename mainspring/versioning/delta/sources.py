@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.errors import UsageError
 from mainspring.store.remotes.credentials import credentials_of, read_profile
-from mainspring.versioning.datasets import locate, log
+from mainspring.versioning.datasets import locate
+from mainspring.versioning.known import log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

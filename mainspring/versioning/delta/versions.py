@@ -11,11 +11,11 @@ from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, StorageError
 from mainspring.base.ids import new_id
 from mainspring.versioning.checkout import find_version as find_stored
-from mainspring.versioning.datasets import DatasetVersion, log
 from mainspring.versioning.delta.opening import check_same, open_pinned, open_table, pin_of
 from mainspring.versioning.delta.pins import Pin, Pointer, read_pointer, read_record, write_pointer
 from mainspring.versioning.delta.reading import TableDataset
 from mainspring.versioning.delta.writing import restore_version
+from mainspring.versioning.known import DatasetVersion, log
 from mainspring.versioning.pointers import ignore
 from mainspring.versioning.records import datasets as dataset_rows
 from mainspring.versioning.records.rows import as_struct

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
 from mainspring.versioning import datasets, registry
+from mainspring.versioning.known import log
 from mainspring.versioning.lineage.graph import Key
 from mainspring.versioning.records import lineage as rows
 
@@ -55,7 +56,7 @@ def _dataset(workspace: Workspace, text: str) -> list[Key]:
         held = _HEX.fullmatch(text) and len(text) >= 32
         by_content = _contents(workspace, text) if held else []
         return by_content or _on_disk(workspace, text, known)
-    versions = datasets.log(workspace, name)
+    versions = log(workspace, name)
     if not at:
         return [Key("dataset", name, versions[-1].md5)] if versions else []
     if wanted.isdigit() and len(wanted) < 10:
@@ -113,7 +114,7 @@ def _near(workspace: Workspace, text: str) -> str:
         held = [version.version for version in registry.versions(workspace, name)]
         return f"the model {name} has the versions {', '.join(held[-10:]) or 'none'}"
     if name in sets:
-        numbers = [str(version.number) for version in datasets.log(workspace, name)]
+        numbers = [str(version.number) for version in log(workspace, name)]
         return f"the dataset {name} has the versions {', '.join(numbers[-10:]) or 'none: add it first'}"
     hint = did_you_mean(name, [*models, *sets])
     return hint or "give a dataset, NAME@VERSION of a dataset or model, a run's id, a path of data, or an endpoint"

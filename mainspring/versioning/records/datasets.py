@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, cast, func, insert, select, tuple_
+from sqlalchemy import String, cast, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from mainspring.store.schema.versioning import dataset_versions, snapshots
@@ -19,33 +19,13 @@ if TYPE_CHECKING:
 _BATCH = 400
 
 
-def select_dataset_versions(database: Database, dataset: str) -> Sequence[Row[Any]]:
-    """Return the versions of a dataset, oldest first."""
-    query = select(dataset_versions).where(dataset_versions.c.dataset == dataset)
+def select_dataset_versions(database: Database, dataset: str | None = None) -> Sequence[Row[Any]]:
+    """Return the versions of a dataset, or those of all, oldest first."""
+    query = select(dataset_versions).order_by(dataset_versions.c.dataset, dataset_versions.c.number)
+    if dataset is not None:
+        query = query.where(dataset_versions.c.dataset == dataset)
     with database.read() as connection:
-        return connection.execute(query.order_by(dataset_versions.c.number)).all()
-
-
-def select_latest_datasets(database: Database) -> Sequence[Row[Any]]:
-    """Return the newest version of every dataset, by name."""
-    newest = (
-        select(dataset_versions.c.dataset, func.max(dataset_versions.c.number))
-        .group_by(dataset_versions.c.dataset)
-        .subquery()
-    )
-    query = select(dataset_versions).where(
-        tuple_(dataset_versions.c.dataset, dataset_versions.c.number).in_(select(newest))
-    )
-    with database.read() as connection:
-        return connection.execute(query.order_by(dataset_versions.c.dataset)).all()
-
-
-def select_dataset_contents(database: Database) -> Sequence[Any]:
-    """Return dataset, number, path, md5 and table_id of every version, oldest first."""
-    table = dataset_versions.c
-    query = select(table.dataset, table.number, table.path, table.md5, table.table_id)
-    with database.read() as connection:
-        return connection.execute(query.order_by(table.dataset, table.number)).all()
+        return connection.execute(query).all()
 
 
 def insert_dataset_version(database: Database, row: dict[str, Any]) -> Row[Any]:
