@@ -29,7 +29,9 @@ with mlflow.start_run(run_name="whole", tags={"quote": "it's"}, description="wor
     mlflow.log_text("hello", "notes/a b.txt")
     mlflow.log_text("ü" * 3, "top.txt")
     mlflow.log_input(mlflow.data.from_pandas(frame, name="grapes"), context="training")
-    info = mlflow.sklearn.log_model(model, name="model", registered_model_name="wine", params={"C": 1})
+    info = mlflow.sklearn.log_model(
+        model, name="model", registered_model_name="wine", params={"C": 1}, pip_requirements=["scikit-learn"]
+    )
     mlflow.log_metric("auc", 0.9, model_id=info.model_id)
     with mlflow.start_run(nested=True, run_name="inner"):
         mlflow.log_metric("loss", 0.1)

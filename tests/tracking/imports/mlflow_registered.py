@@ -26,7 +26,7 @@ for name, place in zip(("proxied", "direct"), (None, *sys.argv[1:]), strict=Fals
         client.log_batch(run.info.run_id, [Metric("loss", i / 2, 1_700_000_000_000 + i, i) for i in range(1000)])
         mlflow.log_text(f"hello {name}", "notes/a b.txt")
         named = {"name": "model"} if mlflow.__version__ > "3" else {"artifact_path": "model"}
-        info = mlflow.sklearn.log_model(model, registered_model_name=name, **named)
+        info = mlflow.sklearn.log_model(model, registered_model_name=name, pip_requirements=["scikit-learn"], **named)
     runs[name] = run.info.run_id
     for _ in range(2):
         mlflow.register_model(info.model_uri, name, tags={"by": "hand"})
