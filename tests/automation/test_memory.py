@@ -90,7 +90,8 @@ with recording(Workspace(Path(sys.argv[1]))) as recorder:
 """
 
 
-@pytest.mark.parametrize("after", [5, *(pytest.param(later, marks=pytest.mark.slow) for later in (1, 17))])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 5, 17])
 def test_every_acknowledged_step_survives_kill_9(bare, after):
     (bare.root / "squares.py").write_text(STEPS)
     command = [sys.executable, "squares.py", str(bare.root)]

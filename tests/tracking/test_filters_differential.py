@@ -18,6 +18,8 @@ from tests.tracking import peer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow  # thousands of questions, asked of another process
+
 GRAMMARS: dict[str, Grammar] = {
     "runs": RUNS,
     "experiments": EXPERIMENTS,
