@@ -111,7 +111,7 @@ def stock(folder: Path) -> Iterator[Server]:
     command = [str(python.parent / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
-    with _running(command, folder) as process:
+    with _running(command, folder, talks=True) as process:
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -126,10 +126,13 @@ def stock(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def _running(command: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+def _running(command: list[str], folder: Path, *, talks: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """Run a server; one that ``talks`` on standard output would stand still once a pipe is full that nobody reads."""
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "OMP_NUM_THREADS": "1"}
     with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environ, cwd=folder)
+        process = subprocess.Popen(
+            command, stdout=log if talks else subprocess.PIPE, stderr=log, text=True, env=environ, cwd=folder
+        )
     try:
         yield process
     finally:

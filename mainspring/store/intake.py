@@ -73,24 +73,28 @@ def _try_link(source: str, place: str, linker: Linker) -> None:
 def _hash(path: str) -> Taken:
     reader = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        modified = os.fstat(reader).st_mtime_ns
-        md5, size = _read_through(reader, None)
+        status = os.fstat(reader)
+        md5, size = _read_through(reader, None, status.st_size)
     finally:
         os.close(reader)
-    return Taken(md5, size, path, modified)
+    return Taken(md5, size, path, status.st_mtime_ns)
 
 
-def _read_through(reader: int, writer: int | None) -> tuple[str, int]:
+def _read_through(reader: int, writer: int | None, size: int) -> tuple[str, int]:
+    """Read a file of ``size`` bytes or more; return md5 and size. One byte more is asked for, so that its end shows at once."""
+    wanted = min(size + 1, _CHUNK)
     hasher = hashlib.md5(usedforsecurity=False)
-    size = 0
-    while data := os.read(reader, _CHUNK):
+    done = 0
+    while data := os.read(reader, wanted):
         hasher.update(data)
-        size += len(data)
+        done += len(data)
         if writer is not None:
             written = os.write(writer, data)
             while written < len(data):
                 written += os.write(writer, data[written:])
-    return hasher.hexdigest(), size
+        if done == size and len(data) < wanted:
+            break
+    return hasher.hexdigest(), done
 
 
 def copy_hashing(source: str | Path, target: str | Path, *, mode: int = 0o444) -> tuple[str, int]:
@@ -99,7 +103,7 @@ def copy_hashing(source: str | Path, target: str | Path, *, mode: int = 0o444) -
     try:
         writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
-            md5, size = _read_through(reader, writer)
+            md5, size = _read_through(reader, writer, os.fstat(reader).st_size)
             put_seal(writer, md5)
         finally:
             os.close(writer)

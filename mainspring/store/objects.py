@@ -222,8 +222,8 @@ class Objects:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return len(old)
 
-    def sound(self, md5: str) -> str:
-        """Return the path of an object that is believed: by its seal, or else by hashing it, which seals it.
+    def sound(self, md5: str) -> os.stat_result:
+        """Return the status of an object that is believed: by its seal, or else by hashing it, which seals it.
 
         Raises:
             NotFound, Corrupted: as ``read_bytes``.
@@ -233,11 +233,12 @@ class Objects:
             status = os.stat(path)
         except FileNotFoundError:
             status = None
-        if status is None or not sealed(status.st_mtime_ns, md5):
-            self.check(md5)
-            with suppress(OSError):  # a colleague's file, or a disk that is only read
-                put_seal(path, md5)
-        return path
+        if status is not None and sealed(status.st_mtime_ns, md5):
+            return status
+        self.check(md5)
+        with suppress(OSError):  # a colleague's file, or a disk that is only read
+            put_seal(path, md5)
+        return os.stat(path)
 
     def intact(self, md5: str, size: int) -> bool:
         """Say whether an object is there, sound and of that size; a damaged one is set aside.

@@ -17,8 +17,9 @@ from mainspring.base.files import staged
 from mainspring.store.links import Linker
 from mainspring.store.seals import put_seal
 from mainspring.versioning import legacy
-from mainspring.versioning.contents import Contents, read_contents, remember
+from mainspring.versioning.contents import Contents, read_contents, remember, scan_files
 from mainspring.versioning.datasets import known_datasets, locate, record
+from mainspring.versioning.index import identity
 from mainspring.versioning.known import DatasetVersion, log
 from mainspring.versioning.pointers import (
     LegacyPointer,
@@ -96,7 +97,9 @@ def checkout(
     leaving = [file for file in present if file not in wanted or file in changed]
     if not force:
         _refuse_loss(workspace, path, present, leaving)
-    sources = {md5: workspace.objects.sound(md5) for md5 in sorted(set(changed.values()))}
+    sound = {md5: workspace.objects.sound(md5) for md5 in sorted(set(changed.values()))}
+    sources = {md5: workspace.objects.place(md5) for md5 in sound}
+    nothing_there = not os.path.lexists(path)
     with scratch(workspace) as folder:
         linker = Linker(workspace.settings.state.links)
         staged = _stage(folder, path, changed, sources, linker, tick)
@@ -105,11 +108,14 @@ def checkout(
                 (path / file if file else path).unlink()
         if path.is_dir():
             _remove_empty(path, keep="" not in wanted)
-        _place(path, changed, sources, staged, linker)
+        linked = _place(path, changed, sources, staged, linker, tick)
     contents = Contents(files=wanted, size=found.size, md5=found.md5)
     if executable and not contents.is_folder:
         _make_executable(path)
-    remember(workspace, path, contents)
+    if nothing_there and linked and not executable:  # files that are the objects themselves
+        remember(workspace, path, contents, {file: identity(sound[md5]) for file, md5 in wanted.items()})
+    else:
+        remember(workspace, path, contents, scan_files(path))
     if not is_written_by_stage(path) and (version is not None or not is_legacy(path)):
         write_pointer(path, contents)
     return found
@@ -170,8 +176,10 @@ def _stage(
 ) -> dict[str, str]:
     """Make what will be renamed into place: all but hard links to where nothing is, which need no room and no care."""
     staged: dict[str, str] = {}
+    base = str(path)
+    nothing_there = not os.path.lexists(base)
     for number, (file, md5) in enumerate(changed.items()):
-        if linker.used == "hardlink" and not os.path.lexists(f"{path}/{file}" if file else path):
+        if linker.used == "hardlink" and (nothing_there or not os.path.lexists(f"{base}/{file}" if file else base)):
             continue
         place = f"{folder}/{number}"
         if linker.make(sources[md5], place) != "hardlink":
@@ -183,11 +191,18 @@ def _stage(
 
 
 def _place(
-    path: Path, changed: dict[str, str], sources: dict[str, str], staged: dict[str, str], linker: Linker
-) -> None:
+    path: Path,
+    changed: dict[str, str],
+    sources: dict[str, str],
+    staged: dict[str, str],
+    linker: Linker,
+    tick: Tick | None,
+) -> bool:
+    """Put files where they belong; say whether all of them are hard links that were made there."""
     base = str(path)
     made: set[str] = set()
-    for file, md5 in changed.items():
+    all_linked = not staged
+    for number, (file, md5) in enumerate(changed.items()):
         target = f"{base}/{file}" if file else base
         parent = target.rpartition("/")[0]
         if parent not in made:
@@ -196,6 +211,9 @@ def _place(
         if file not in staged:
             if linker.make(sources[md5], target) != "hardlink":
                 put_seal(target, md5)
+                all_linked = False
+            if tick is not None and number % _TOLD == 0:
+                tick(number, len(changed))
             continue
         try:
             os.replace(staged[file], target)
@@ -205,6 +223,7 @@ def _place(
             beside = f"{parent}/.{Path(target).name[:100]}.tmp"
             shutil.copy2(staged[file], beside)
             os.replace(beside, target)
+    return all_linked
 
 
 def _remove_empty(path: Path, *, keep: bool) -> None:

@@ -104,9 +104,8 @@ def read_files(
     return files
 
 
-def remember(workspace: Workspace, path: Path, contents: Contents) -> None:
+def remember(workspace: Workspace, path: Path, contents: Contents, found: dict[str, Identity]) -> None:
     """Remember what was just written below a path, whose times can be trusted since they are seals."""
-    found = scan_files(path)
     if found.keys() == contents.files.keys():
         index_of(workspace, path).keep(Remembered(found, contents.files, contents.md5))
 

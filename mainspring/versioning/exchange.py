@@ -243,12 +243,13 @@ def _download(
 
     def download(md5: str) -> int | NotFound | Corrupted:
         try:
-            return store.download(md5, folder / md5, moved=count.moved)
+            return store.download(md5, folder / md5[0] / md5, moved=count.moved)
         except (NotFound, Corrupted) as error:
             return error
 
     try:
-        folder.mkdir(parents=True)
+        for digit in {md5[0] for md5 in md5s}:  # many threads that make files in one folder wait for one another
+            (folder / digit).mkdir(parents=True)
         with closing(in_flight(download, md5s)) as arrived, _settling(waiting) as settle_often:
             for md5, done in arrived:
                 if isinstance(done, Corrupted):
@@ -256,7 +257,7 @@ def _download(
                 elif isinstance(done, NotFound):
                     lost.add(md5)
                 else:
-                    waiting.append((str(folder / md5), str(workspace.objects.path(md5))))
+                    waiting.append((str(folder / md5[0] / md5), str(workspace.objects.path(md5))))
                     count.add(done)
                 settle_often()
     except OSError as error:

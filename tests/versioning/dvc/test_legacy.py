@@ -122,6 +122,7 @@ def test_a_damaged_or_missing_old_object(repository: Repository, old: Workspace)
     "content",
     [b"", b"\r\n", b"a\r\nb\rc\n", b"\0\r\n", b"\xff" * 200 + b"\r\n" * 300, b"\xff" * 100 + b"a\r\n" * 300,
      b"x" * ((1 << 20) - 1) + b"\r\n\r\n", b"t\r\n" * 200 + b"\0\r\n", b"\xc3\xa9\r\n" * 30],
+    ids=range(9),  # pytest hands the name to every process that a test starts
 )  # fmt: skip
 def test_what_looks_like_text_does_so_to_dvc_too(dvc: Path, tmp_path: Path, content: bytes) -> None:
     import subprocess
