@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 def add(targets: Sequence[str] | None, *, recreated: bool = False, json: bool = False) -> None:
     """Store datasets, or all of the settings, as their next versions, and say which these are."""
+    from mainspring.store.links import Linker
     from mainspring.versioning import data
 
     workspace = context.workspace()
+    linker = Linker(workspace.settings.state.links)
     versions = []
     for target in targets or sorted(workspace.settings.datasets):
         with progress(f"adding {target}") as tick:
-            versions.append(data.add(workspace, target, recreated=recreated, tick=tick))
+            versions.append(data.add(workspace, target, recreated=recreated, tick=tick, linker=linker))
     if json:
         print_json([row(version) for version in versions])
         return
@@ -36,22 +38,27 @@ def add(targets: Sequence[str] | None, *, recreated: bool = False, json: bool = 
             for version in versions
         ],
     )
+    if linker.made is not None:
+        sys.stdout.write(f"stored by {linker.made}\n")
 
 
 def checkout(
     name: str, version: str | None = None, *, force: bool = False, restore: bool = False, json: bool = False
 ) -> None:
     """Make a dataset a version of it, and say which one."""
+    from mainspring.store.links import Linker
     from mainspring.versioning import data
 
     workspace = context.workspace()
+    linker = Linker(workspace.settings.state.links)
     with progress(f"restoring {name}") as tick:
-        found = data.checkout(workspace, name, version, force=force, restore=restore, tick=tick)
+        found = data.checkout(workspace, name, version, force=force, restore=restore, tick=tick, linker=linker)
     if json:
         print_json(row(found))
         return
     is_ = "is" if found.table_id is None else "is read at"
-    said = f"{found.path} {is_} version {found.number} of {found.dataset} ({content(found)})"
+    by = f", by {linker.made}" if linker.made else ""
+    said = f"{found.path} {is_} version {found.number} of {found.dataset} ({content(found)}{by})"
     sys.stdout.write(harmless(said) + "\n")
 
 

@@ -30,8 +30,10 @@ _CANNOT = (
 class Linker:
     """Makes second places of files in the first of ``kinds`` that the file systems can do; ``copy`` always can.
 
-    ``used`` is the kind of the last one. What could not be done once is not tried again.
+    What could not be done once is not tried again. ``made`` is the kind of the last one, None as long as there is none.
     """
+
+    made: Link | None = None
 
     def __init__(self, kinds: Sequence[Link]) -> None:
         self._kinds: list[Link] = [*dict.fromkeys((*kinds, "copy"))]
@@ -57,6 +59,7 @@ class Linker:
                     with suppress(ValueError):  # another thread found out at the same time
                         self._kinds.remove(kind)
             else:
+                self.made = kind
                 return kind
         raise AssertionError("a copy was made or has failed")
 

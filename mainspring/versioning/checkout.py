@@ -77,6 +77,7 @@ def checkout(
     *,
     force: bool = False,
     tick: Tick | None = None,
+    linker: Linker | None = None,
 ) -> DatasetVersion:
     """Make a dataset on disk exactly a version of it; only files that differ are written.
 
@@ -101,7 +102,7 @@ def checkout(
     sources = {md5: workspace.objects.place(md5) for md5 in sound}
     nothing_there = not os.path.lexists(path)
     with scratch(workspace) as folder:
-        linker = Linker(workspace.settings.state.links)
+        linker = linker or Linker(workspace.settings.state.links)
         staged = _stage(folder, path, changed, sources, linker, tick)
         for file in leaving:
             if file not in changed:

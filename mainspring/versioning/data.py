@@ -17,6 +17,7 @@ from mainspring.versioning.status import status
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mainspring.store.links import Linker
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
 
@@ -40,7 +41,12 @@ __all__ = [
 
 
 def add(
-    workspace: Workspace, target: str | Path, *, recreated: bool = False, tick: Tick | None = None
+    workspace: Workspace,
+    target: str | Path,
+    *,
+    recreated: bool = False,
+    tick: Tick | None = None,
+    linker: Linker | None = None,
 ) -> DatasetVersion:
     """Store a dataset, given by its name or path, as its next version; a Delta table is pinned where it is.
 
@@ -54,7 +60,7 @@ def add(
         from mainspring.versioning.delta import versions as tables  # with polars and deltalake
 
         return tables.add(workspace, table, recreated=recreated)
-    return files.add(workspace, target, tick=tick)
+    return files.add(workspace, target, tick=tick, linker=linker)
 
 
 def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVersion:
@@ -103,6 +109,7 @@ def checkout(
     force: bool = False,
     restore: bool = False,
     tick: Tick | None = None,
+    linker: Linker | None = None,
 ) -> DatasetVersion:
     """Make a dataset on disk exactly a version of it. A table is not touched: that version is read from now on.
 
@@ -118,7 +125,7 @@ def checkout(
             raise UsageError(
                 f"'{name}' is no Delta table: its versions are simply checked out", hint="leave --restore out"
             )
-        return stored.checkout(workspace, name, version, force=force, tick=tick)
+        return stored.checkout(workspace, name, version, force=force, tick=tick, linker=linker)
     from mainspring.versioning.delta import versions as tables
 
     if restore:

@@ -59,12 +59,15 @@ def open_dataset(workspace: Workspace, name: str, *, add: bool = True) -> Datase
     )
 
 
-def add(workspace: Workspace, target: str | Path, *, tick: Tick | None = None) -> DatasetVersion:
+def add(
+    workspace: Workspace, target: str | Path, *, tick: Tick | None = None, linker: Linker | None = None
+) -> DatasetVersion:
     """Store a dataset, given by its name or path, as its next version, and write its pointer beside it.
 
     Content that is the newest version's, or the one the pointer names, makes no new version. Objects first, then the
     row, then the pointer: an interrupted add is done again, and loses nothing. What a stage of ``dvc.yaml`` writes gets no
-    pointer: it has ``dvc.lock``, which is DVC's.
+    pointer: it has ``dvc.lock``, which is DVC's. ``linker`` says how the store gets the bytes, by default as
+    ``state.links`` does.
 
     Raises:
         NotFound: there is nothing at the path.
@@ -72,7 +75,8 @@ def add(workspace: Workspace, target: str | Path, *, tick: Tick | None = None) -
         UsageError: it is outside of the workspace.
     """
     name, path = locate(workspace, target)
-    contents = read_contents(workspace, path, store=True, tick=tick, linker=Linker(workspace.settings.state.links))
+    linker = linker or Linker(workspace.settings.state.links)
+    contents = read_contents(workspace, path, store=True, tick=tick, linker=linker)
     if contents.is_folder:
         _put_listing(workspace, contents)
     version = record(workspace, name, path, contents)

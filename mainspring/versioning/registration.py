@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from mainspring.base.clock import now
-from mainspring.base.errors import Conflict
+from mainspring.base.errors import Conflict, UsageError
 from mainspring.base.ids import new_id
 from mainspring.store.objects import walk
 from mainspring.versioning import webhooks
@@ -74,10 +74,16 @@ def register(
         Refused: storing the model needs trust that the settings do not give.
         InvalidData: model and tables do not fit together.
         Conflict: ``version`` is taken.
+        UsageError: both ``version`` and ``bump`` are given.
     """
     check_name(name)
     if version is not None:
         parse_version(version)
+        if bump is not None:
+            raise UsageError(
+                f"a version of '{name}' was asked for by its number, {version}, and by a bump, {bump}",
+                hint="leave one of them out",
+            )
     trust_pickle, trusted_types = policy(workspace)
     with scratch(workspace) as folder:
         artifact = pack(

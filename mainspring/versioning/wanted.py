@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.base.errors import NotFound, did_you_mean
+from mainspring.base.errors import MainspringError, NotFound, UsageError, did_you_mean
 from mainspring.base.settings.dvc import find_outs
 from mainspring.versioning.pointers import named, read_pointer
 
@@ -56,6 +56,8 @@ def choose(
         md5 = read_pointer(path)
         if md5 is not None:
             found.append(Wanted(md5=md5, what=shown, path=path, part=part))
+        elif targets and not all_versions:
+            raise _unpointed(workspace, path, shown)
         if all_versions:
             found += _recorded(workspace, path)
     if all_versions and not targets:
@@ -104,6 +106,17 @@ def _found(
     names = [*known, *(_relative(workspace, path) for path in pointers)]
     hint = did_you_mean(target, names) or f"known: {', '.join(names[:10]) or 'no pointers'}"
     raise NotFound(f"'{target}' is no dataset, and no file or folder of one", hint=hint, target=target)
+
+
+def _unpointed(workspace: Workspace, path: Path, shown: str) -> MainspringError:
+    from mainspring.versioning.delta import sources
+
+    if sources.find(workspace, path) is not None:
+        return UsageError(
+            f"{shown} is a Delta table: it stays where it lies, and no remote keeps its versions",
+            hint="a table that others have to reach lies in a bucket: make its address the dataset's `path`",
+        )
+    return NotFound(f"{shown} has no pointer", hint=f"add it: mainspring data add {shown}", path=shown)
 
 
 def _recorded(workspace: Workspace, path: Path) -> list[Wanted]:

@@ -13,7 +13,7 @@ from mainspring.automation.execute import execute
 from mainspring.base.errors import UsageError
 from mainspring.cli.main import run as command_line
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import models, snapshot
+from mainspring.versioning import models, registration, snapshot
 from mainspring.versioning.semver import parse_bump
 
 pytestmark = pytest.mark.slow  # real repositories, runs and packages
@@ -91,6 +91,8 @@ def test_bumps_by_hand(project: Workspace, capsys: pytest.CaptureFixture[str]) -
         "promote", "small", "archived", "--bump", "big", "--reason", "x", code=2
     )
     assert models.resolve(project, "small").version == "2.0.0"
+    with pytest.raises(UsageError, match=r"by its number, 3\.0\.0, and by a bump, minor"):
+        registration.register(project, "small", None, version="3.0.0", bump="minor")  # type: ignore[arg-type]  # not looked at
     with pytest.raises(UsageError):
         parse_bump("Major")
 

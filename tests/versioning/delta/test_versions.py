@@ -15,6 +15,7 @@ from mainspring.tracking.run import start_run
 from mainspring.tracking.tables import Table
 from mainspring.versioning import data, snapshot
 from mainspring.versioning.delta.pins import named_in_git
+from mainspring.versioning.wanted import choose
 from tests.versioning.delta.conftest import rows
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ def test_a_version_names_the_table_and_copies_nothing(trips: Table) -> None:
     trips.append(rows(4))
     assert data.add(workspace, workspace.root / "data/trips").number == 2
     assert [each.table_version for each in data.log(workspace, "trips")] == [0, 1]
+
+
+def test_a_push_of_a_table_says_that_it_stays_where_it_is(trips: Table) -> None:
+    workspace = trips.workspace
+    data.add(workspace, "trips")
+    with pytest.raises(UsageError, match="stays where it lies"):
+        choose(workspace, ["trips"])
+    assert choose(workspace) == []
 
 
 def test_a_folder_with_a_log_is_known_as_a_table(trips: Table) -> None:
