@@ -51,7 +51,7 @@ def environment(*requirements: str) -> Path:
 def _install(python: Path, requirements: tuple[str, ...]) -> None:
     """Install with uv from our own environment; it needs no pip in the other one."""
     uv = Path(sys.executable).parent / "uv"
-    command = [str(uv), "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *requirements]
+    command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *requirements]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode:
         raise Unavailable((made.stderr.strip() or "the installer failed").splitlines()[-1])

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from scripts import environments
+from tests.peers import MLFLOW
 
-REQUIREMENTS = ("mlflow==3.17.2", "scikit-learn")
 """What the other interpreter has; the same as of other tests, so that it is made once."""
 
 
 def interpreter() -> str:
     """Return the interpreter with MLflow; where it cannot be made the test is skipped."""
     try:
-        return str(environments.environment(*REQUIREMENTS))
+        return str(environments.environment(*MLFLOW))
     except environments.Unavailable as reason:
-        pytest.skip(f"no environment for {REQUIREMENTS[0]}: {reason}")
+        pytest.skip(f"no environment for {MLFLOW[0]}: {reason}")
 
 
 def environment() -> dict[str, str]:

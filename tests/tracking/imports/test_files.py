@@ -19,6 +19,7 @@ from mainspring.tracking.imports.wandb import import_wandb
 from mainspring.tracking.query import list_runs
 from mainspring.tracking.search import history
 from scripts.environments import Unavailable, environment
+from tests.peers import MLFLOW
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -63,7 +64,7 @@ def comet(written: Path) -> Path:
 
 @pytest.fixture
 def neptune(written: Path) -> Path:
-    return _write(written, "neptune_content", "mlflow==3.17.2", "scikit-learn") / "exports"
+    return _write(written, "neptune_content", *MLFLOW) / "exports"
 
 
 def test_offline_runs_of_wandb(wandb: Path, workspace: Workspace) -> None:

@@ -18,6 +18,7 @@ from mainspring.tracking.imports.mlflow_server import MlflowServer
 from mainspring.tracking.query import list_runs
 from mainspring.tracking.runs import create_run
 from scripts.environments import Unavailable, environment
+from tests.peers import MLFLOW
 from tests.tracking.imports.mlflow_peer import fill, stock_server, surroundings
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mlflow import")]
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
-        python = environment("mlflow==3.17.2", "scikit-learn")
+        python = environment(*MLFLOW)
     except Unavailable as reason:
         pytest.skip(f"no environment for mlflow: {reason}")
     folder = tmp_path_factory.mktemp("mlflow")

@@ -16,6 +16,7 @@ from mainspring.versioning import catalogue, registry
 from mainspring.versioning.trees import list_files
 from scripts.environments import Unavailable, environment
 from tests import s3
+from tests.peers import MLFLOW, MLFLOW_2
 from tests.tracking.imports.mlflow_peer import fill, stock_server, surroundings
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 CONTENT = Path(__file__).parent / "mlflow_registered.py"
 VERSIONS = {
-    "2.22": ("mlflow==2.22.1", "scikit-learn", "setuptools<81", "sqlalchemy<2.1", "boto3"),
-    "3.17": ("mlflow==3.17.2", "scikit-learn", "boto3"),
+    "2.22": MLFLOW_2,
+    "3.17": MLFLOW,
 }
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mlflow stores")]
 

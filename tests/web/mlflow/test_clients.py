@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scripts.environments import Unavailable, environment
+from tests.peers import MLFLOW, MLFLOW_2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent / "clients"
 CLIENTS = {
-    "fluent": ("mlflow==3.17.2", "scikit-learn"),
+    "fluent": MLFLOW,
     "skinny": ("mlflow-skinny==3.17.2",),
-    "second": ("mlflow==2.22.1", "scikit-learn", "setuptools<81", "sqlalchemy<2.1", "boto3"),
+    "second": MLFLOW_2,
     "oldest": ("mlflow==2.9.2", "setuptools<81"),
 }
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mlflow clients")]
