@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 else:
     SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_DEEPEST = 1000
+_LONGEST = 8000
+
 
 def parse(text: str | bytes) -> Any:
     """Return what a YAML text says, in plain mappings, lists and values.
@@ -21,4 +24,26 @@ def parse(text: str | bytes) -> Any:
     >>> parse("outs: [{md5: abc, size: 1}]")
     {'outs': [{'md5': 'abc', 'size': 1}]}
     """
-    return yaml.load(text, Loader=SafeLoader)  # noqa: S506 - a safe one
+    return load(text if isinstance(text, str) else text.decode("utf-8", "replace"), SafeLoader, yaml.SafeLoader)
+
+
+def load(text: str, quick: type[yaml.SafeLoader], exact: type[yaml.SafeLoader]) -> Any:
+    """Read with ``quick``, and what that one does not take with ``exact``, which takes more and says best what is wrong.
+
+    Raises:
+        yaml.YAMLError: it is none.
+    """
+    if not _may_be_deep(text):
+        try:
+            return yaml.load(text, Loader=quick)  # noqa: S506 - a safe one
+        except (yaml.YAMLError, UnicodeEncodeError):
+            pass
+    try:
+        return yaml.load(text, Loader=exact)  # noqa: S506 - a safe one
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+
+
+def _may_be_deep(text: str) -> bool:
+    """Say whether a text may be nested so deeply that libyaml's reader would end the process."""
+    return text.count("[") + text.count("{") > _DEEPEST or any(len(line) > _LONGEST for line in text.splitlines())

@@ -23,11 +23,12 @@ def add(targets: Sequence[str] | None, *, recreated: bool = False, json: bool = 
     from mainspring.versioning import data
 
     workspace = context.workspace()
-    linker = Linker(workspace.settings.state.links)
-    versions = []
+    versions, ways = [], set()
     for target in targets or sorted(workspace.settings.datasets):
+        linker = Linker(workspace.settings.state.links)  # each may lie on another file system
         with progress(f"adding {target}") as tick:
             versions.append(data.add(workspace, target, recreated=recreated, tick=tick, linker=linker))
+        ways.add(linker.made)
     if json:
         print_json([row(version) for version in versions])
         return
@@ -38,8 +39,8 @@ def add(targets: Sequence[str] | None, *, recreated: bool = False, json: bool = 
             for version in versions
         ],
     )
-    if linker.made is not None:
-        sys.stdout.write(f"stored by {linker.made}\n")
+    if made := sorted(way for way in ways if way is not None):
+        sys.stdout.write(f"stored by {', '.join(made)}\n")
 
 
 def checkout(

@@ -94,6 +94,7 @@ def _read_through(reader: int, writer: int | None, size: int) -> tuple[str, int]
                 written += os.write(writer, data[written:])
         if done == size and len(data) < wanted:
             break
+        wanted = _CHUNK  # it is longer than was said
     return hasher.hexdigest(), done
 
 

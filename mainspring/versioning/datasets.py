@@ -181,9 +181,8 @@ def _put_listing(workspace: Workspace, contents: Contents) -> None:
 def record(workspace: Workspace, name: str, path: Path, contents: Contents) -> DatasetVersion:
     """Return the version that stored contents are: the newest's or the pointer's if they are the same, or else the next one."""
     relative = path.relative_to(workspace.root).as_posix()
-    held = log(workspace, name)
-    same = [version for version in held if (version.md5, version.path) == (contents.md5, relative)]
-    if same and (same[-1] is held[-1] or _pointed(path) == contents.md5):
+    same = [version for version in log(workspace, name) if (version.md5, version.path) == (contents.md5, relative)]
+    if same and _pointed(path) == contents.md5:
         return same[-1]
     from mainspring.versioning.records.datasets import insert_dataset_version  # opening the records takes its time
     from mainspring.versioning.records.rows import as_struct

@@ -6,13 +6,12 @@ and nothing else.
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.base.files import write_unsafely
+from mainspring.base import caches
 from mainspring.base.hashing import md5_bytes
 
 if TYPE_CHECKING:
@@ -78,18 +77,8 @@ class Index:
 
     def load(self) -> Remembered:
         """Return what is remembered; nothing where the file is missing or unreadable."""
-        try:
-            data = self._path.read_bytes()
-        except OSError:
-            return NOTHING
-        body = memoryview(data)[4:]
-        if zlib.crc32(body).to_bytes(4, "little") != data[:4]:
-            return NOTHING
-        try:
-            held = msgspec.msgpack.decode(body, type=_Stored)
-        except msgspec.MsgspecError:
-            return NOTHING
-        if held.layout != _LAYOUT:
+        held = caches.kept(self._path, _Stored)
+        if held is None or held.layout != _LAYOUT:
             return NOTHING
         count = len(held.names)
         numbers = array("q")
@@ -104,5 +93,4 @@ class Index:
         for column in zip(*remembered.identities.values(), strict=True):
             numbers.extend(column)  # all sizes, then all times, then all inodes
         addresses = "".join(remembered.addresses[name] for name in names)
-        body = msgspec.msgpack.encode(_Stored(_LAYOUT, remembered.md5, names, numbers.tobytes(), addresses))
-        write_unsafely(self._path, zlib.crc32(body).to_bytes(4, "little") + body)
+        caches.keep(self._path, _Stored(_LAYOUT, remembered.md5, names, numbers.tobytes(), addresses))

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.base.files import write_unsafely
+from mainspring.base import caches
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mainspring.store.workspace import Workspace
 
-_LAYOUT = 2
+_LAYOUT = 3
 _SETTLED_NS = 2_000_000_000
 
 
@@ -64,17 +62,25 @@ def log(workspace: Workspace, name: str) -> list[DatasetVersion]:
 
 
 def _kept(workspace: Workspace) -> Known | None:
-    """Return what is kept, read anew where it is out of date; None where nothing can be kept at the moment."""
+    """Return what is kept, read anew where it is out of date; None where nothing can be kept at the moment.
+
+    It is read while nobody writes: what is being committed shows in the files before readers see it.
+    """
     mark = _mark(workspace)
     if not mark:
         return None if mark is None else {}
     file = workspace.state / "index" / "datasets"
-    if (kept := _read(file)) is not None and kept.mark == mark:
-        return kept.versions
-    found = _recorded(workspace)
-    if mark == _mark(workspace):
-        write_unsafely(file, msgspec.msgpack.encode(_Kept(_LAYOUT, mark, found)))
-    return found
+    held = caches.kept(file, _Kept)
+    if held is not None and (held.layout, held.mark) == (_LAYOUT, mark):
+        return held.versions
+    with workspace.database.unwritten() as is_still:
+        mark = _mark(workspace) if is_still else None
+        if not mark:
+            return None
+        found = _recorded(workspace)
+        if mark == _mark(workspace):
+            caches.keep(file, _Kept(_LAYOUT, mark, found))
+        return found
 
 
 def _mark(workspace: Workspace) -> list[int] | None:
@@ -85,7 +91,7 @@ def _mark(workspace: Workspace) -> list[int] | None:
     if workspace.settings.state.database is not None:
         return None
     mark: list[int] = []
-    for ending in ("", "-wal"):
+    for ending in ("-wal", ""):  # a log that goes meanwhile leaves a newer database
         try:
             status = (workspace.state / f"mainspring.db{ending}").stat()
         except FileNotFoundError:
@@ -96,14 +102,6 @@ def _mark(workspace: Workspace) -> list[int] | None:
             return None
         mark += [len(ending), status.st_size, status.st_mtime_ns]
     return mark
-
-
-def _read(file: Path) -> _Kept | None:
-    try:
-        kept = msgspec.msgpack.decode(file.read_bytes(), type=_Kept)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    return kept if kept.layout == _LAYOUT else None
 
 
 def _recorded(workspace: Workspace, name: str | None = None) -> Known:

@@ -56,7 +56,7 @@ def choose(
         md5 = read_pointer(path)
         if md5 is not None:
             found.append(Wanted(md5=md5, what=shown, path=path, part=part))
-        elif targets and not all_versions:
+        elif targets and not all_versions and path not in pointers:
             raise _unpointed(workspace, path, shown)
         if all_versions:
             found += _recorded(workspace, path)

@@ -126,9 +126,13 @@ def test_many_files_are_stored_at_once(objects: Objects, tmp_path: Path) -> None
 
 def test_sweep_removes_only_what_is_old(objects: Objects) -> None:
     old, young = objects.root / "incoming" / "old", objects.root / "incoming" / "young"
-    for folder in (old, young):
+    filled = objects.root / "incoming" / "filled"
+    for folder in (old, young, filled / "a"):
         folder.mkdir(parents=True)
-    os.utime(old, (0, 0))
+    (filled / "a" / "arrives").touch()
+    for folder in (old, filled / "a", filled):
+        os.utime(folder, (0, 0))
     assert objects.sweep() == 1
     assert not old.exists()
     assert young.exists()
+    assert (filled / "a" / "arrives").exists()

@@ -13,6 +13,7 @@ from mainspring.base.settings.checks import Check
 from mainspring.base.settings.monitors import Monitor
 from mainspring.base.settings.schema import Settings
 from mainspring.base.settings.triggers import Trigger
+from mainspring.base.yamls import SafeLoader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +141,7 @@ def locate(steps: list[Step], sources: list[Path]) -> tuple[str, str]:
     """Return ``file:line`` of the deepest known part of a path, and that line shown."""
     best: tuple[int, Path, int] = (-1, sources[-1], 0)
     for source in sources:
-        depth, line = _depth_and_line(yaml.compose(source.read_text(encoding="utf-8")), steps)
+        depth, line = _depth_and_line(yaml.compose(source.read_text(encoding="utf-8"), Loader=SafeLoader), steps)
         if depth > best[0]:
             best = (depth, source, line)
     _, source, line = best

@@ -14,7 +14,7 @@ from mainspring.base.errors import SettingsError
 from mainspring.base.settings.explain import explain
 from mainspring.base.settings.references import check_references, check_secrets
 from mainspring.base.settings.schema import Settings
-from mainspring.base.yamls import SafeLoader
+from mainspring.base.yamls import SafeLoader, load
 
 FILE_NAME = "mainspring.yaml"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -82,7 +82,7 @@ def read_tree(path: Path) -> dict[str, Any]:
         SettingsError: unreadable, not YAML, or not a mapping; names the line.
     """
     try:
-        tree = _read(path.read_text(encoding="utf-8"))
+        tree = load(path.read_text(encoding="utf-8"), _Quick, _Exact)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -98,13 +98,6 @@ def read_tree(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise SettingsError(f"{path}:1: expected settings such as `project: NAME`, found {_kind(tree)}")
     return tree
-
-
-def _read(text: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Quick)  # noqa: S506 - a safe one
-    except yaml.YAMLError:
-        return yaml.load(text, Loader=_Exact)  # noqa: S506 - a safe one
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

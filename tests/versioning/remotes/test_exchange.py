@@ -98,6 +98,8 @@ def test_targets_are_names_paths_pointers_and_folders(ours: Workspace, store: Pa
     assert exchange.push(ours, ["airports"]).objects == 1
     assert exchange.push(ours, ["data/months.dvc"]).objects == 3
     assert exchange.push(ours, ["data"]).present == 4
+    (ours.root / "data" / "later.csv.dvc").write_text("outs:\n- path: later.csv\n  hash: md5\n")  # names no content yet
+    assert exchange.push(ours, ["data"]).present == 4
     with pytest.raises(NotFound, match="is no dataset"):
         exchange.push(ours, ["mnths"])
 
