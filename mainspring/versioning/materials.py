@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ from mainspring.versioning.artifact import MANIFEST, Artifact, load_artifact
 from mainspring.versioning.signature import Signature
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.registry import ModelVersion
 
@@ -85,18 +89,25 @@ def materialise_address(workspace: Workspace, address: str) -> Path:
     fresh = folder.parent / f".{address}.{new_id()[-12:]}.tmp"
     try:
         workspace.objects.restore(address, fresh, mode=0o444)
-        if folder.is_dir():
-            aside = folder.parent / f".{address}.{new_id()[-12:]}.damaged.tmp"
-            folder.rename(aside)
-            shutil.rmtree(aside, ignore_errors=True)
-        try:
+        with _alone(folder):
+            if folder.is_dir() and _whole(workspace, address, folder):  # somebody else was first, and reads it by now
+                return folder
+            if folder.is_dir():
+                aside = folder.parent / f".{address}.{new_id()[-12:]}.damaged.tmp"
+                folder.rename(aside)
+                shutil.rmtree(aside, ignore_errors=True)
             fresh.rename(folder)
-        except OSError:
-            if not (folder.is_dir() and _whole(workspace, address, folder)):  # somebody else was first
-                raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return folder
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process or thread puts something in the place of a folder."""
+    with Path(folder.parent, f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _whole(workspace: Workspace, address: str, folder: Path) -> bool:

@@ -268,6 +268,27 @@ def test_kill_at_any_write_leaves_no_row_without_its_objects(workspace: Workspac
     assert list(workspace.objects.verify()) == []
 
 
+def test_a_folder_that_somebody_else_made_meanwhile_stays_where_it_is(
+    workspace: Workspace, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They read it by now: not even for a moment may it be gone."""
+    version = models.register(workspace, "m", candidate)
+    other = Workspace(workspace.root)
+    restore = workspace.objects.restore
+    made: set[int] = set()
+
+    def slowly(address: str, target: Path, *, mode: int) -> None:
+        restore(address, target, mode=mode)
+        made.add(models.materialise(other, version).stat().st_ino)
+
+    monkeypatch.setattr(workspace.objects, "restore", slowly)
+    assert {models.materialise(workspace, version).stat().st_ino} == made
+    assert [path.name for path in (workspace.state / "models").iterdir() if not path.name.endswith(".lock")] == [
+        version.artifact
+    ]
+    other.close()
+
+
 def test_the_materialised_folder_is_checked_and_made_again(workspace: Workspace, candidate: Candidate) -> None:
     version = models.register(workspace, "m", candidate)
     folder = models.materialise(workspace, version)
