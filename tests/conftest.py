@@ -48,6 +48,7 @@ ON_BOTH = (
     "automation/test_tick.py",
     "automation/test_triggers.py",
     "testing/test_gate.py",
+    "testing/test_pytest_plugin.py",
     "serving/test_releases.py",
     "serving/test_canary.py",
     "monitoring/test_alerts.py",
@@ -57,6 +58,7 @@ ON_BOTH = (
     "audit/test_audit.py::test_a_whole_life",
     "audit/test_audit.py::test_a_webhook",
     "audit/test_audit.py::test_reports",
+    "chaos/test_kill_release.py",
 )
 """Where tests run on SQLite and on PostgreSQL."""
 

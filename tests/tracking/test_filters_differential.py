@@ -170,13 +170,13 @@ def compare(judge: peer.Parser, grammar: str, what: str, text: str) -> None:
     raise AssertionError(f"{grammar} {what} {text!r}: ours {mine}, MLflow's {theirs}")
 
 
-@settings(max_examples=1200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(question=filters())
 def test_filters_mean_the_same(judge: peer.Parser, question: tuple[str, str]) -> None:
     compare(judge, question[0], "filter", question[1])
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(question=orders())
 def test_orders_mean_the_same(judge: peer.Parser, question: tuple[str, str]) -> None:
     compare(judge, question[0], "order", question[1])
