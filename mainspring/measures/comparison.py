@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import scipy  # `scipy.stats` loads at its first use: half a second that most commands never need
 from scipy.special import betaincc
-from scipy.stats import betabinom, binom, hypergeom
 
 from mainspring.measures.distribution import chi2, ks, pool_rare, psi_corrected, wasserstein_scaled
 from mainspring.measures.floors import DriftFloors, Method, n_for_floor
@@ -157,7 +157,7 @@ def _outside_p(outside: int, sides: Sides) -> float:
     n, size = max(sides.independent[0], 2.0), max(1, round(sides.independent[1]))
     count = min(size, max(1, round(outside * sides.worth_m)))
     if size <= _EXACT_ROWS:
-        return float(np.clip(betabinom.sf(count - 1, size, 2, n - 1), 0, 1))
+        return float(np.clip(scipy.stats.betabinom.sf(count - 1, size, 2, n - 1), 0, 1))
     return float(betaincc(2, n - 1, count / size))
 
 
@@ -216,7 +216,7 @@ def compare_new(count: int, singles: int, sides: Sides, floors: DriftFloors, det
         method="new_category",
         effect=max(0.0, count / sides.m - expected),
         floor=floors.new_category,
-        p=float(np.clip(binom.sf(seen - 1, size, expected), 0, 1)),
+        p=float(np.clip(scipy.stats.binom.sf(seen - 1, size, expected), 0, 1)),
         n_reference=sides.n,
         n_current=sides.m,
         n_needed=needed,
@@ -267,5 +267,5 @@ def shares_p(counts: tuple[int, int], rows: tuple[int, int], worth: tuple[float,
     if min(size) * min(found, total - found) / total >= 5:
         first, second = ([k, n - k] for k, n in zip(hits, size, strict=True))
         return chi2(first, second).p
-    law = hypergeom(total, found, size[1])
+    law = scipy.stats.hypergeom(total, found, size[1])
     return float(min(1.0, 2 * min(law.cdf(hits[1]), law.sf(hits[1] - 1))))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy  # `scipy.stats` loads at its first use: half a second that most commands never need
 from scipy.special import chdtrc, chdtri, kolmogorov
-from scipy.stats import false_discovery_control, kstwo
 
 from mainspring.measures.arrays import floats
 
@@ -102,7 +102,7 @@ def ks_p(distance: float, n: float, m: float) -> float:
     """
     size = max(1.0, float(np.round(n * m / (n + m))))
     if size <= _LIMIT_ROWS:
-        return float(np.clip(kstwo.sf(distance, size), 0.0, 1.0))
+        return float(np.clip(scipy.stats.kstwo.sf(distance, size), 0.0, 1.0))
     scaled = distance * math.sqrt(size)
     corrected = scaled + 1 / (6 * math.sqrt(size)) + (scaled - 1) / (4 * size)
     return float(kolmogorov(corrected)) if distance > 0 else 1.0
@@ -295,4 +295,4 @@ def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
     array([0.03, 0.04, 0.04])
     """
     given = np.asarray(p, dtype=np.float64)
-    return given if given.size == 0 else np.asarray(false_discovery_control(given), dtype=np.float64)
+    return given if given.size == 0 else np.asarray(scipy.stats.false_discovery_control(given), dtype=np.float64)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binom, theilslopes
+import scipy  # `scipy.stats` loads at its first use: half a second that most commands never need
 
 from mainspring.measures.arrays import floats
 from mainspring.measures.estimate import Estimate
@@ -32,8 +32,8 @@ def quantile_interval(values: ArrayLike, q: float, confidence: float = 0.95) -> 
     if not 0 < q < 1:
         raise ValueError(f"q must lie strictly between 0 and 1, not {q}")
     n, tail = len(vector), (1 - confidence) / 2
-    below = int(binom.ppf(tail, n, q))
-    above = int(binom.isf(tail, n, q)) + 1
+    below = int(scipy.stats.binom.ppf(tail, n, q))
+    above = int(scipy.stats.binom.isf(tail, n, q)) + 1
     low = float(vector[below - 1]) if below >= 1 else -math.inf
     high = float(vector[above - 1]) if above <= n else math.inf
     return Estimate(float(np.quantile(vector, q)), low, high, n, "order statistics", confidence)
@@ -65,5 +65,5 @@ def trend(values: ArrayLike, confidence: float = 0.95) -> Estimate:
     width = max(1, math.ceil(n / _TREND_POINTS))
     whole = n // width * width
     medians = np.median(vector[:whole].reshape(-1, width), axis=1)
-    found = theilslopes(medians, np.arange(len(medians)) * width, alpha=confidence)
+    found = scipy.stats.theilslopes(medians, np.arange(len(medians)) * width, alpha=confidence)
     return Estimate(float(found[0]), float(found[2]), float(found[3]), n, "theil-sen", confidence)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.stats import rankdata
+import scipy  # `scipy.stats` loads at its first use: half a second that most commands never need
 
 from mainspring.measures.arrays import codes, floats, labels, missing_values, positives, same_length
 from mainspring.measures.classification import roc_auc
@@ -118,7 +118,7 @@ def _out_of_fold(category: NDArray[Any], target: NDArray[np.float64], seed: int)
 
 def _correlation(score: NDArray[np.float64], target: NDArray[np.float64], confidence: float) -> Estimate:
     n = len(target)
-    ranks = [rankdata(values) - (n + 1) / 2 for values in (score, target)]
+    ranks = [scipy.stats.rankdata(values) - (n + 1) / 2 for values in (score, target)]
     norm = float(np.sqrt(np.sum(ranks[0] ** 2) * np.sum(ranks[1] ** 2)))
     value = max(0.0, float(np.sum(ranks[0] * ranks[1]))) / norm if norm > 0 else 0.0
     if n <= 3:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy  # `scipy.stats` loads at its first use: half a second that most commands never need
 from scipy.special import ndtri
-from scipy.stats import binomtest
 
 from mainspring.measures.arrays import codes, floats, labels, positives, same_length
 from mainspring.measures.classification import MANY_ROWS
@@ -149,7 +149,7 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
     a, b = positives(correct_a, "correct_a"), positives(correct_b, "correct_b")
     same_length(correct_a=a, correct_b=b)
     wins, losses = int(np.sum(a & ~b)), int(np.sum(b & ~a))
-    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    return float(scipy.stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
 def n_needed(estimate: Estimate, margin: float, power: float = 0.9) -> int | None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import scipy  # `scipy.stats` loads at its first use: half a second that most commands never need
 from scipy.special import gammaln
-from scipy.stats import binom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def overlap(rows: pl.DataFrame, known: pl.DataFrame, columns: Sequence[str]) -> 
     share = float(seen.mean()) if len(seen) else 0.0
     chance = _chance(share, in_known, in_rows, of_known)
     chance = float(np.clip(min(chance, _ceiling(rows, known, columns, of_rows, of_known)), 0.0, 1.0))
-    p_value = float(binom.sf(int(seen.sum()) - 1, len(seen), chance)) if len(seen) else 1.0
+    p_value = float(scipy.stats.binom.sf(int(seen.sum()) - 1, len(seen), chance)) if len(seen) else 1.0
     return Overlap(seen=seen, share=share, chance=chance, p_value=p_value, n=len(seen))
 
 

@@ -240,7 +240,7 @@ def _conform(column: pl.Series, wanted: ColumnType) -> pl.Series:
     cast = _cast(column, wanted)
     empty = cast.null_count()
     if empty == 0 and cast.dtype == pl.Float64 and not wanted.nullable:
-        empty = int(cast.is_nan().sum())
+        empty = int(np.isnan(cast.to_numpy()).sum())
     if empty and not wanted.nullable:
         raise InvalidData(
             f"column '{wanted.name}' is null in {empty} of {len(cast)} rows, and it was never null in training",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -26,18 +27,9 @@ def test_in_a_group(number):
 @pytest.mark.slow
 def test_a_group_stays_in_one_process(tmp_path: Path) -> None:
     (tmp_path / "test_group.py").write_text(TESTS)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-n",
-        "2",
-        "--dist",
-        "loadgroup",
-        "-p",
-        "no:cacheprovider",
-        str(tmp_path),
-    ]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    options = ["-p", "xdist", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"]
+    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
+    subprocess.run(command, cwd=tmp_path, env=alone, check=True, capture_output=True)
     workers = {path.name.partition(" in ")[2] for path in tmp_path.glob("* in *")}
     assert len(workers) == 1

@@ -1,4 +1,4 @@
-"""The server is there at once: what the first request does not need is not loaded before it listens."""
+"""What is not needed is not loaded: before the server listens, and by what runs pipelines of other libraries."""
 
 from __future__ import annotations
 
@@ -49,3 +49,10 @@ def test_listening_waits_for_nothing_that_only_other_work_needs(project: Path) -
         )
         assert "loaded: []" in told.stderr, (state, told.stderr)
         assert told.returncode == 0, told.stderr
+
+
+def test_a_pipeline_and_its_gate_load_no_library_that_they_do_not_use() -> None:
+    program = "import sys, mainspring.automation.continuous; print(sorted(set(sys.argv[1:]) & set(sys.modules)))"
+    heavy = ("matplotlib", "pandas", "pyarrow", "scipy.stats", "sklearn")
+    told = subprocess.run([sys.executable, "-c", program, *heavy], capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n"

@@ -337,7 +337,7 @@ def test_baselines_of_other_tasks(lab, task: str) -> None:
 
 
 def test_baselines_take_text_nulls_infinities_and_dates(lab) -> None:
-    from mainspring.testing.checks.baseline import _matrix, _prepare
+    from mainspring.testing.checks.simple_models import _matrix, _prepare
 
     frame = pl.DataFrame(
         {
