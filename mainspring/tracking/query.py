@@ -20,6 +20,7 @@ from mainspring.tracking.records import experiment_search, model_search, run_sea
 from mainspring.tracking.records import experiments as experiment_rows
 from mainspring.tracking.records import runs as run_rows
 from mainspring.tracking.records.model_search import ModelSort
+from mainspring.tracking.records.run_clauses import Question
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,7 @@ def search_runs(
     start = read_page_token(page, question, keys) if page else None
     with workspace.database.read() as connection:
         scope = run_search.scope(connection, asked, view)
-        found = run_search.page(connection, run_search.Question(scope, filters, orders), most=limit + 1, start=start)
+        found = run_search.page(connection, Question(scope, filters, orders), most=limit + 1, start=start)
         infos = search.infos(connection, run_rows.by_ids(connection, [row[0] for row in found[:limit]]))
     return Page(infos, page_token(question, found[limit - 1][1:]) if len(found) > limit else None)
 

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    func,
+    literal_column,
+)
 
 from mainspring.store.schema.metadata import Address, Document, Id, Moment, metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.elements import ColumnElement
+
+START = 64
+"""So many characters of a param's or a tag's value lie in the index of values: longer ones would not fit into it."""
+
+
+def start_of(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return how a param's or a tag's value begins, as the index has it."""
+    return func.substr(value, literal_column("1"), literal_column(str(START)))
+
 
 experiments = Table(
     "experiments",
@@ -53,6 +80,7 @@ params = Table(
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+Index("ix_params_key_value_run_id", params.c.key, start_of(params.c.value), params.c.run_id)
 
 metric_batches = Table(
     "metric_batches",
@@ -99,6 +127,7 @@ tags = Table(
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+Index("ix_tags_key_value_run_id", tags.c.key, start_of(tags.c.value), tags.c.run_id)
 
 inputs = Table(
     "inputs",

@@ -1,18 +1,36 @@
 """Searching runs: from conditions and orders to the ids of one page.
 
 What reads an index and what sorts is decided here and not left to SQLite, which keeps no statistics: a condition on a
-metric (or a run's id) that few runs pass is looked up first, and the order by a metric follows the index of its values.
+metric, a param or a tag (or a run's id) that few runs pass is looked up first, and the order by one of them follows the
+index of its values.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import operator
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, case, func, literal, literal_column, or_, select, true
+from sqlalchemy import String, and_, bindparam, case, func, literal, literal_column, select, true
 
+from mainspring.base.filters import Comparison
 from mainspring.store.prepared import Prepared
-from mainspring.store.schema.tracking import experiments, inputs, latest_metrics, params, runs, tags
-from mainspring.store.search import SortKey, after, compare, nulls_last, unindexed
+from mainspring.store.schema.tracking import START, experiments, inputs, latest_metrics, runs, start_of
+from mainspring.store.search import SortKey, after, compare
+from mainspring.tracking.records.run_clauses import (
+    MISSING,
+    NAN,
+    NUMBER,
+    PLACE,
+    TEXTS,
+    Question,
+    Scope,
+    condition,
+    in_scope,
+    logged,
+    restricted,
+    sorting,
+)
 from mainspring.tracking.records.runs import NAME_TAG
 
 if TYPE_CHECKING:
@@ -21,34 +39,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select, Table
     from sqlalchemy.sql.elements import ColumnElement
 
-    from mainspring.base.filters import Comparison, Order
+    from mainspring.base.filters import Order
 
 FEW = 1000
 """A condition that so many runs pass is looked up first, and the rest asked of these runs."""
 SORTED = 500
-"""So many runs are sorted by a metric without an index."""
+"""So many runs are sorted without an index."""
 RARE = 50
 """Where fewer than one in so many runs pass, those that do are sorted: an index would be followed in vain for long."""
 
-_ONE: ColumnElement[int] = literal_column("1")
-_NUMBER, _NAN, _MISSING = 0, 1, 2
-_TEXTS = {"param": params, "tag": tags}
-_PLACE = func.coalesce(experiments.c.artifact_location, literal("mlflow-artifacts:/") + experiments.c.id) + "/"
-_ATTRIBUTES: dict[str, tuple[ColumnElement[Any], tuple[type, ...]]] = {
-    "run_id": (runs.c.id, (str,)),
-    "run_name": (runs.c.name, (str,)),
-    "status": (func.upper(runs.c.status), (str,)),
-    "user_id": (runs.c.actor, (str,)),
-    "start_time": (runs.c.started_at, (int,)),
-    "end_time": (runs.c.ended_at, (int,)),
-    "artifact_uri": (
-        select(_PLACE + runs.c.id + "/artifacts")
-        .where(experiments.c.id == runs.c.experiment_id)
-        .correlate(runs)
-        .scalar_subquery(),
-        (str,),
-    ),
-}
+CHUNK = 3000
+"""So many runs of the index of a param or a tag are read and sorted at a time; what more have in common is searched for."""
+PATIENCE = 20
+"""After so many chunks without a full page the rest is sorted."""
+
 _PASSING = {
     sign: Prepared(
         lambda dialect, sign=sign: (  # type: ignore[misc]  # mypy knows no defaults of lambdas
@@ -63,33 +67,47 @@ _PASSING = {
     )
     for sign in ("=", "<", "<=", ">", ">=")
 }
+_HOLDING = {
+    entity: Prepared(
+        lambda _, table=table: (  # type: ignore[misc]  # mypy knows no defaults of lambdas
+            select(table.c.run_id)
+            .where(
+                table.c.key == bindparam("key"), start_of(table.c.value) == start_of(bindparam("value", type_=String))
+            )
+            .limit(bindparam("most"))
+            .offset(literal_column("0"))
+        )
+    )
+    for entity, table in TEXTS.items()
+}
 
 
-class Scope(NamedTuple):
-    """Whose runs are searched. ``active`` and ``deleted`` are experiments; ``lifecycle`` is of the runs, None for any."""
+def _starts(table: Table, ascending: bool, inclusive: bool, whole: bool) -> Select[Any]:
+    begins = start_of(table.c.value)
+    since = start_of(bindparam("since", type_=String))
+    query = select(begins).where(table.c.key == bindparam("key"))
+    if not whole:
+        sign = (operator.ge if inclusive else operator.gt) if ascending else (operator.le if inclusive else operator.lt)
+        query = query.where(sign(begins, since))
+    return query.order_by(begins if ascending else begins.desc()).limit(literal_column("1")).offset(bindparam("skip"))
 
-    active: Sequence[str]
-    deleted: Sequence[str]
-    lifecycle: str | None
 
-
-class Question(NamedTuple):
-    """What is asked about runs."""
-
-    scope: Scope
-    filters: Sequence[Comparison]
-    orders: Sequence[Order]
+_STARTS = {
+    (entity, *how): Prepared(lambda _, table=table, how=how: _starts(table, *how))  # type: ignore[misc]  # as above
+    for entity, table in TEXTS.items()
+    for how in product((True, False), repeat=3)
+}
 
 
 def scope(connection: Connection, experiment_ids: Sequence[str] | None, view: str) -> Scope:
     """Return where to search: in these experiments (None: in all), for runs of a view."""
-    query = select(experiments.c.id, experiments.c.lifecycle)
+    query = select(experiments.c.id, experiments.c.lifecycle, PLACE.label("place"))
     if experiment_ids is not None:
         query = query.where(experiments.c.id.in_(experiment_ids))
     rows = connection.execute(query).all()
     active = [row.id for row in rows if row.lifecycle == "active"]
     deleted = [row.id for row in rows if row.lifecycle != "active"] if view != "active" else []
-    return Scope(active, deleted, None if view == "all" else view)
+    return Scope(active, deleted, None if view == "all" else view, rows[0].place if len(rows) == 1 else None)
 
 
 def datasets(connection: Connection, experiment_ids: Sequence[str], *, most: int) -> list[tuple[Any, ...]]:
@@ -101,7 +119,7 @@ def datasets(connection: Connection, experiment_ids: Sequence[str], *, most: int
 
 def sort_keys(orders: Sequence[Order]) -> list[SortKey]:
     """Return what a page token of an order holds."""
-    return _sorting(orders)[0]
+    return sorting(orders)[0]
 
 
 def page(
@@ -110,71 +128,151 @@ def page(
     """Return id and sort values of up to ``most`` runs, after the one with the sort values ``start``."""
     if not (question.scope.active or question.scope.deleted):
         return []
-    dialect = connection.dialect.name
     driver = _driver(connection, question.filters)
-    orders = question.orders
-    by_metric = bool(orders) and orders[0].entity == "metric" and driver is None and _many_pass(connection, question)
-    keys, sources = _sorting(orders)
-    if not by_metric:
-        query = select(runs.c.id, *(key.column for key in keys)).select_from(sources)
-        query = _restricted(query, question, driver, dialect)
-        if start is not None:
-            query = query.where(after(keys, start))
-        return _rows(connection, query.order_by(*(key.clause() for key in keys)).limit(most))
+    first = question.orders[0] if question.orders else None
+    if first is None or driver is not None or not _is_logged(first) or not _many_pass(connection, question):
+        return _by_sorting(connection, question, driver, most, start)
+    if first.entity == "metric":
+        return _by_metric(connection, question, most, start)
+    return _by_text(connection, question, most, start)
+
+
+def _is_logged(order: Order) -> bool:
+    return order.entity == "metric" or (order.entity in TEXTS and (order.entity, order.key) != ("tag", NAME_TAG))
+
+
+def _by_sorting(
+    connection: Connection,
+    question: Question,
+    driver: ColumnElement[bool] | None,
+    most: int,
+    start: Sequence[Any] | None,
+) -> list[tuple[Any, ...]]:
+    keys, sources = sorting(question.orders, place=question.scope.place)
+    query = select(runs.c.id, *(key.column for key in keys)).select_from(sources)
+    query = restricted(query, question, driver, connection.dialect.name)
+    if start is not None:
+        query = query.where(after(keys, start))
+    return _rows(connection, query.order_by(*(key.clause() for key in keys)).limit(most))
+
+
+def _by_metric(
+    connection: Connection, question: Question, most: int, start: Sequence[Any] | None
+) -> list[tuple[Any, ...]]:
+    """Follow the index of a metric: the runs in which it is a number, then NaN, then missing."""
     found: list[tuple[Any, ...]] = []
-    for rank in range(_NUMBER if start is None else start[0], _MISSING + 1):
+    for rank in range(NUMBER if start is None else start[0], MISSING + 1):
         if len(found) < most:
-            beyond = start if start is not None and start[0] == rank else None
-            query = _segment(question, rank, beyond, dialect)
+            beyond = start[1:] if start is not None and start[0] == rank else None
+            if rank == MISSING:
+                query = _without(question, rank, beyond, connection.dialect.name)
+            else:
+                query = _with_metric(question, rank, beyond, connection.dialect.name)
             found += _rows(connection, query.limit(most - len(found)))
     return found
 
 
-def _segment(question: Question, rank: int, start: Sequence[Any] | None, dialect: str) -> Select[Any]:
-    """Return the runs whose first metric of the order is a number, NaN or missing, in order."""
+def _with_metric(question: Question, rank: int, start: Sequence[Any] | None, dialect: str) -> Select[Any]:
     first, *rest = question.orders
-    if rank == _MISSING:
-        keys, sources = _sorting(rest)
-        value: ColumnElement[Any] = literal(None)
-        held = _logged(latest_metrics, first.key).exists()
-        query = select(runs.c.id, literal(rank), value, *(key.column for key in keys)).select_from(sources).where(~held)
-        query = _restricted(query, question, None, dialect)
-    else:
-        metric = latest_metrics.alias("first")
-        keys, sources = _sorting(rest, metric.join(runs, runs.c.id == metric.c.run_id))
-        query = select(runs.c.id, literal(rank), metric.c.value, *(key.column for key in keys)).select_from(sources)
-        number = rank == _NUMBER
-        query = query.where(
-            metric.c.key == first.key, metric.c.value.is_not(None) if number else metric.c.value.is_(None)
-        )
-        query = _restricted(query, question, true(), dialect)
-        if number:
-            keys = [SortKey(metric.c.value, first.ascending, (float,)), *keys]
+    metric = latest_metrics.alias("first")
+    keys, sources = sorting(rest, metric.join(runs, runs.c.id == metric.c.run_id), question.scope.place)
+    query = select(runs.c.id, literal(rank), metric.c.value, *(key.column for key in keys)).select_from(sources)
+    held = metric.c.value.is_(None) if rank == NAN else metric.c.value.is_not(None)
+    query = restricted(query.where(metric.c.key == first.key, held), question, true(), dialect)
+    if rank == NUMBER:
+        keys = [SortKey(metric.c.value, first.ascending, (float,)), *keys]
     if start is not None:
-        query = query.where(after(keys, start[1:] if rank == _NUMBER else start[2:]))
+        query = query.where(after(keys, start if rank == NUMBER else start[1:]))
     return query.order_by(*(key.clause() for key in keys))
 
 
-def _restricted(
-    query: Select[Any], question: Question, driver: ColumnElement[bool] | None, dialect: str
-) -> Select[Any]:
-    """Add the conditions to a query; with a ``driver`` no index of the experiments is used."""
-    if driver is not None:
-        query = query.where(driver)
-    query = query.where(_in_scope(question.scope, dialect if driver is not None else ""))
-    return query.where(*(_condition(item, dialect) for item in question.filters))
+def _without(question: Question, rank: int, start: Sequence[Any] | None, dialect: str) -> Select[Any]:
+    """Return the runs that have nothing under the first key of the order."""
+    first, *rest = question.orders
+    keys, sources = sorting(rest, place=question.scope.place)
+    held = logged(latest_metrics if first.entity == "metric" else TEXTS[first.entity], first.key).exists()
+    missing: ColumnElement[Any] = literal(None)
+    query = select(runs.c.id, literal(rank), missing, *(key.column for key in keys)).select_from(sources).where(~held)
+    query = restricted(query, question, None, dialect)
+    if start is not None:
+        query = query.where(after(keys, start[1:]))
+    return query.order_by(*(key.clause() for key in keys))
 
 
-def _in_scope(scope: Scope, dialect: str) -> ColumnElement[bool]:
-    column = unindexed(runs.c.experiment_id, dialect)
-    wanted = [*scope.active, *scope.deleted]
-    inside = column == wanted[0] if len(wanted) == 1 else column.in_(wanted)
-    if scope.lifecycle is None:
-        return inside
-    marked = runs.c.lifecycle == scope.lifecycle
-    if scope.deleted:  # what lies in a deleted experiment is deleted with it
-        marked = or_(marked, unindexed(runs.c.experiment_id, dialect).in_(scope.deleted))
-    return and_(inside, marked)
+def _by_text(
+    connection: Connection, question: Question, most: int, start: Sequence[Any] | None
+) -> list[tuple[Any, ...]]:
+    """Follow the index of a param or a tag, some thousand runs at a time; then come the runs that have none."""
+    order = question.orders[0]
+    found: list[tuple[Any, ...]] = []
+    since, inclusive = (None if start is None else start[1]), True
+    looks = 0 if start is not None and start[0] else PATIENCE
+    while looks:
+        first, ahead = (_value_start(connection, order, since, inclusive, skip) for skip in (0, CHUNK))
+        if first is None:
+            break
+        if first == ahead and len(first) < START:
+            found += _of_value(connection, question, first, most - len(found), start)
+        else:
+            until = None if ahead is None else (ahead, first == ahead)
+            found += _between(connection, question, first, until, most - len(found), start)
+        if len(found) >= most:
+            return found
+        if ahead is None:
+            break
+        since, inclusive = ahead, first != ahead
+        looks -= 1
+        if not looks:  # it leads to runs that were not asked for
+            return found + _by_sorting(connection, question, None, most - len(found), found[-1][1:] if found else start)
+    beyond = start[1:] if start is not None and start[0] else None
+    return found + _rows(connection, _without(question, 1, beyond, connection.dialect.name).limit(most - len(found)))
+
+
+def _value_start(connection: Connection, order: Order, since: str | None, inclusive: bool, skip: int) -> str | None:
+    """Return how the value begins that the index holds ``skip`` runs after the first one from ``since`` on."""
+    cursor = _STARTS[order.entity, order.ascending, inclusive, since is None](
+        connection, {"key": order.key, "since": since, "skip": skip}
+    )
+    row = cursor.fetchone()
+    cursor.close()
+    return None if row is None else str(row[0])
+
+
+def _of_value(
+    connection: Connection, question: Question, value: str, most: int, start: Sequence[Any] | None
+) -> list[tuple[Any, ...]]:
+    """Return runs of one value that many have: this is a search of its own, by the rest of the order."""
+    order, *rest = question.orders
+    same = Comparison(entity=order.entity, key=order.key, comparator="=", value=value)
+    narrowed = Question(question.scope, [*question.filters, same], rest)
+    beyond = start[2:] if start is not None and start[1] == value else None
+    return [(row[0], 0, value, *row[1:]) for row in page(connection, narrowed, most=most, start=beyond)]
+
+
+def _between(
+    connection: Connection,
+    question: Question,
+    since: str,
+    until: tuple[str, bool] | None,
+    most: int,
+    start: Sequence[Any] | None,
+) -> list[tuple[Any, ...]]:
+    """Return runs whose values begin in a range of the index; ``until`` has its end, and whether that belongs to it."""
+    order, *rest = question.orders
+    held = TEXTS[order.entity].alias("first")
+    begins = start_of(held.c.value)
+    keys, sources = sorting(rest, held.join(runs, runs.c.id == held.c.run_id), question.scope.place)
+    keys = [SortKey(held.c.value, order.ascending, (str,)), *keys]
+    query = select(runs.c.id, literal(0), *(key.column for key in keys)).select_from(sources)
+    query = query.where(held.c.key == order.key, begins >= since if order.ascending else begins <= since)
+    if until is not None:
+        end, closed = until
+        inside = begins == end if closed else begins < end if order.ascending else begins > end
+        query = query.where(inside)
+    query = restricted(query, question, true(), connection.dialect.name)
+    if start is not None:
+        query = query.where(after(keys, start[1:]))
+    return _rows(connection, query.order_by(*(key.clause() for key in keys)).limit(most))
 
 
 def _driver(connection: Connection, filters: Sequence[Comparison]) -> ColumnElement[bool] | None:
@@ -184,8 +282,11 @@ def _driver(connection: Connection, filters: Sequence[Comparison]) -> ColumnElem
             return compare(runs.c.id, item.comparator, item.value, connection.dialect.name)
     fewest: list[str] | None = None
     for item in filters:
-        if item.entity == "metric" and item.comparator in _PASSING:
-            cursor = _PASSING[item.comparator](connection, {"key": item.key, "value": item.value, "most": FEW + 1})
+        lookup = _PASSING.get(item.comparator) if item.entity == "metric" else None
+        if item.comparator == "=" and (item.entity, item.key) != ("tag", NAME_TAG):
+            lookup = _HOLDING.get(item.entity, lookup)
+        if lookup is not None:
+            cursor = lookup(connection, {"key": item.key, "value": item.value, "most": FEW + 1})
             passing = [row[0] for row in cursor]
             cursor.close()
             if len(passing) < (FEW + 1 if fewest is None else len(fewest)):
@@ -196,74 +297,13 @@ def _driver(connection: Connection, filters: Sequence[Comparison]) -> ColumnElem
 def _many_pass(connection: Connection, question: Question) -> bool:
     """Say whether there are more runs than are sorted without an index, and not so few of them pass that it is quicker."""
     passes = and_(
-        _in_scope(question.scope, ""), *(_condition(item, connection.dialect.name) for item in question.filters)
+        in_scope(question.scope, ""),
+        *(condition(item, question.scope, connection.dialect.name) for item in question.filters),
     )
     inside = runs.c.experiment_id.in_([*question.scope.active, *question.scope.deleted])
     some = select(case((passes, 1), else_=0).label("passes")).where(inside).limit(SORTED + 1).subquery()
     count, passing = connection.execute(select(func.count(), func.sum(some.c.passes)).select_from(some)).one()
     return bool(count > SORTED and passing * RARE >= count)
-
-
-def _condition(item: Comparison, dialect: str) -> ColumnElement[bool]:
-    if item.entity == "attribute" or (item.entity == "tag" and item.key == NAME_TAG):
-        column, _ = _ATTRIBUTES["run_name" if item.entity == "tag" else item.key]
-        if item.comparator in ("IS NULL", "IS NOT NULL"):
-            return column.is_(None) if item.comparator == "IS NULL" else column.is_not(None)
-        return compare(column, item.comparator, item.value, dialect)
-    if item.entity == "dataset":
-        return _read(item, dialect)
-    if item.entity == "metric":
-        assert isinstance(item.value, int | float)
-        value = compare(latest_metrics.c.value, item.comparator, float(item.value), dialect)
-        if item.comparator == "!=":  # NaN, which lies there as NULL, differs from every number
-            value = or_(value, latest_metrics.c.value.is_(None))
-        return _logged(latest_metrics, item.key).where(value).exists()
-    table = _TEXTS[item.entity]
-    held = _logged(table, item.key)
-    if item.comparator == "IS NULL":
-        return ~held.exists()
-    if item.comparator == "IS NOT NULL":
-        return held.exists()
-    return held.where(compare(table.c.value, item.comparator, item.value, dialect)).exists()
-
-
-def _read(item: Comparison, dialect: str) -> ColumnElement[bool]:
-    """Return the condition that one of the datasets that a run read is as asked; one without context has none."""
-    column = {"name": inputs.c.dataset, "digest": inputs.c.md5, "context": inputs.c.context}[item.key]
-    held = select(_ONE).where(inputs.c.run_id == runs.c.id, compare(column, item.comparator, item.value, dialect))
-    return (held.where(column != "") if item.key == "context" else held).correlate(runs).exists()
-
-
-def _logged(table: Table, key: str) -> Select[Any]:
-    return select(_ONE).where(table.c.run_id == runs.c.id, table.c.key == key).correlate(runs)
-
-
-def _sorting(orders: Sequence[Order], sources: Any = runs) -> tuple[list[SortKey], Any]:
-    """Return the keys to sort by, and the tables they lie in; newer runs come first among equals."""
-    keys: list[SortKey] = []
-    for number, order in enumerate(orders):
-        if order.entity == "attribute" or (order.entity == "tag" and order.key == NAME_TAG):
-            name = "run_name" if order.entity == "tag" else order.key
-            column, kinds = _ATTRIBUTES[name]
-            if name == "artifact_uri":  # read once for an experiment, and not for each of its runs
-                sources = sources.join(experiments, experiments.c.id == runs.c.experiment_id)
-                keys.append(SortKey(_PLACE, order.ascending, kinds))
-                column = runs.c.id
-            sort = nulls_last(column, order.ascending, kinds) if name == "end_time" else None
-            keys += sort or [SortKey(column, order.ascending, kinds)]
-            continue
-        table = (latest_metrics if order.entity == "metric" else _TEXTS[order.entity]).alias(f"sort_{number}")
-        sources = sources.outerjoin(table, and_(table.c.run_id == runs.c.id, table.c.key == order.key))
-        if order.entity == "metric":
-            rank = case((table.c.run_id.is_(None), _MISSING), (table.c.value.is_(None), _NAN), else_=_NUMBER)
-            keys += [SortKey(rank, True, (int,)), SortKey(table.c.value, order.ascending, (float,))]
-        else:
-            keys += nulls_last(table.c.value, order.ascending, (str,))
-    if any(key.column is runs.c.id for key in keys):
-        return keys, sources  # no two runs are equal in it
-    if not any(order.entity == "attribute" and order.key == "start_time" for order in orders):
-        keys.append(SortKey(runs.c.started_at, False, (int,)))
-    return [*keys, SortKey(runs.c.id, True, (str,))], sources
 
 
 def _rows(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:

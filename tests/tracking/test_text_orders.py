@@ -1,0 +1,82 @@
+"""Runs in the order of a param or a tag come along its index as they come by sorting them."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mainspring.tracking import experiments, runs
+from mainspring.tracking.batch import log_batch, point
+from mainspring.tracking.query import search_runs
+from mainspring.tracking.records import run_search
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mainspring.store.workspace import Workspace
+
+LONG = "s3://bucket/" + "a" * 60
+VALUES = ["", "a", "a", "a", "a", "a", "a", "a ", "B", "b", "é", "z", "𝒳", LONG + "1", LONG + "2", LONG, "{'x': 1}"]
+ORDERS = (
+    ["params.p"],
+    ["params.p DESC"],
+    ["tags.t DESC", "metrics.auc"],
+    ["params.p", "tags.t", "start_time"],
+    ["params.p DESC", "metrics.auc DESC", "params.own"],
+    ["params.own", "run_name"],
+    ["params.nobody", "params.p"],
+)
+FILTERS = ("", "metrics.auc > 0.5", "tags.t = 'a' AND params.p != 'B'", "params.own = '17'", "params.p IS NOT NULL")
+
+
+def fill(workspace: Workspace) -> list[str]:
+    """Log runs of two experiments, some deleted; most values are shared by several."""
+    dice = random.Random(1)
+    places = [experiments.create_experiment(workspace, name).id for name in ("wine", "beer")]
+    for number in range(60):
+        params = {"own": str(number)} | ({"p": dice.choice(VALUES)} if dice.random() < 0.8 else {})
+        tags = {"t": dice.choice(VALUES)} if dice.random() < 0.8 else {}
+        made = runs.create_run(workspace, dice.choice(places), name=str(number), params=params, tags=tags)
+        if number % 3:
+            log_batch(workspace, made.id, metrics=[point("auc", round(dice.random(), 1))])
+        if number % 11 == 0:
+            runs.delete_run(workspace, made.id)
+    return places
+
+
+def walk(workspace: Workspace, places: Sequence[str], filter: str, orders: list[str], *, size: int) -> list[str]:
+    found: list[str] = []
+    token = None
+    while True:
+        page = search_runs(workspace, places, filter=filter, order_by=orders, limit=size, page=token)
+        found += [run.name for run in page.items]
+        if (token := page.next) is None:
+            return found
+
+
+def test_the_index_gives_what_sorting_gives(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = fill(workspace)
+    questions = [(filter, orders) for filter in FILTERS for orders in ORDERS]
+    sorted_ = [walk(workspace, places, *question, size=1000) for question in questions]
+    assert max(len(names) for names in sorted_) > 50
+    monkeypatch.setattr(run_search, "SORTED", 0)
+    monkeypatch.setattr(run_search, "RARE", 1000)
+    for chunk, patience, few, size in ((4, 20, 0, 7), (4, 2, 1000, 30), (1, 1000, 0, 50), (1000, 1, 0, 11)):
+        monkeypatch.setattr(run_search, "CHUNK", chunk)
+        monkeypatch.setattr(run_search, "PATIENCE", patience)
+        monkeypatch.setattr(run_search, "FEW", few)
+        for question, expected in random.Random(chunk).sample(list(zip(questions, sorted_, strict=True)), 12):
+            found = walk(workspace, places, *question, size=size)
+            assert found == expected, (chunk, question)
+
+
+def test_a_long_value_is_kept_found_and_sorted(workspace: Workspace) -> None:
+    place = experiments.create_experiment(workspace, "wine").id
+    longest = "é" * 6000
+    for number, value in enumerate((longest, longest[:-1] + "a", "é" * 64, "é" * 63)):
+        runs.create_run(workspace, place, name=str(number), params={"p": value}, tags={"t": value})
+    assert walk(workspace, [place], f"params.p = '{longest}'", [], size=10) == ["0"]
+    assert walk(workspace, [place], "", ["params.p"], size=1) == ["3", "2", "1", "0"]
+    assert walk(workspace, [place], "", ["tags.t DESC"], size=1) == ["0", "1", "2", "3"]
