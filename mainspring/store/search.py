@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import and_, case, false, or_
-from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.elements import BindParameter, UnaryExpression
 from sqlalchemy.sql.operators import custom_op
 
 from mainspring.base.errors import UsageError
@@ -36,6 +36,11 @@ class SortKey(NamedTuple):
     def clause(self) -> ColumnElement[Any]:
         """Return it as a part of ORDER BY."""
         return self.column.asc() if self.ascending else self.column.desc()
+
+
+def ordering(keys: Sequence[SortKey]) -> list[ColumnElement[Any]]:
+    """Return the parts of an ORDER BY; what is the same for all rows sorts nothing."""
+    return [key.clause() for key in keys if not isinstance(key.column, BindParameter)]
 
 
 def compare(column: ColumnElement[Any], comparator: str, value: Any, dialect: str) -> ColumnElement[bool]:

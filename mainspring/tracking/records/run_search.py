@@ -16,7 +16,7 @@ from sqlalchemy import String, and_, bindparam, case, func, literal, literal_col
 from mainspring.base.filters import Comparison
 from mainspring.store.prepared import Prepared
 from mainspring.store.schema.tracking import START, experiments, inputs, latest_metrics, runs, start_of
-from mainspring.store.search import SortKey, after, compare
+from mainspring.store.search import SortKey, after, compare, ordering
 from mainspring.tracking.records.run_clauses import (
     MISSING,
     NAN,
@@ -67,17 +67,20 @@ _PASSING = {
     )
     for sign in ("=", "<", "<=", ">", ">=")
 }
+
+
+def _holding(table: Table, key: Any, value: Any) -> Select[Any]:
+    """Return the runs with a value that begins as this one does; a value of fewer than ``START`` characters is meant whole."""
+    return select(table.c.run_id).where(table.c.key == key, start_of(table.c.value) == start_of(value))
+
+
+def _count_holding(table: Table) -> Select[Any]:
+    held = _holding(table, bindparam("key"), bindparam("value", type_=String))
+    return select(func.count()).select_from(held.limit(bindparam("most")).offset(literal_column("0")).subquery())
+
+
 _HOLDING = {
-    entity: Prepared(
-        lambda _, table=table: (  # type: ignore[misc]  # mypy knows no defaults of lambdas
-            select(table.c.run_id)
-            .where(
-                table.c.key == bindparam("key"), start_of(table.c.value) == start_of(bindparam("value", type_=String))
-            )
-            .limit(bindparam("most"))
-            .offset(literal_column("0"))
-        )
-    )
+    entity: Prepared(lambda _, table=table: _count_holding(table))  # type: ignore[misc]  # as above
     for entity, table in TEXTS.items()
 }
 
@@ -153,7 +156,7 @@ def _by_sorting(
     query = restricted(query, question, driver, connection.dialect.name)
     if start is not None:
         query = query.where(after(keys, start))
-    return _rows(connection, query.order_by(*(key.clause() for key in keys)).limit(most))
+    return _rows(connection, query.order_by(*ordering(keys)).limit(most))
 
 
 def _by_metric(
@@ -183,7 +186,7 @@ def _with_metric(question: Question, rank: int, start: Sequence[Any] | None, dia
         keys = [SortKey(metric.c.value, first.ascending, (float,)), *keys]
     if start is not None:
         query = query.where(after(keys, start if rank == NUMBER else start[1:]))
-    return query.order_by(*(key.clause() for key in keys))
+    return query.order_by(*ordering(keys))
 
 
 def _without(question: Question, rank: int, start: Sequence[Any] | None, dialect: str) -> Select[Any]:
@@ -196,7 +199,7 @@ def _without(question: Question, rank: int, start: Sequence[Any] | None, dialect
     query = restricted(query, question, None, dialect)
     if start is not None:
         query = query.where(after(keys, start[1:]))
-    return query.order_by(*(key.clause() for key in keys))
+    return query.order_by(*ordering(keys))
 
 
 def _by_text(
@@ -272,7 +275,7 @@ def _between(
     query = restricted(query, question, true(), connection.dialect.name)
     if start is not None:
         query = query.where(after(keys, start[1:]))
-    return _rows(connection, query.order_by(*(key.clause() for key in keys)).limit(most))
+    return _rows(connection, query.order_by(*ordering(keys)).limit(most))
 
 
 def _driver(connection: Connection, filters: Sequence[Comparison]) -> ColumnElement[bool] | None:
@@ -280,18 +283,22 @@ def _driver(connection: Connection, filters: Sequence[Comparison]) -> ColumnElem
     for item in filters:
         if item.entity == "attribute" and item.key == "run_id" and item.comparator in ("=", "IN"):
             return compare(runs.c.id, item.comparator, item.value, connection.dialect.name)
-    fewest: list[str] | None = None
+    drivers: list[tuple[int, ColumnElement[bool]]] = []
     for item in filters:
-        lookup = _PASSING.get(item.comparator) if item.entity == "metric" else None
-        if item.comparator == "=" and (item.entity, item.key) != ("tag", NAME_TAG):
-            lookup = _HOLDING.get(item.entity, lookup)
-        if lookup is not None:
-            cursor = lookup(connection, {"key": item.key, "value": item.value, "most": FEW + 1})
+        if item.entity == "metric" and item.comparator in _PASSING:
+            cursor = _PASSING[item.comparator](connection, {"key": item.key, "value": item.value, "most": FEW + 1})
             passing = [row[0] for row in cursor]
             cursor.close()
-            if len(passing) < (FEW + 1 if fewest is None else len(fewest)):
-                fewest = passing
-    return None if fewest is None else runs.c.id.in_(fewest)
+            if len(passing) <= FEW:
+                drivers.append((len(passing), runs.c.id.in_(passing)))
+        elif item.comparator == "=" and item.entity in TEXTS and (item.entity, item.key) != ("tag", NAME_TAG):
+            cursor = _HOLDING[item.entity](connection, {"key": item.key, "value": item.value, "most": CHUNK + 1})
+            [count] = cursor.fetchone()
+            cursor.close()
+            if count <= CHUNK:
+                held = _holding(TEXTS[item.entity], item.key, literal(item.value, String))
+                drivers.append((count, runs.c.id.in_(held)))
+    return min(drivers, key=lambda each: each[0])[1] if drivers else None
 
 
 def _many_pass(connection: Connection, question: Question) -> bool:
