@@ -80,7 +80,7 @@ def _count_holding(table: Table) -> Select[Any]:
 
 
 _HOLDING = {
-    entity: Prepared(lambda _, table=table: _count_holding(table))  # type: ignore[misc]  # as above
+    entity: Prepared(lambda _, table=table: _count_holding(table))  # type: ignore[misc]  # mypy knows no defaults of lambdas
     for entity, table in TEXTS.items()
 }
 
@@ -96,7 +96,7 @@ def _starts(table: Table, ascending: bool, inclusive: bool, whole: bool) -> Sele
 
 
 _STARTS = {
-    (entity, *how): Prepared(lambda _, table=table, how=how: _starts(table, *how))  # type: ignore[misc]  # as above
+    (entity, *how): Prepared(lambda _, table=table, how=how: _starts(table, *how))  # type: ignore[misc]  # mypy knows no defaults of lambdas
     for entity, table in TEXTS.items()
     for how in product((True, False), repeat=3)
 }
