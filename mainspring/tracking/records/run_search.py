@@ -133,15 +133,24 @@ def page(
         return []
     driver = _driver(connection, question.filters)
     first = question.orders[0] if question.orders else None
-    if first is None or driver is not None or not _is_logged(first) or not _many_pass(connection, question):
+    if (
+        first is None
+        or driver is not None
+        or not _has_index(first, question.scope)
+        or not _many_pass(connection, question)
+    ):
         return _by_sorting(connection, question, driver, most, start)
+    if first.entity == "attribute":
+        return _by_sorting(connection, question, true(), most, start)  # the runs' own index is in this order
     if first.entity == "metric":
         return _by_metric(connection, question, most, start)
     return _by_text(connection, question, most, start)
 
 
-def _is_logged(order: Order) -> bool:
-    return order.entity == "metric" or (order.entity in TEXTS and (order.entity, order.key) != ("tag", NAME_TAG))
+def _has_index(order: Order, scope: Scope) -> bool:
+    if order.entity == "attribute":
+        return order.key == "run_id" or (order.key == "artifact_uri" and scope.place is not None)
+    return order.entity == "metric" or (order.entity, order.key) != ("tag", NAME_TAG)
 
 
 def _by_sorting(
