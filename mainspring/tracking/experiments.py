@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from mainspring.store.workspace import Workspace
+    from mainspring.tracking.records.experiments import ExperimentRow
 
 _TAG_LENGTH = 20_000
 
@@ -58,10 +59,10 @@ def ensure_experiment(connection: Connection, name: str) -> Experiment:
     Raises:
         Conflict: it was deleted.
     """
-    found = experiment_rows.by(connection, name=name)
+    found = experiment_rows.by(connection, "name", name)
     if found is None:
         experiment_rows.add(connection, _fresh(name))
-        found = experiment_rows.by(connection, name=name)
+        found = experiment_rows.by(connection, "name", name)
         assert found is not None
     if found.lifecycle != "active":
         raise Conflict(f"the experiment '{name}' was deleted", hint="restore it, or use another name", experiment=name)
@@ -71,7 +72,7 @@ def ensure_experiment(connection: Connection, name: str) -> Experiment:
 def ensure_default(workspace: Workspace) -> None:
     """Make the experiment with the id ``0`` if it is missing; whoever races."""
     with workspace.database.write() as connection:
-        if experiment_rows.by(connection, id=experiment_rows.DEFAULT) is None:
+        if experiment_rows.by(connection, "id", experiment_rows.DEFAULT) is None:
             for name in ("Default", "Default 0"):  # the first may be taken by an experiment of another id
                 if experiment_rows.add(connection, _fresh(name) | {"id": experiment_rows.DEFAULT}):
                     return
@@ -85,7 +86,7 @@ def get_experiment(workspace: Workspace, reference: str) -> Experiment:
     """
     with workspace.database.read() as connection:
         for column in ("id", "name"):
-            if (found := experiment_rows.by(connection, **{column: reference})) is not None:
+            if (found := experiment_rows.by(connection, column, reference)) is not None:
                 return shown(connection, [found])[0]
         names = [row.name for row in experiment_rows.rows(connection, deleted=True)]
     hint = did_you_mean(reference, names) or f"known experiments: {', '.join(names[:10]) or 'none yet'}"
@@ -110,7 +111,7 @@ def rename_experiment(workspace: Workspace, reference: str, name: str) -> None:
     check_name(name, "an experiment")
     found = _active(workspace, reference)
     with workspace.database.write() as connection:
-        other = experiment_rows.by(connection, name=name)
+        other = experiment_rows.by(connection, "name", name)
         if other is not None and other.id != found.id:
             raise AlreadyExists(f"there is an experiment '{name}' already", experiment=name)
         experiment_rows.change(connection, found.id, name=name, updated_at=clock.now())
@@ -163,7 +164,7 @@ def restore_experiment(workspace: Workspace, reference: str) -> None:
     _mark(workspace, reference, "active")
 
 
-def shown(connection: Connection, rows: Sequence[Row[Any]]) -> list[Experiment]:
+def shown(connection: Connection, rows: Sequence[Row[Any] | ExperimentRow]) -> list[Experiment]:
     """Return experiments with their tags, inside the caller's transaction."""
     tags = experiment_rows.tags_of(connection, [row.id for row in rows])
     return [

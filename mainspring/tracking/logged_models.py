@@ -87,7 +87,7 @@ def create_logged_model(
         "updated_at": at,
     }
     with workspace.database.write() as connection:
-        experiment = experiment_rows.by(connection, id=experiment_id)
+        experiment = experiment_rows.by(connection, "id", experiment_id)
         if experiment is None:
             raise NotFound(f"there is no experiment with the id '{experiment_id}'", experiment=experiment_id)
         if experiment.lifecycle != "active":

@@ -229,7 +229,7 @@ def _model_sort(order: ModelOrder) -> ModelSort:
 
 def _experiment_id(workspace: Workspace, name: str) -> str:
     with workspace.database.read() as connection:
-        found = experiment_rows.by(connection, name=name)
+        found = experiment_rows.by(connection, "name", name)
         if found is not None:
             return str(found.id)
         names = [row.name for row in experiment_rows.rows(connection)]

@@ -46,7 +46,7 @@ def create_run(
     given, labels = checked_params(params or {}), checked_tags(tags or {})
     run_id = new_id()
     with workspace.database.write() as connection:
-        experiment = experiment_rows.by(connection, id=experiment_id)
+        experiment = experiment_rows.by(connection, "id", experiment_id)
         if experiment is None:
             raise NotFound(f"there is no experiment with the id '{experiment_id}'", experiment=experiment_id)
         if experiment.lifecycle != "active":

@@ -102,12 +102,12 @@ def ensure_group(
     chosen = foreign_id if foreign_id and re.fullmatch("[0-9a-zA-Z]{1,32}", foreign_id) else md5_bytes(name.encode())
     row: dict[str, Any] = {"name": name, "lifecycle": "deleted" if deleted else "active", "created_at": at}
     with workspace.database.write() as connection:
-        held = experiment_rows.by(connection, name=name)
+        held = experiment_rows.by(connection, "name", name)
         fresh = held is None
         if held is None:
-            taken = experiment_rows.by(connection, id=chosen) is not None
+            taken = experiment_rows.by(connection, "id", chosen) is not None
             experiment_rows.add(connection, row | {"id": md5_bytes(name.encode()) if taken else chosen})
-            held = experiment_rows.by(connection, name=name)
+            held = experiment_rows.by(connection, "name", name)
             assert held is not None
         if tags and (fresh or held.lifecycle == "active"):
             known = experiment_rows.tags_of(connection, [held.id])[held.id]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from mainspring.store.prepared import Prepared, upsert
 from mainspring.store.schema.tracking import experiment_tags, experiments
@@ -24,9 +24,35 @@ def add(connection: Connection, row: dict[str, Any]) -> bool:
     return connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount == 1
 
 
-def by(connection: Connection, **columns: str) -> Row[Any] | None:
-    """Return the experiment with these column values (``id`` or ``name``)."""
-    return connection.execute(select(experiments).filter_by(**columns)).one_or_none()
+class ExperimentRow(NamedTuple):
+    """A row of an experiment."""
+
+    id: str
+    name: str
+    lifecycle: str
+    created_at: int
+    updated_at: int | None
+    artifact_location: str | None
+
+
+_by = {
+    column: Prepared(
+        lambda _, column=column: (  # type: ignore[misc]  # mypy knows no defaults of lambdas
+            select(*(experiments.c[name] for name in ExperimentRow._fields)).where(
+                experiments.c[column] == bindparam("value")
+            )
+        )
+    )
+    for column in ("id", "name")
+}
+
+
+def by(connection: Connection, column: Literal["id", "name"], value: str) -> ExperimentRow | None:
+    """Return the experiment with that id or name."""
+    cursor = _by[column](connection, {"value": value})
+    row = cursor.fetchone()
+    cursor.close()
+    return None if row is None else ExperimentRow(*row)
 
 
 def rows(connection: Connection, *, deleted: bool = False) -> Sequence[Row[Any]]:

@@ -29,6 +29,7 @@ COLUMNS = (
 
 _described = select(*COLUMNS).select_from(runs.join(experiments))
 _by_ids = Prepared(lambda dialect: _described.where(among(runs.c.id, dialect)))
+_add = Prepared(lambda _: insert(runs))
 _rename = Prepared(lambda _: update(runs).where(runs.c.id == bindparam("run")).values(name=bindparam("new_name")))
 _lifecycle = Prepared(lambda _: select(runs.c.lifecycle).where(runs.c.id == bindparam("id")))
 _deletion = Prepared(
@@ -49,7 +50,7 @@ def count(connection: Connection, experiment_id: str) -> int:
 
 def add(connection: Connection, row: dict[str, Any]) -> None:
     """Insert a run."""
-    connection.execute(insert(runs), row)
+    _add.many(connection, [dict.fromkeys(runs.c.keys()) | {"lifecycle": "active"} | row])
 
 
 def lifecycle(connection: Connection, run_id: str) -> str | None:
