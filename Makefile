@@ -24,8 +24,8 @@ $(STAMP): requirements.lock pyproject.toml scripts/prepare.sh
 demo: install  ## the whole loop on real flights, under five minutes
 	$(BIN)/python -m examples.flights.demo
 
-test: install  ## everything
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+test: install  ## everything; of three processes some wait for what they started
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests
 
 unit: install  ## the quick tests of the rooms; those of the house itself are in `make check`
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests --ignore tests/flows --ignore tests/chaos \
