@@ -12,7 +12,7 @@ from mainspring.base.errors import StorageError
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; a test holds it equal to what Alembic finds."""
 SCRIPTS = Path(__file__).parent / "migrations"
 _VERSION = Table(

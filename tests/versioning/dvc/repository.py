@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +27,16 @@ STRANGE = {
 }
 
 
+@cache
+def empty(program: Path) -> Path:
+    """Return an empty repository to copy, which takes a hundredth of the time that making one does."""
+    root = Path(tempfile.mkdtemp(prefix="dvc"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    git(root, "init", "-q")
+    run(program, "init", "-q", folder=root)
+    return root
+
+
 @dataclass(frozen=True)
 class Repository:
     """A folder with git and DVC in it."""
@@ -34,9 +47,7 @@ class Repository:
     @classmethod
     def make(cls, program: Path, root: Path) -> Repository:
         """Make an empty one."""
-        root.mkdir()
-        git(root, "init", "-q")
-        run(program, "init", "-q", folder=root)
+        shutil.copytree(empty(program), root)
         return cls(program, root)
 
     def dvc(self, *words: str) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from mainspring.versioning import data, exchange, pull
 from tests import s3
-from tests.versioning.remotes.scene import FILES, git, run, tree
+from tests.versioning.dvc.repository import empty
+from tests.versioning.remotes.scene import FILES, run, tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +36,7 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 def dvc_repository(dvc: Path, folder: Path, remote: dict[str, str]) -> Path:
     """Make a repository of DVC's whose default remote is the one given."""
-    folder.mkdir(exist_ok=True)
-    git(folder, "init", "-q")
-    run(dvc, "init", "-q", folder=folder)
+    shutil.copytree(empty(dvc), folder, dirs_exist_ok=True)
     run(dvc, "remote", "add", "-d", "store", remote["url"], folder=folder)
     if "endpoint" in remote:
         run(dvc, "remote", "modify", "store", "endpointurl", remote["endpoint"], folder=folder)
