@@ -18,6 +18,7 @@ import polars as pl
 
 from mainspring.base.errors import Corrupted, InvalidData, MainspringError
 from mainspring.base.hashing import md5_bytes, md5_file
+from mainspring.base.parsing import parsed
 from mainspring.store.objects import Entry, walk
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def decode(kind: str, data: bytes) -> Any:
     if kind == "ipc":
         return pl.read_ipc(io.BytesIO(data))
     if kind == "npy":
-        return np.load(io.BytesIO(data), allow_pickle=False)
+        return parsed(lambda: np.load(io.BytesIO(data), allow_pickle=False))
     if kind == "pickle":
         return pickle.loads(data)  # noqa: S301 - our own store, checked by address, in the user's own process
     raise Unreadable(f"results of format '{kind}' are not known to this version")

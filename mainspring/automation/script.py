@@ -21,6 +21,7 @@ import msgspec
 from mainspring.automation.active import Work, runner
 from mainspring.automation.results import Files
 from mainspring.base.errors import Conflict, ExternalToolError, InvalidData, StepFailed, UsageError
+from mainspring.base.parsing import parsed
 from mainspring.store.objects import walk
 from mainspring.tracking.run import active_run
 
@@ -148,7 +149,7 @@ def _imported(root: Path, file: Path, seen: set[Path]) -> list[str]:
     """Return the project files that a Python file imports, directly or not, read without running anything."""
     seen.add(file)
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = parsed(lambda: ast.parse(file.read_text(encoding="utf-8")))
     except (SyntaxError, UnicodeDecodeError, OSError):
         return []  # the script itself will say so
     found: list[str] = []

@@ -14,6 +14,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Refused
+from mainspring.base.parsing import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,7 +71,7 @@ def _sources(name: str, root: Path) -> list[Path]:
 def _imports(path: Path, root: Path) -> list[str]:
     package = list(path.relative_to(root).parent.parts)
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_bytes(), filename=str(path))):
+    for node in ast.walk(parsed(lambda: ast.parse(path.read_bytes(), filename=str(path)))):
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mainspring.base.errors import InvalidData, Refused
+from mainspring.base.parsing import parsed
 from mainspring.versioning.formats.trees import check_trees
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def load(path: Path, policy: Policy) -> Any:
     data = path.read_bytes()
     try:
         _check_types(skops.io.get_untrusted_types(data=data), policy, path.name)
-        model = skops.io.loads(data, trusted=[*TRUSTED, *policy.trusted_types])
+        model = parsed(lambda: skops.io.loads(data, trusted=[*TRUSTED, *policy.trusted_types]))
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
         raise InvalidData(
             f"{path.name} cannot be read as a skops file: {error}",
@@ -143,7 +144,7 @@ def _unpadded(content: bytes) -> bytes:
     if not content.startswith(b"\x93NUMPY"):
         return content
     try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
+        array = parsed(lambda: np.load(io.BytesIO(content), allow_pickle=False))
     except ValueError:
         return content
     if array.dtype.names is None:
