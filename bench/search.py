@@ -1,6 +1,7 @@
 """What searches cost in one large experiment: ``python -m bench.search [--runs N] [--keys N] [--on KIND] [--only TEXT]``.
 
-Each question is asked for its first page, its second, and the one after 50,000 runs.
+Each question is asked for its first page, its second, and the one after 50,000 runs; then the orders of a small
+experiment in the same database.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.measuring import KINDS, measured
 from mainspring.base.ids import new_id
+from mainspring.tracking.experiments import create_experiment
 from mainspring.tracking.query import MOST, search_runs
 
 if TYPE_CHECKING:
@@ -96,6 +98,8 @@ CASES: dict[str, dict[str, Any]] = {
     "a param of 1 %, by a param": {"filter": "params.param_1 = '7'", "order_by": ["params.own"]},
     "a param that none has, by a metric": {"filter": "params.own = 'x'", "order_by": ["metrics.metric_1"]},
 }
+SMALL = 1200
+"""So many runs has the experiment beside the large one, whose runs lie thin in the indexes of values."""
 
 
 def fill(place: Measured, count: int, keys: int) -> None:
@@ -173,10 +177,19 @@ def main() -> None:
         fill(place, options.runs, options.keys)
         print(f"{options.on}, {options.runs} runs: CPU ms a page of 100, the median of {TIMES}")
         print(f"{'':52} {'runs':>5} {'first':>8} {'second':>8} {'deep':>8}")
-        for name, question in CASES.items():
-            if options.only in name:
-                runs, *costs = ask(place, question)
-                print(f"{name:52} {runs:>5} " + " ".join(f"{cost:>8}" for cost in costs), flush=True)
+        ask_all(place, CASES, options.only)
+        print(f"\nan experiment of {SMALL} runs beside them")
+        place.experiment = create_experiment(place.workspace, "small").id
+        fill(place, SMALL, options.keys)
+        ask_all(place, {name: question for name, question in CASES.items() if name.startswith("by ")}, options.only)
+
+
+def ask_all(place: Measured, questions: dict[str, dict[str, Any]], only: str) -> None:
+    """Print a line for each question."""
+    for name, question in questions.items():
+        if only in name:
+            runs, *costs = ask(place, question)
+            print(f"{name:52} {runs:>5} " + " ".join(f"{cost:>8}" for cost in costs), flush=True)
 
 
 if __name__ == "__main__":

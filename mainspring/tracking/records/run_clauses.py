@@ -126,6 +126,8 @@ def sorting(orders: Sequence[Order], sources: Any = runs, place: str | None = No
         if order.entity == "attribute" or (order.entity == "tag" and order.key == NAME_TAG):
             name = "run_name" if order.entity == "tag" else order.key
             column, kinds = _ATTRIBUTES[name]
+            if name == "status":  # all lie there in small letters, which sort as the capitals do
+                column = runs.c.status
             if name == "artifact_uri":  # read once for an experiment, and not for each of its runs
                 if place is None:
                     sources = sources.join(experiments, experiments.c.id == runs.c.experiment_id)

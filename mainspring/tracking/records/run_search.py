@@ -43,15 +43,17 @@ if TYPE_CHECKING:
 
 FEW = 1000
 """A condition that so many runs pass is looked up first, and the rest asked of these runs."""
-SORTED = 500
+SORTED = 1000
 """So many runs are sorted without an index."""
 RARE = 50
 """Where fewer than one in so many runs pass, those that do are sorted: an index would be followed in vain for long."""
 
 CHUNK = 3000
 """So many runs of the index of a param or a tag are read and sorted at a time; what more have in common is searched for."""
-PATIENCE = 20
-"""After so many chunks without a full page the rest is sorted."""
+PATIENCE = 3
+"""After so many chunks of an index without a full page the rest is sorted."""
+
+_FIRST = latest_metrics.alias("first")
 
 _PASSING = {
     sign: Prepared(
@@ -180,13 +182,34 @@ def _by_metric(
                 query = _without(question, rank, beyond, connection.dialect.name)
             else:
                 query = _with_metric(question, rank, beyond, connection.dialect.name)
+            end = _far_value(connection, question.orders[0], beyond) if rank == NUMBER else None
+            if end is not None:
+                query = query.where(end)
             found += _rows(connection, query.limit(most - len(found)))
+            if end is not None and len(found) < most:  # it leads to runs that were not asked for
+                since = found[-1][1:] if found else start
+                return found + _by_sorting(connection, question, None, most - len(found), since)
     return found
+
+
+def _far_value(connection: Connection, order: Order, start: Sequence[Any] | None) -> ColumnElement[bool] | None:
+    """Return the condition that a value comes before one as far ahead in the index as it is followed; None: it ends before."""
+    value = latest_metrics.c.value
+    query = select(value).where(latest_metrics.c.key == order.key, value.is_not(None))
+    if start is not None:
+        query = query.where(value >= start[0] if order.ascending else value <= start[0])
+    query = query.order_by(value if order.ascending else value.desc())
+    far = connection.execute(query.limit(1).offset(CHUNK * PATIENCE)).scalar()
+    if far is None:
+        return None
+    sign = operator.lt if order.ascending else operator.gt
+    before: ColumnElement[bool] = sign(_FIRST.c.value, far)
+    return before
 
 
 def _with_metric(question: Question, rank: int, start: Sequence[Any] | None, dialect: str) -> Select[Any]:
     first, *rest = question.orders
-    metric = latest_metrics.alias("first")
+    metric = _FIRST
     keys, sources = sorting(rest, metric.join(runs, runs.c.id == metric.c.run_id), question.scope.place)
     query = select(runs.c.id, literal(rank), metric.c.value, *(key.column for key in keys)).select_from(sources)
     held = metric.c.value.is_(None) if rank == NAN else metric.c.value.is_not(None)
