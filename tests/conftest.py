@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import sqlite3
 import threading
-from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from mainspring.base.ids import new_id
-from mainspring.store import database
-from mainspring.store.migrate import ensure_current
+from mainspring.store import migrate
 from mainspring.tracking import recording
 from scripts.environments import Unavailable
 from tests import postgres, s3
@@ -24,7 +18,7 @@ from tests import postgres, s3
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
@@ -90,28 +84,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _migrate_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Start each further database as a copy of the first migrated one; hundreds of tests open a workspace of their own."""
-    migrated = tmp_path_factory.mktemp("migrated") / "records.db"
+def _compile_once() -> Iterator[None]:
+    """Make the tables of further databases by the statements of the first; hundreds of tests open a workspace of their own."""
+    create, statements = migrate.create, list[str]()
 
-    def ensure(engine: Engine) -> None:
-        path = Path(engine.url.database or "")
-        fresh = engine.dialect.name == "sqlite" and not path.exists() and path.parent.is_dir()
-        if fresh and migrated.exists():
-            copy = path.with_name(new_id())
-            shutil.copyfile(migrated, copy)
-            with suppress(FileExistsError):  # another thread was first
-                os.link(copy, path)
-            copy.unlink()
-        ensure_current(engine)
-        if fresh and not migrated.exists():
-            copy = migrated.with_name(new_id())
-            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
-                source.backup(target)
-            copy.replace(migrated)
+    def repeat(connection: Connection) -> None:
+        if connection.dialect.name != "sqlite" or connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first():
+            create(connection)
+            return
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+        if not statements:
+            create(connection)
+            made = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
+            statements.extend([*made.scalars(), f"INSERT INTO alembic_version VALUES ('{migrate.HEAD}')"])
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(database, "ensure_current", ensure)
+        patched.setattr(migrate, "create", repeat)
         yield
 
 

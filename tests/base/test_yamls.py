@@ -10,7 +10,7 @@ from mainspring.base.yamls import parse
 DEEP = 100_000
 
 
-@pytest.mark.parametrize("text", ["[" * DEEP, "{a: " * DEEP, "- " * DEEP])
+@pytest.mark.parametrize("text", ["[" * DEEP, "{a: " * DEEP, "- " * DEEP], ids=["list", "map", "items"])
 def test_deep_nesting_is_an_error_and_no_end_of_the_process(text: str) -> None:
     with pytest.raises(yaml.YAMLError, match=r"too deeply|expected|recursion"):
         parse(text + "1")

@@ -63,6 +63,7 @@ def walk(workspace: Workspace, places: Sequence[str], filter: str, orders: list[
             return found
 
 
+@pytest.mark.slow
 def test_the_index_gives_what_sorting_gives(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     places = fill(workspace)
     questions = [(filter, orders) for filter in FILTERS for orders in ORDERS]
