@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetStatus]:
     """Return how every dataset compares with its version, by name; changes nothing.
 
+    What pointers name that nobody here has added yet, as after ``git pull``, goes by its path.
+
     Whether the stored files of a version are there is looked at where something differs, and never whether they are
     whole: that is what ``verify`` does.
     """
     recorded = known(workspace)
     declared = {name: settings.path for name, settings in workspace.settings.datasets.items()}
     paths = {name: versions[-1].path for name, versions in recorded.items()} | declared
+    if not workspace.is_dvc_repository:
+        paths = _pointed(workspace, paths) | paths
     told = []
     for name, path in sorted(paths.items()):
         found = recorded.get(name, [])
@@ -38,6 +42,13 @@ def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetSta
                 continue
         told.append(_of_files(workspace, name, Path(os.path.normpath(workspace.root / path)), found, tick))
     return told
+
+
+def _pointed(workspace: Workspace, paths: dict[str, str]) -> dict[str, str]:
+    from mainspring.base.settings.dvc import find_outs
+
+    found = {os.path.relpath(path, workspace.root) for path in find_outs(workspace.root)}
+    return {path: path for path in found - {os.path.normpath(path) for path in paths.values()}}
 
 
 def _may_be_table(workspace: Workspace, name: str, path: str, found: list[DatasetVersion]) -> bool:
@@ -102,8 +113,13 @@ def _compared(
         )  # fmt: skip
 
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        hint = f"restore it: mainspring data checkout {name}" if wanted else "nothing is at its path"
-        return said("missing", hint)
+        if wanted is None:
+            return said("missing", "nothing is at its path")
+        here = workspace.objects.path(wanted).is_file()
+        return said(
+            "missing",
+            f"restore it: mainspring data checkout {name}" if here else f"get it: mainspring data pull {name}",
+        )
     if wanted is None:
         return said("not added", f"add it: mainspring data add {name}")
     if not workspace.objects.path(wanted).is_file():

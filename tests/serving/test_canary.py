@@ -65,7 +65,7 @@ def traffic(
 
 
 def judged(workspace: Workspace, *, began: int = 60_000, **settings: object) -> canary.Judgement:
-    wanted = CanarySettings(**settings)  # type: ignore[arg-type]
+    wanted = CanarySettings(**settings)  # type: ignore[arg-type]  # settings by name
     return canary.judge_canary(workspace, "m", wanted, canary="1.1.0", champion="1.0.0", since=now() - began)
 
 

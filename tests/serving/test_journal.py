@@ -47,7 +47,7 @@ def record(number: int, reader: Reader | None = None, **changes: Any) -> Record:
 
 @pytest.fixture
 def reader() -> Reader:
-    columns = [ColumnType(name=f"a {kind}", dtype=kind, nullable=True) for kind in _VALUES]  # type: ignore[arg-type]
+    columns = [ColumnType(name=f"a {kind}", dtype=kind, nullable=True) for kind in _VALUES]  # type: ignore[arg-type]  # kinds by name
     return Reader(
         Signature(inputs=columns, target=Target(name="y", task="binary", classes=[False, True]), container="numpy")
     )

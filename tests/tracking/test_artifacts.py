@@ -132,7 +132,7 @@ def test_no_row_points_at_bytes_that_are_not_there(
 
     def watched(connection: object, owner_id: str, rows: list[dict[str, str]]) -> None:
         there.extend(workspace.objects.has(row["md5"]) for row in rows)
-        put(connection, owner_id, rows)  # type: ignore[arg-type]
+        put(connection, owner_id, rows)  # type: ignore[arg-type]  # rows of either table
 
     monkeypatch.setattr(file_rows, "put", watched)
     run.log_text("x", "x.txt")

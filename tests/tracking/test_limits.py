@@ -154,7 +154,7 @@ def test_text_that_no_database_takes_is_made_harmless() -> None:
 
 @pytest.mark.parametrize("value", [1, 1.5, True, np.float32(1.5), np.int64(3), np.array(2.0), math.inf])
 def test_numbers_of_any_kind_are_metric_values(value: object) -> None:
-    assert metric_value("m", value) == float(value)  # type: ignore[arg-type]
+    assert metric_value("m", value) == float(value)  # type: ignore[arg-type]  # all of them are numbers
 
 
 @pytest.mark.parametrize("value", ["0.5", b"1", None, [1.0], np.array([1.0, 2.0]), 1j, {}])

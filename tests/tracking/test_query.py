@@ -299,7 +299,7 @@ def test_logged_models(workspace: Workspace, wine: str) -> None:
     log_outputs(workspace, run, [(ids["a"], 3)])
 
     def found(filter: str = "", *order_by: ModelOrder, **more: object) -> str:
-        page = search_logged_models(workspace, [wine], filter=filter, order_by=order_by, **more)  # type: ignore[arg-type]
+        page = search_logged_models(workspace, [wine], filter=filter, order_by=order_by, **more)  # type: ignore[arg-type]  # one of several arguments
         return "".join(model.name for model in page.items)
 
     assert found() == "dcba"

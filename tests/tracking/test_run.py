@@ -166,7 +166,7 @@ def test_an_ended_run_takes_nothing_more(workspace: Workspace) -> None:
         with pytest.raises(Conflict, match="has ended"):
             log()
     with pytest.raises(UsageError, match="cannot end as 'done'"):
-        started.finish("done")  # type: ignore[arg-type]
+        started.finish("done")  # type: ignore[arg-type]  # no status of a run: that is the point
 
 
 def test_without_an_active_run_logging_says_so(workspace: Workspace) -> None:
@@ -259,7 +259,7 @@ def test_points_are_written_in_the_background(workspace: Workspace, monkeypatch:
     written = threading.Event()
 
     def watched(*arguments: object, **named: object) -> None:
-        write(*arguments, **named)  # type: ignore[arg-type]
+        write(*arguments, **named)  # type: ignore[arg-type]  # arguments of many verbs
         written.set()
 
     monkeypatch.setattr(recording, "write", watched)
@@ -276,7 +276,7 @@ def test_records_that_cannot_be_written_delay_points_and_lose_none(
     def failing(*arguments: object, **named: object) -> None:
         if broken:
             raise StorageError("the disk is full")
-        write(*arguments, **named)  # type: ignore[arg-type]
+        write(*arguments, **named)  # type: ignore[arg-type]  # arguments of many verbs
 
     monkeypatch.setattr(recording, "write", failing)
     with start_run(workspace, snapshot=False) as started:
@@ -315,7 +315,7 @@ def test_the_background_warns_once_and_tries_again(
         tries += mine
         if mine and tries <= 3:
             raise StorageError("the disk is full")
-        write(*arguments, **named)  # type: ignore[arg-type]
+        write(*arguments, **named)  # type: ignore[arg-type]  # arguments of many verbs
         if mine:
             written.set()
 
@@ -348,7 +348,7 @@ def test_a_point_that_no_database_takes_is_refused_when_it_is_logged(
 ) -> None:
     with start_run(workspace, snapshot=False) as started:
         with pytest.raises(InvalidData, match="metric 'loss'"):
-            started.log_metric("loss", **({"value": 1.0} | arguments))  # type: ignore[arg-type]
+            started.log_metric("loss", **({"value": 1.0} | arguments))  # type: ignore[arg-type]  # one of several arguments
         started.log_metric("loss", 1.0)
     assert history(workspace, started.id, "loss").values == [1.0]
 
@@ -374,7 +374,7 @@ def test_bad_names_leave_no_run(workspace: Workspace) -> None:
         {"experiment": "x" * 501},
     ):
         with pytest.raises(InvalidData):
-            start_run(workspace, snapshot=False, **arguments)  # type: ignore[arg-type]
+            start_run(workspace, snapshot=False, **arguments)  # type: ignore[arg-type]  # one of several arguments
     assert list_runs(workspace) == []
     assert active_run() is None
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,14 @@ def test_status(flights: Workspace) -> None:
     for entry in flights.objects.listing(months.md5 or ""):
         flights.objects.path(entry.md5).unlink()
     assert data.status(flights)[1].state == "damaged"
+
+
+def test_a_missing_dataset_is_restored_or_got(flights: Workspace) -> None:
+    version = data.add(flights, "flights")
+    shutil.rmtree(flights.root / "data/months")
+    assert data.status(flights)[1].problem == "restore it: mainspring data checkout flights"
+    flights.objects.path(version.md5).unlink()
+    assert data.status(flights)[1].problem == "get it: mainspring data pull flights"
 
 
 def test_checkout_restores_exactly(flights: Workspace) -> None:

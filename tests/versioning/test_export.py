@@ -44,10 +44,10 @@ class Guess(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, rows: object) -> np.ndarray:
-        return np.tile([0.25, 0.75], (len(rows), 1))  # type: ignore[arg-type]
+        return np.tile([0.25, 0.75], (len(rows), 1))  # type: ignore[arg-type]  # rows of any kind have a length
 
     def predict(self, rows: object) -> np.ndarray:
-        return np.repeat(self.classes_[1], len(rows))  # type: ignore[arg-type]
+        return np.repeat(self.classes_[1], len(rows))  # type: ignore[arg-type]  # rows of any kind have a length
 
 
 def test_a_model_leaves_and_arrives_whole(project: Workspace, elsewhere: Workspace, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
@@ -24,6 +23,8 @@ def read_config(root: Path) -> dict[str, dict[str, str]]:
     Raises:
         SettingsError: one of them cannot be read.
     """
+    import configparser  # finding pointers does without it
+
     sections: dict[str, dict[str, str]] = {}
     for path in (root / CONFIG, root / ".dvc" / "config.local"):
         parser = configparser.RawConfigParser(default_section="\0", strict=False)

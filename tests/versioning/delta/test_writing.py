@@ -151,7 +151,7 @@ def test_an_overwrite_that_meets_another_commit(trips: Table, monkeypatch: pytes
     def slow(*arguments: object, **named: object) -> object:
         monkeypatch.setattr(writing, "fitted", fitted)
         trips.append(rows(7))
-        return fitted(*arguments, **named)  # type: ignore[arg-type]
+        return fitted(*arguments, **named)  # type: ignore[arg-type]  # arguments of many verbs
 
     monkeypatch.setattr(writing, "fitted", slow)
     with pytest.raises(Conflict, match=r"changed at the same moment: version 1 is a write by"):

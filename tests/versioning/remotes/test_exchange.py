@@ -65,6 +65,10 @@ def test_what_was_pushed_is_pulled_elsewhere(ours: Workspace, clone: Workspace) 
     assert exchange.push(ours).objects == 4
     assert (again := exchange.push(ours)).objects == 0
     assert again.present == 4
+    assert [(item.dataset, item.state, item.problem) for item in data.status(clone)] == [
+        ("data/airports.csv", "missing", "get it: mainspring data pull data/airports.csv"),
+        ("data/months", "missing", "get it: mainspring data pull data/months"),
+    ]
     pulled = pull.pull(clone)
     assert (pulled.objects, pulled.present) == (4, 0)
     assert tree(clone.root) == FILES
