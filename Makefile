@@ -27,9 +27,9 @@ demo: install  ## the whole loop on real flights, under five minutes
 test: install  ## everything; of three processes some wait for what they started
 	$(BIN)/python -m pytest -n 3 --dist loadgroup tests
 
-unit: install  ## the quick tests of the rooms; those of the house itself are in `make check`
+unit: install  ## the quick tests of single rooms; those of the house itself are in `make check`
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests --ignore tests/flows --ignore tests/chaos \
-	  --ignore tests/architecture -m "not slow"
+	  --ignore tests/architecture -m "not slow and not integration"
 
 $(LOWEST)/.installed: requirements.lowest.lock $(STAMP)
 	$(BIN)/python -m venv --clear $(LOWEST)

@@ -65,6 +65,18 @@ FIRST = (
 )
 """Files with the longest tests: begun last, they would keep one process busy while the others have nothing left to do."""
 
+INTEGRATION = (
+    "audit/test_antipatterns.py",
+    "audit/test_audit.py",
+    "automation/test_execute.py",
+    "automation/test_tick.py",
+    "monitoring/test_watch.py",
+    "serving/test_releases.py",
+    "serving/test_undeploy.py",
+    "testing/test_gate.py",
+)
+"""Files whose tests lead through several rooms, with models that are trained on the way."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test of ``ON_BOTH`` that uses ``state`` on both kinds of database."""
@@ -76,9 +88,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs a PostgreSQL is no unit test; what takes longest begins first."""
+    """Whatever needs a PostgreSQL or leads through several rooms is no unit test; what takes longest begins first."""
     items.sort(key=lambda item: item.path.name not in FIRST)
     for item in items:
+        if item.path.as_posix().endswith(INTEGRATION):
+            item.add_marker(pytest.mark.integration)
         if "postgres_server" in getattr(item, "fixturenames", ()) or "postgresql" in item.name:
             item.add_marker(pytest.mark.slow)
 
