@@ -111,7 +111,7 @@ def _compile_once() -> Iterator[None]:
         if not statements:
             create(connection)
             made = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
-            statements.extend([*made.scalars(), f"INSERT INTO alembic_version VALUES ('{migrate.HEAD}')"])
+            statements[:] = [*made.scalars(), f"INSERT INTO alembic_version VALUES ('{migrate.HEAD}')"]
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(migrate, "create", repeat)
