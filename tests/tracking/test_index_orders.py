@@ -1,4 +1,4 @@
-"""Runs in the order of a metric, a param or a tag come along its index as they come by sorting them."""
+"""Runs come along an index, or past what need not be sorted, in the order in which sorting them all brings them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from mainspring.tracking import experiments, runs
 from mainspring.tracking.batch import log_batch, point
 from mainspring.tracking.query import search_runs
-from mainspring.tracking.records import run_search
+from mainspring.tracking.records import run_search, run_sorting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +32,19 @@ ORDERS = (
     ["metrics.auc DESC", "params.own"],
     ["metrics.auc", "metrics.loss DESC", "params.p"],
     ["metrics.loss"],
+    ["run_name DESC"],
+    ["status", "metrics.auc"],
+    ["end_time DESC"],
+    ["user_id", "params.p"],
 )
-FILTERS = ("", "metrics.auc > 0.5", "tags.t = 'a' AND params.p != 'B'", "params.own = '17'", "params.p IS NOT NULL")
+FILTERS = (
+    "",
+    "metrics.auc > 0.5",
+    "tags.t = 'a' AND params.p != 'B'",
+    "params.own = '17'",
+    "params.p IS NOT NULL",
+    "tags.t IS NULL",
+)
 
 
 def fill(workspace: Workspace) -> list[str]:
@@ -48,6 +59,8 @@ def fill(workspace: Workspace) -> list[str]:
             log_batch(workspace, made.id, metrics=[point("auc", dice.choice([0.1, 0.5, 0.6, 0.6, 0.9, inf, nan]))])
         if number % 5:
             log_batch(workspace, made.id, metrics=[point("loss", dice.random())])
+        if number % 7 == 0:
+            runs.update_run(workspace, made.id, status="failed", ended_at=2**40 + number % 2)
         if number % 11 == 0:
             runs.delete_run(workspace, made.id)
     return places
@@ -67,16 +80,30 @@ def walk(workspace: Workspace, places: Sequence[str], filter: str, orders: list[
 def test_the_index_gives_what_sorting_gives(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     places = fill(workspace)
     questions = [(filter, orders) for filter in FILTERS for orders in ORDERS]
-    sorted_ = [walk(workspace, places, *question, size=1000) for question in questions]
-    assert max(len(names) for names in sorted_) > 50
-    monkeypatch.setattr(run_search, "SORTED", 0)
-    monkeypatch.setattr(run_search, "RARE", 1000)
-    for chunk, patience, few, size in ((4, 20, 0, 7), (4, 2, 1000, 30), (1, 1000, 0, 50), (1000, 1, 0, 11)):
+    sorted_ = {
+        (filter, *orders, len(asked)): walk(workspace, asked, filter, orders, size=1000)
+        for filter, orders in questions
+        for asked in (places, places[:1])
+    }
+    assert max(len(names) for names in sorted_.values()) > 50
+    monkeypatch.setattr(run_sorting, "SORTED", 0)
+    monkeypatch.setattr(run_sorting, "SAMPLE", 20)
+    monkeypatch.setattr(run_sorting, "NEWEST", 15)
+    for chunk, patience, few, rare, size in (
+        (4, 20, 0, 1000, 7),
+        (4, 2, 1000, 1000, 30),
+        (1, 1000, 0, 1000, 50),
+        (1000, 1, 0, 1000, 11),
+        (9, 1, 0, 1, 5),
+    ):
         monkeypatch.setattr(run_search, "CHUNK", chunk)
         monkeypatch.setattr(run_search, "PATIENCE", patience)
         monkeypatch.setattr(run_search, "FEW", few)
-        for question, expected in random.Random(chunk).sample(list(zip(questions, sorted_, strict=True)), 20):
-            found = walk(workspace, places, *question, size=size)
+        monkeypatch.setattr(run_sorting, "RARE", rare)
+        asked = places if chunk % 2 else places[:1]
+        for question in random.Random(chunk).sample(questions, 24):
+            expected = sorted_[question[0], *question[1], len(asked)]
+            found = walk(workspace, asked, *question, size=size)
             assert found == expected, (chunk, question)
 
 

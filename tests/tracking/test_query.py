@@ -20,7 +20,7 @@ from mainspring.tracking.query import (
     search_logged_models,
     search_runs,
 )
-from mainspring.tracking.records import run_search
+from mainspring.tracking.records import run_search, run_sorting
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -71,7 +71,7 @@ def test_numbers_then_nan_then_nothing(workspace: Workspace, wine: str, monkeypa
     for number, (name, auc) in enumerate(values.items()):
         make(workspace, wine, name, at=number, auc=auc)
     for few in (500, 0):  # sorted, and along the index
-        monkeypatch.setattr(run_search, "SORTED", few)
+        monkeypatch.setattr(run_sorting, "SORTED", few)
         assert "".join(names(workspace, wine, "", "metrics.auc")) == "efadhbgc"
         assert "".join(names(workspace, wine, "", "metrics.auc DESC")) == "dfaehbgc"
         assert "".join(names(workspace, wine, "", "metrics.auc", "start_time")) == "eafdbhcg"
@@ -165,7 +165,7 @@ def test_views(workspace: Workspace, wine: str) -> None:
 def test_pages_stay_while_runs_are_written(
     workspace: Workspace, wine: str, order_by: list[str], few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_search, "SORTED", few)
+    monkeypatch.setattr(run_sorting, "SORTED", few)
     for number in range(20):
         auc = None if number % 5 == 0 else math.nan if number % 5 == 1 else number % 3 / 10
         params = {"p": number % 3} if number % 2 else {}
@@ -237,11 +237,11 @@ def test_indexes_are_used(
 ) -> None:
     if workspace.database.engine.dialect.name != "sqlite":
         pytest.skip("only SQLite is told what to read first")
-    monkeypatch.setattr(run_search, "SORTED", 0)
+    monkeypatch.setattr(run_sorting, "SORTED", 0)
     for number in range(3):
         make(workspace, wine, str(number), at=number, auc=number / 10, params={"p": number})
     plans: list[str] = []
-    rows = run_search._rows
+    rows = run_sorting.rows_of
 
     def watched(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
         text = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
@@ -249,7 +249,8 @@ def test_indexes_are_used(
         plans.extend(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given))
         return rows(connection, query)
 
-    monkeypatch.setattr(run_search, "_rows", watched)
+    for module in (run_search, run_sorting):
+        monkeypatch.setattr(module, "rows_of", watched)
     search_runs(workspace, [wine], filter=filter, order_by=order_by, limit=2)
     assert any(index in line for line in plans), plans
     assert not any(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, case, func, literal, literal_column, or_, select
+from sqlalchemy import and_, case, func, literal, literal_column, or_, select, true
 
 from mainspring.store.schema.tracking import experiments, inputs, latest_metrics, params, runs, tags
 from mainspring.store.search import SortKey, compare, nulls_last, unindexed
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ONE: ColumnElement[int] = literal_column("1")
 NUMBER, NAN, MISSING = 0, 1, 2
 TEXTS = {"param": params, "tag": tags}
+TABLES = {"metric": latest_metrics, **TEXTS}
 PLACE = func.coalesce(experiments.c.artifact_location, literal("mlflow-artifacts:/") + experiments.c.id) + "/"
 """Where the artifacts of an experiment's runs lie."""
 _ATTRIBUTES: dict[str, tuple[ColumnElement[Any], tuple[type, ...]]] = {
@@ -92,19 +93,18 @@ def condition(item: Comparison, scope: Scope, dialect: str) -> ColumnElement[boo
         return compare(column, item.comparator, item.value, dialect)
     if item.entity == "dataset":
         return _read(item, dialect)
+    held = logged(TABLES[item.entity], item.key)
+    if item.comparator == "IS NULL":
+        return ~held.exists()
+    if item.comparator == "IS NOT NULL":
+        return held.exists()
     if item.entity == "metric":
         assert isinstance(item.value, int | float)
         value = compare(latest_metrics.c.value, item.comparator, float(item.value), dialect)
         if item.comparator == "!=":  # NaN, which lies there as NULL, differs from every number
             value = or_(value, latest_metrics.c.value.is_(None))
-        return logged(latest_metrics, item.key).where(value).exists()
-    table = TEXTS[item.entity]
-    held = logged(table, item.key)
-    if item.comparator == "IS NULL":
-        return ~held.exists()
-    if item.comparator == "IS NOT NULL":
-        return held.exists()
-    return held.where(compare(table.c.value, item.comparator, item.value, dialect)).exists()
+        return held.where(value).exists()
+    return held.where(compare(TEXTS[item.entity].c.value, item.comparator, item.value, dialect)).exists()
 
 
 def _read(item: Comparison, dialect: str) -> ColumnElement[bool]:
@@ -119,8 +119,13 @@ def logged(table: Table, key: str) -> Select[Any]:
     return select(ONE).where(table.c.run_id == runs.c.id, table.c.key == key).correlate(runs)
 
 
-def sorting(orders: Sequence[Order], sources: Any = runs, place: str | None = None) -> tuple[list[SortKey], Any]:
-    """Return the keys to sort by, and the tables they lie in; newer runs come first among equals."""
+def sorting(
+    orders: Sequence[Order], sources: Any = runs, place: str | None = None, one_by_one: bool = False
+) -> tuple[list[SortKey], Any]:
+    """Return the keys to sort by, and the tables they lie in; newer runs come first among equals.
+
+    With ``one_by_one`` PostgreSQL is made to look up what each run logged, and does not read what all runs logged.
+    """
     keys: list[SortKey] = []
     for number, order in enumerate(orders):
         if order.entity == "attribute" or (order.entity == "tag" and order.key == NAME_TAG):
@@ -136,8 +141,12 @@ def sorting(orders: Sequence[Order], sources: Any = runs, place: str | None = No
             sort = nulls_last(column, order.ascending, kinds) if name == "end_time" else None
             keys += sort or [SortKey(column, order.ascending, kinds)]
             continue
-        table = (latest_metrics if order.entity == "metric" else TEXTS[order.entity]).alias(f"sort_{number}")
-        sources = sources.outerjoin(table, and_(table.c.run_id == runs.c.id, table.c.key == order.key))
+        table: Any = TABLES[order.entity].alias(f"sort_{number}")
+        same = and_(table.c.run_id == runs.c.id, table.c.key == order.key)
+        if one_by_one:
+            table = select(table.c.run_id, table.c.value).where(same).offset(literal_column("0")).lateral()
+            same = true()
+        sources = sources.outerjoin(table, same)
         if order.entity == "metric":
             rank = case((table.c.run_id.is_(None), MISSING), (table.c.value.is_(None), NAN), else_=NUMBER)
             keys += [SortKey(rank, True, (int,)), SortKey(table.c.value, order.ascending, (float,))]

@@ -11,7 +11,7 @@ import operator
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, and_, bindparam, case, func, literal, literal_column, select, true
+from sqlalchemy import String, bindparam, func, literal, literal_column, select, true
 
 from mainspring.base.filters import Comparison
 from mainspring.store.prepared import Prepared
@@ -25,12 +25,10 @@ from mainspring.tracking.records.run_clauses import (
     TEXTS,
     Question,
     Scope,
-    condition,
-    in_scope,
-    logged,
     restricted,
     sorting,
 )
+from mainspring.tracking.records.run_sorting import by_sorting, many_pass, rows_of
 from mainspring.tracking.records.runs import NAME_TAG
 
 if TYPE_CHECKING:
@@ -43,11 +41,6 @@ if TYPE_CHECKING:
 
 FEW = 1000
 """A condition that so many runs pass is looked up first, and the rest asked of these runs."""
-SORTED = 1000
-"""So many runs are sorted without an index."""
-RARE = 50
-"""Where fewer than one in so many runs pass, those that do are sorted: an index would be followed in vain for long."""
-
 CHUNK = 3000
 """So many runs of the index of a param or a tag are read and sorted at a time; what more have in common is searched for."""
 PATIENCE = 3
@@ -119,7 +112,7 @@ def datasets(connection: Connection, experiment_ids: Sequence[str], *, most: int
     """Return experiment, name, digest and context of the datasets that runs of experiments read, each once."""
     columns = (runs.c.experiment_id, inputs.c.dataset, inputs.c.md5, inputs.c.context)
     query = select(*columns).join_from(inputs, runs).where(runs.c.experiment_id.in_(experiment_ids))
-    return _rows(connection, query.distinct().order_by(*columns).limit(most))
+    return rows_of(connection, query.distinct().order_by(*columns).limit(most))
 
 
 def sort_keys(orders: Sequence[Order]) -> list[SortKey]:
@@ -139,11 +132,11 @@ def page(
         first is None
         or driver is not None
         or not _has_index(first, question.scope)
-        or not _many_pass(connection, question)
+        or not many_pass(connection, question)
     ):
-        return _by_sorting(connection, question, driver, most, start)
+        return by_sorting(connection, question, driver, most, start)
     if first.entity == "attribute":
-        return _by_sorting(connection, question, true(), most, start)  # the runs' own index is in this order
+        return by_sorting(connection, question, true(), most, start)  # the runs' own index is in this order
     if first.entity == "metric":
         return _by_metric(connection, question, most, start)
     return _by_text(connection, question, most, start)
@@ -155,40 +148,24 @@ def _has_index(order: Order, scope: Scope) -> bool:
     return order.entity == "metric" or (order.entity, order.key) != ("tag", NAME_TAG)
 
 
-def _by_sorting(
-    connection: Connection,
-    question: Question,
-    driver: ColumnElement[bool] | None,
-    most: int,
-    start: Sequence[Any] | None,
-) -> list[tuple[Any, ...]]:
-    keys, sources = sorting(question.orders, place=question.scope.place)
-    query = select(runs.c.id, *(key.column for key in keys)).select_from(sources)
-    query = restricted(query, question, driver, connection.dialect.name)
-    if start is not None:
-        query = query.where(after(keys, start))
-    return _rows(connection, query.order_by(*ordering(keys)).limit(most))
-
-
 def _by_metric(
     connection: Connection, question: Question, most: int, start: Sequence[Any] | None
 ) -> list[tuple[Any, ...]]:
     """Follow the index of a metric: the runs in which it is a number, then NaN, then missing."""
     found: list[tuple[Any, ...]] = []
-    for rank in range(NUMBER if start is None else start[0], MISSING + 1):
+    for rank in range(NUMBER if start is None else start[0], MISSING):
         if len(found) < most:
             beyond = start[1:] if start is not None and start[0] == rank else None
-            if rank == MISSING:
-                query = _without(question, rank, beyond, connection.dialect.name)
-            else:
-                query = _with_metric(question, rank, beyond, connection.dialect.name)
+            query = _with_metric(question, rank, beyond, connection.dialect.name)
             end = _far_value(connection, question.orders[0], beyond) if rank == NUMBER else None
             if end is not None:
                 query = query.where(end)
-            found += _rows(connection, query.limit(most - len(found)))
+            found += rows_of(connection, query.limit(most - len(found)))
             if end is not None and len(found) < most:  # it leads to runs that were not asked for
                 since = found[-1][1:] if found else start
-                return found + _by_sorting(connection, question, None, most - len(found), since)
+                return found + by_sorting(connection, question, None, most - len(found), since)
+    if len(found) < most:
+        found += _without(connection, question, MISSING, most - len(found), start)
     return found
 
 
@@ -221,17 +198,15 @@ def _with_metric(question: Question, rank: int, start: Sequence[Any] | None, dia
     return query.order_by(*ordering(keys))
 
 
-def _without(question: Question, rank: int, start: Sequence[Any] | None, dialect: str) -> Select[Any]:
-    """Return the runs that have nothing under the first key of the order."""
-    first, *rest = question.orders
-    keys, sources = sorting(rest, place=question.scope.place)
-    held = logged(latest_metrics if first.entity == "metric" else TEXTS[first.entity], first.key).exists()
-    missing: ColumnElement[Any] = literal(None)
-    query = select(runs.c.id, literal(rank), missing, *(key.column for key in keys)).select_from(sources).where(~held)
-    query = restricted(query, question, None, dialect)
-    if start is not None:
-        query = query.where(after(keys, start[1:]))
-    return query.order_by(*ordering(keys))
+def _without(
+    connection: Connection, question: Question, rank: int, most: int, start: Sequence[Any] | None
+) -> list[tuple[Any, ...]]:
+    """Return runs that have nothing under the first key of the order: a search of its own, by the rest of the order."""
+    order, *rest = question.orders
+    missing = Comparison(entity=order.entity, key=order.key, comparator="IS NULL", value=None)
+    narrowed = Question(question.scope, [*question.filters, missing], rest)
+    beyond = start[2:] if start is not None and start[0] == rank else None
+    return [(row[0], rank, None, *row[1:]) for row in page(connection, narrowed, most=most, start=beyond)]
 
 
 def _by_text(
@@ -258,9 +233,8 @@ def _by_text(
         since, inclusive = ahead, first != ahead
         looks -= 1
         if not looks:  # it leads to runs that were not asked for
-            return found + _by_sorting(connection, question, None, most - len(found), found[-1][1:] if found else start)
-    beyond = start[1:] if start is not None and start[0] else None
-    return found + _rows(connection, _without(question, 1, beyond, connection.dialect.name).limit(most - len(found)))
+            return found + by_sorting(connection, question, None, most - len(found), found[-1][1:] if found else start)
+    return found + _without(connection, question, 1, most - len(found), start)
 
 
 def _value_start(connection: Connection, order: Order, since: str | None, inclusive: bool, skip: int) -> str | None:
@@ -307,7 +281,7 @@ def _between(
     query = restricted(query, question, true(), connection.dialect.name)
     if start is not None:
         query = query.where(after(keys, start[1:]))
-    return _rows(connection, query.order_by(*ordering(keys)).limit(most))
+    return rows_of(connection, query.order_by(*ordering(keys)).limit(most))
 
 
 def _driver(connection: Connection, filters: Sequence[Comparison]) -> ColumnElement[bool] | None:
@@ -331,19 +305,3 @@ def _driver(connection: Connection, filters: Sequence[Comparison]) -> ColumnElem
                 held = _holding(TEXTS[item.entity], item.key, literal(item.value, String))
                 drivers.append((count, runs.c.id.in_(held)))
     return min(drivers, key=lambda each: each[0])[1] if drivers else None
-
-
-def _many_pass(connection: Connection, question: Question) -> bool:
-    """Say whether there are more runs than are sorted without an index, and not so few of them pass that it is quicker."""
-    passes = and_(
-        in_scope(question.scope, ""),
-        *(condition(item, question.scope, connection.dialect.name) for item in question.filters),
-    )
-    inside = runs.c.experiment_id.in_([*question.scope.active, *question.scope.deleted])
-    some = select(case((passes, 1), else_=0).label("passes")).where(inside).limit(SORTED + 1).subquery()
-    count, passing = connection.execute(select(func.count(), func.sum(some.c.passes)).select_from(some)).one()
-    return bool(count > SORTED and passing * RARE >= count)
-
-
-def _rows(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in connection.execute(query)]
