@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from mainspring.base.errors import Corrupted
+from mainspring.tracking.strides import pack_strides, unpack_strides
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     Values = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 _VERSION = 1
+_CURVE_VERSION = 2
+"""In the first layout of a curve its three columns lay there as they are; what was written so is still read."""
 _BATCH = struct.Struct("<BII")
 _CURVE = struct.Struct("<BI")
 
@@ -88,16 +91,22 @@ def pack_curve(columns: Columns) -> bytes:
     >>> unpack_curve(pack_curve(Columns(np.array([1]), np.array([7]), np.array([0.5])))).values.tolist()
     [0.5]
     """
-    kinds = ("<i8", "<i8", "<f8")
-    body = b"".join(column.astype(kind).tobytes() for column, kind in zip(columns, kinds, strict=True))
-    return _CURVE.pack(_VERSION, len(columns.steps)) + body
+    values = columns.values.astype("<f8", copy=False).tobytes()
+    head = _CURVE.pack(_CURVE_VERSION, len(columns.steps))
+    return head + pack_strides(columns.steps) + pack_strides(columns.at) + values
 
 
 def unpack_curve(payload: bytes) -> Columns:
     """Return the points of a part of a curve."""
+    import numpy as np
+
     version, count = _CURVE.unpack_from(payload)
-    _check(version)
-    return _columns(payload, count, _CURVE.size)
+    if version == 1:
+        return _columns(payload, count, _CURVE.size)
+    _check(version, _CURVE_VERSION)
+    steps, end = unpack_strides(payload, count, _CURVE.size)
+    at, end = unpack_strides(payload, count, end)
+    return Columns(steps, at, np.frombuffer(payload, "<f8", count, end))
 
 
 def joined(parts: Sequence[Columns]) -> Columns:
@@ -148,9 +157,9 @@ def _bytes(column: array[Any]) -> bytes:
     return column.tobytes()
 
 
-def _check(version: int) -> None:
-    if version != _VERSION:
+def _check(version: int, known: int = _VERSION) -> None:
+    if version != known:
         raise Corrupted(
-            f"metric points are written in layout {version}, this version of mainspring knows {_VERSION}",
+            f"metric points are written in layout {version}, this version of mainspring knows {known}",
             hint="upgrade mainspring, if a newer one wrote them; else restore the database from a backup",
         )

@@ -12,6 +12,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -27,8 +28,10 @@ from mainspring.tracking.batch import Point, log_batch
 from mainspring.tracking.points import pack_batch, unpack_batch, unpack_curve
 from mainspring.tracking.records import metrics as metric_rows
 from mainspring.tracking.search import curves
+from mainspring.tracking.strides import pack_strides, unpack_strides
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _WHOLE = st.integers(-(2**63), 2**63 - 1)
@@ -82,6 +85,29 @@ def experiment(workspace: Workspace) -> str:
 
     found = list_experiments(workspace)
     return found[0].id if found else create_experiment(workspace, "wine").id
+
+
+@given(st.lists(_WHOLE, max_size=40) | st.builds(range, _WHOLE, st.integers(2**62, 2**63), st.integers(2**57, 2**60)))
+def test_whole_numbers_read_back_from_their_strides(numbers: Sequence[int]) -> None:
+    some = list(numbers)[:40]
+    packed = b"before" + pack_strides(np.array(some, np.int64)) + b"after"
+    read, end = unpack_strides(packed, len(some), len(b"before"))
+    assert read.tolist() == some
+    assert packed[end:] == b"after"
+
+
+def test_strides_take_as_few_bytes_as_they_can() -> None:
+    def size(*strides: int) -> int:
+        return len(pack_strides(np.cumsum([5, *strides])))
+
+    assert size(*[7] * 99) == size(*[-(2**40)] * 99) == size()
+    assert [size(0, most) - size() for most in (255, 256, 65_535, 65_536, 2**32 - 1, 2**32)] == [2, 4, 4, 8, 8, 16]
+
+
+def test_a_curve_of_the_first_layout_is_read() -> None:
+    columns = [np.array(numbers) for numbers in ([3, 1, 2], [7, 8, 9], [0.5, math.inf, -1.0])]
+    payload = struct.pack("<BI", 1, 3) + b"".join(column.tobytes() for column in columns)
+    assert [column.tolist() for column in unpack_curve(payload)] == [column.tolist() for column in columns]
 
 
 def test_a_layout_of_a_newer_version_is_refused() -> None:
