@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -104,5 +103,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     >>> did_you_mean("acuracy", ["accuracy", "f1"])
     "did you mean 'accuracy'?"
     """
+    from difflib import get_close_matches  # loaded when something is wrong
+
     close = get_close_matches(word, list(known), n=1)
     return f"did you mean '{close[0]}'?" if close else None

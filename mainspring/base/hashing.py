@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,17 +16,23 @@ def md5_bytes(data: bytes | memoryview) -> str:
     >>> md5_bytes(b"")
     'd41d8cd98f00b204e9800998ecf8427e'
     """
+    import hashlib  # a quick look does without: loading it takes as long as the look
+
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def md5_file(path: Path) -> str:
     """Return the md5 of a file's content."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
     """Return the sha256 of a file's content."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -47,4 +52,6 @@ def digest(value: object) -> str:
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
     """
+    import hashlib
+
     return hashlib.sha256(canonical(value)).hexdigest()

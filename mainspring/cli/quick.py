@@ -26,9 +26,24 @@ def main() -> None:
 
         ordinary()
         return
+    _load_msgspec()
     from mainspring.cli.endings import ended
 
     sys.exit(ended(command))
+
+
+def _load_msgspec() -> None:
+    """Load msgspec without ``typing_extensions``, which takes as long as all the rest of it.
+
+    It looks there first for what the standard library has since Python 3.11, and takes that where the other is missing.
+    """
+    if "typing_extensions" in sys.modules:
+        return
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # so an import of it fails
+    try:
+        import msgspec as _  # noqa: F401 - loaded for those who import it next
+    finally:
+        del sys.modules["typing_extensions"]
 
 
 def _quick(words: list[str]) -> Callable[[], None] | None:

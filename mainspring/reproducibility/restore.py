@@ -14,7 +14,8 @@ import yaml
 from mainspring.base.errors import Corrupted, ExternalToolError, NotFound, UsageError
 from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_file
-from mainspring.base.settings.load import FILE_NAME, merge, read_tree
+from mainspring.base.settings.load import FILE_NAME, merge
+from mainspring.base.settings.read import read_tree
 from mainspring.versioning import code
 from mainspring.versioning.delta.pins import write_pointer
 from mainspring.versioning.delta.sources import elsewhere

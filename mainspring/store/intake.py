@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -83,6 +82,8 @@ def _hash(path: str) -> Taken:
 def _read_through(reader: int, writer: int | None, size: int) -> tuple[str, int]:
     """Read a file of ``size`` bytes or more; return md5 and size. One byte more is asked for, so that its end shows at once."""
     wanted = min(size + 1, _CHUNK)
+    import hashlib  # not needed by who only looks
+
     hasher = hashlib.md5(usedforsecurity=False)
     done = 0
     while data := os.read(reader, wanted):

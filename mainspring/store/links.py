@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -85,6 +84,8 @@ def _hardlink(source: str, target: str) -> None:
 
 
 def _copy(source: str, target: str) -> None:
+    import shutil  # seldom needed, and slow to load
+
     shutil.copyfile(source, target)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -122,6 +121,8 @@ class Objects:
         except OSError as error:
             raise disk_error(error, self.root) from error
         finally:
+            import shutil  # seldom needed, and slow to load
+
             shutil.rmtree(incoming, ignore_errors=True)
 
     def put_folder(self, files: dict[str, Path]) -> Stored:
@@ -219,6 +220,8 @@ class Objects:
         left = [*self.root.glob("incoming/*"), *self.files.glob("*/.*.tmp")]
         old = [path for path in left if _newest(path) < stale]
         for path in old:
+            import shutil
+
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         return len(old)
 

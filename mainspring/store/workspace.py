@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from contextlib import suppress
 from functools import cached_property
@@ -98,6 +97,8 @@ class Workspace:
     @property
     def actor(self) -> str:
         """Who acts, for the records: ``MAINSPRING_ACTOR``, or the login name."""
+        import getpass  # who only looks has no name
+
         try:
             return os.environ.get("MAINSPRING_ACTOR") or getpass.getuser()
         except (KeyError, OSError):

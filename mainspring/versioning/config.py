@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.base.settings.load import merge, read_tree
+from mainspring.base.settings.load import merge
+from mainspring.base.settings.read import read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,13 +6,13 @@ and nothing else.
 
 from __future__ import annotations
 
+import zlib
 from array import array
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.base import caches
-from mainspring.base.hashing import md5_bytes
 
 if TYPE_CHECKING:
     import os
@@ -73,7 +73,8 @@ class Index:
     """The remembered files of one path, which ``key`` names."""
 
     def __init__(self, state: Path, key: str) -> None:
-        self._path = state / "index" / md5_bytes(key.encode("utf-8", "surrogateescape"))
+        # should two paths share a number, each finds the files of the other and none that it knows
+        self._path = state / "index" / f"files-{zlib.crc32(key.encode('utf-8', 'surrogateescape')):08x}"
 
     def load(self) -> Remembered:
         """Return what is remembered; nothing where the file is missing or unreadable."""

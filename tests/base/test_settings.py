@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -175,3 +176,36 @@ def test_names_of_metrics_are_those_that_can_be_computed() -> None:
 
     assert tuple(METRICS) == metrics.METRICS
     assert metrics.LOSSES == LOSSES
+
+
+def test_what_was_kept_of_a_file_holds_while_its_text_does(tmp_path: Path) -> None:
+    file = write(tmp_path, "project: a\nseed: 1\n")
+    overlay = write(tmp_path, "seed: 2\n", "environments/live.yaml")
+    assert load_settings(file).project == "a"
+    assert not (tmp_path / ".mainspring").exists()  # nothing is kept where there is no workspace yet
+    kept = tmp_path / ".mainspring" / "index"
+    kept.mkdir(parents=True)
+    assert [load_settings(file, environment=name).seed for name in (None, "live", None)] == [1, 2, 1]
+    assert {path.name for path in kept.iterdir()} == {"settings.mainspring", "settings.live"}
+    then = file.stat().st_mtime_ns
+    file.write_text("project: b\nseed: 1\n")
+    os.utime(file, ns=(then, then))  # of the same size and age
+    assert load_settings(file).project == "b"
+    overlay.write_text("seed: [")
+    with pytest.raises(SettingsError, match=r"live\.yaml:1"):
+        load_settings(file, environment="live")
+    for path in kept.iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    assert load_settings(file).project == "b"
+    file.unlink()
+    with pytest.raises(SettingsError, match="cannot read"):
+        load_settings(file)
+
+
+def test_what_would_not_come_back_as_it_was_is_not_kept(tmp_path: Path) -> None:
+    kept = tmp_path / ".mainspring" / "index"
+    kept.mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="Expected int"):
+            load_settings(write(tmp_path, "project: a\nseed: 2020-01-01\n"))
+    assert list(kept.iterdir()) == []

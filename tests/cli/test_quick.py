@@ -58,13 +58,13 @@ def test_both_doors_report_the_same_errors(tmp_path: Path) -> None:
         (["status"], []),
         (["checkout", "rows"], []),
         (["add", "rows"], []),
-        (["add", "more.csv"], ["sqlalchemy"]),
+        (["add", "more.csv"], ["sqlalchemy", "typing_extensions", "yaml"]),
     ],
 )
 def test_the_quick_door_loads_little(folder: Path, words: list[str], loaded: list[str]) -> None:
     said([*QUICK[:3], "data", "add", "rows"], folder)
     (folder / "more.csv").write_text("b\n1\n")
-    heavy = {"typer", "rich", "sqlalchemy", "polars", "numpy", "deltalake", "obstore"}
+    heavy = {"typer", "rich", "sqlalchemy", "polars", "numpy", "deltalake", "obstore", "yaml", "typing_extensions"}
     program = (
         f"import atexit, sys; sys.argv = ['mainspring', 'data', *{words}]\n"
         f"atexit.register(lambda: print(sorted({heavy} & set(sys.modules))))\n"
@@ -74,6 +74,17 @@ def test_the_quick_door_loads_little(folder: Path, words: list[str], loaded: lis
     said(QUICK, folder)  # reads the records, and remembers
     code, out, _ = said([sys.executable, "-c", program], folder)
     assert (code, out.splitlines()[-1]) == (0, str(loaded))
+
+
+def test_typing_extensions_can_be_loaded_after_the_quick_door_did_without() -> None:
+    program = (
+        "import sys; from mainspring.cli import quick; quick._load_msgspec(); assert 'typing_extensions' not in sys.modules\n"
+        "import typing_extensions as typed, msgspec, typing\n"
+        "class Point(typed.TypedDict):\n    x: typing.Annotated[int, msgspec.Meta(ge=0)]\n    y: typing.NotRequired[int]\n"
+        "print(msgspec.convert({'x': 1}, Point), msgspec.json.schema(Point)['$defs']['Point']['required'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("{'x': 1} ['x']\n", "")
 
 
 @pytest.mark.slow

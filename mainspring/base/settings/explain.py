@@ -6,19 +6,17 @@ import re
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
-import yaml
 
 from mainspring.base.errors import SettingsError, did_you_mean
 from mainspring.base.settings.checks import Check
 from mainspring.base.settings.monitors import Monitor
 from mainspring.base.settings.schema import Settings
 from mainspring.base.settings.triggers import Trigger
-from mainspring.base.yamls import SafeLoader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Step = str | int
+    from mainspring.base.settings.places import Step
 
 
 def explain(message: str, sources: list[Path], tree: dict[str, Any]) -> SettingsError:
@@ -47,6 +45,8 @@ def explain(message: str, sources: list[Path], tree: dict[str, Any]) -> Settings
         said = f"'{choice[1]}' is not known here"
     else:
         said = said.replace("`", "")
+    from mainspring.base.settings.places import locate  # with YAML's reader, which is not needed where nothing is wrong
+
     where, shown = locate(steps, sources)
     dotted = ".".join(str(step) for step in steps) or "the file"
     return SettingsError(
@@ -135,33 +135,3 @@ def tag_of(kind: Any) -> str | None:
     """Return what ``type`` has to be for a struct, or None for a struct that is not one of several."""
     config = getattr(kind, "__struct_config__", None)
     return None if config is None or config.tag is None else str(config.tag)
-
-
-def locate(steps: list[Step], sources: list[Path]) -> tuple[str, str]:
-    """Return ``file:line`` of the deepest known part of a path, and that line shown."""
-    best: tuple[int, Path, int] = (-1, sources[-1], 0)
-    for source in sources:
-        depth, line = _depth_and_line(yaml.compose(source.read_text(encoding="utf-8"), Loader=SafeLoader), steps)
-        if depth > best[0]:
-            best = (depth, source, line)
-    _, source, line = best
-    lines = source.read_text(encoding="utf-8").splitlines()
-    shown = f"\n  {line + 1} | {lines[line].rstrip()}" if line < len(lines) else ""
-    return f"{source}:{line + 1}", shown
-
-
-def _depth_and_line(node: yaml.Node | None, steps: list[Step]) -> tuple[int, int]:
-    depth, line = 0, node.start_mark.line if node else 0
-    for step in steps:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == str(step)), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line
-        else:
-            break
-        depth += 1
-    return depth, line

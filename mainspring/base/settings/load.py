@@ -8,38 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
+from mainspring.base import caches
 from mainspring.base.errors import SettingsError
 from mainspring.base.settings.explain import explain
 from mainspring.base.settings.references import check_references, check_secrets
 from mainspring.base.settings.schema import Settings
-from mainspring.base.yamls import SafeLoader, load
 
 FILE_NAME = "mainspring.yaml"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-class _UniqueKeys(yaml.constructor.SafeConstructor):
-    """A key that stands twice is an error, not a surprise."""
+class _Kept(msgspec.Struct, array_like=True):
+    """What a file of settings said, and its text, by which it is known whether that still holds."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key.value}' stands here twice", key.start_mark
-                )
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
-        return super().construct_mapping(node, deep)
-
-
-class _Quick(_UniqueKeys, SafeLoader):
-    """Reads what is right."""
-
-
-class _Exact(_UniqueKeys, yaml.SafeLoader):
-    """Says best what is wrong."""
+    text: bytes
+    tree: dict[str, Any]
 
 
 def load_settings(path: Path, *, environment: str | None = None, resolve: bool = True) -> Settings:
@@ -51,7 +35,7 @@ def load_settings(path: Path, *, environment: str | None = None, resolve: bool =
     Raises:
         SettingsError: with the file, the line, what was expected and a suggestion.
     """
-    tree = read_tree(path)
+    tree = _tree(path, path.parent)
     sources = [path]
     if environment is not None:
         overlay = path.parent / "environments" / f"{environment}.yaml"
@@ -62,7 +46,7 @@ def load_settings(path: Path, *, environment: str | None = None, resolve: bool =
                 hint=f"known environments: {', '.join(known) or 'none'}",
                 environment=environment,
             )
-        tree = merge(tree, read_tree(overlay))
+        tree = merge(tree, _tree(overlay, path.parent))
         sources.insert(0, overlay)
     check_secrets(tree, sources)
     if resolve:
@@ -75,29 +59,33 @@ def load_settings(path: Path, *, environment: str | None = None, resolve: bool =
     return settings
 
 
-def read_tree(path: Path) -> dict[str, Any]:
-    """Return a YAML file as plain mappings and lists.
+def _tree(path: Path, root: Path) -> dict[str, Any]:
+    """Return what a file says; while its text is the same, without YAML's reader, whose loading takes longer than a quick look.
 
-    Raises:
-        SettingsError: unreadable, not YAML, or not a mapping; names the line.
+    Where the workspace keeps nothing yet, nothing is kept.
     """
     try:
-        tree = load(path.read_text(encoding="utf-8"), _Quick, _Exact)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        doubled = isinstance(error, yaml.constructor.ConstructorError) and "stands here twice" in str(error.problem)
-        raise SettingsError(
-            f"{where}: {'' if doubled else 'this is not YAML: '}{error.problem}",
-            hint="keep one of them" if doubled else "check indentation and colons",
-        ) from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: this is not YAML: {error}", hint="check the file's encoding") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {error}", hint="check that it is a UTF-8 text file") from None
-    if not isinstance(tree, dict):
-        raise SettingsError(f"{path}:1: expected settings such as `project: NAME`, found {_kind(tree)}")
+        text = path.read_bytes()
+    except OSError:
+        text = b""  # the reader says what is wrong
+    file = root / ".mainspring" / "index" / f"settings.{path.stem}"
+    held = caches.kept(file, _Kept)
+    if held is not None and held.text == text:
+        return held.tree
+    from mainspring.base.settings.read import read_tree
+
+    tree = read_tree(path)
+    if file.parent.is_dir() and _is_plain(tree):
+        caches.keep(file, _Kept(text, tree))
     return tree
+
+
+def _is_plain(tree: dict[str, Any]) -> bool:
+    """Say whether a tree comes back from a cache as it was: dates do not."""
+    try:
+        return bool(msgspec.msgpack.decode(msgspec.msgpack.encode(tree)) == tree)
+    except (msgspec.MsgspecError, OverflowError, TypeError, ValueError):
+        return False
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +129,3 @@ def _place(text: str, sources: list[Path]) -> Path | str:
             if text in line.partition(" #")[0]:
                 return f"{source}:{number}"
     return sources[-1]
-
-
-def _kind(value: object) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.base.clock import milliseconds
 from mainspring.base.errors import SettingsError, UsageError, did_you_mean
-from mainspring.base.settings.explain import Step, locate
 from mainspring.base.settings.metrics import named_metrics
 from mainspring.base.settings.monitors import Freshness, Validation
 from mainspring.base.settings.triggers import AlertTrigger, DataTrigger, ScheduleTrigger
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from mainspring.base.settings.places import Step
     from mainspring.base.settings.schema import Settings
 
 
@@ -74,6 +74,8 @@ def check_secrets(tree: dict[str, Any], sources: list[Path]) -> None:
         written = remote.get("credentials") if isinstance(remote, dict) else None
         for key, value in written.items() if isinstance(written, dict) else ():
             if _FROM_OUTSIDE.fullmatch(str(value)) is None:
+                from mainspring.base.settings.places import locate  # with YAML's reader
+
                 place, _ = locate(["remotes", str(name), "credentials", str(key)], sources)
                 raise SettingsError(
                     f"{place}: remotes.{name}.credentials.{key}: a credential stands in the file",
@@ -144,6 +146,8 @@ def _check_cron(steps: list[Step], expression: str, sources: list[Path]) -> None
 
 
 def _error(steps: list[Step], said: str, sources: list[Path], hint: str | None) -> SettingsError:
+    from mainspring.base.settings.places import locate  # with YAML's reader
+
     where, shown = locate(steps, sources)
     dotted = ".".join(str(step) for step in steps)
     return SettingsError(f"{where}: {dotted}: {said}{shown}", hint=hint, path=dotted, where=where)
