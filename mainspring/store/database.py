@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -111,17 +111,6 @@ class Database:
                 connection.commit()
             finally:
                 connection.close()  # what was not committed is rolled back
-
-    @contextmanager
-    def unwritten(self) -> Iterator[bool]:
-        """Keep writers waiting; False, at once, where one is at work or nobody may write. SQLite only."""
-        with closing(sqlite3.connect(self.url.database or "", timeout=0, isolation_level=None)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.Error:
-                yield False
-                return
-            yield True
 
     def close(self) -> None:
         """Give the connections back; it happens by itself when nobody holds the database any more."""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, inspect, select, text
 
 from mainspring.base.errors import StorageError
+from mainspring.store.revision import HEAD
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-HEAD = "0007"
-"""The newest migration; a test holds it equal to what Alembic finds."""
 SCRIPTS = Path(__file__).parent / "migrations"
 _VERSION = Table(
     "alembic_version",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,6 @@ from mainspring.base.errors import Corrupted, NotFound, Refused, did_you_mean
 from mainspring.base.files import staged
 from mainspring.store.links import Linker
 from mainspring.store.seals import put_seal
-from mainspring.versioning import legacy
 from mainspring.versioning.contents import Contents, read_contents, remember, scan_files
 from mainspring.versioning.datasets import known_datasets, locate, record
 from mainspring.versioning.index import identity
@@ -127,6 +125,8 @@ def _pointed(workspace: Workspace, name: str, path: Path) -> DatasetVersion:
     try:
         md5 = read_pointer(path)
     except LegacyPointer as error:
+        from mainspring.versioning import legacy  # rare by now
+
         return record(workspace, name, path, legacy.take(workspace, path, error.md5))
     if md5 is None or any(version.md5 == md5 for version in log(workspace, name)):
         return find_version(workspace, name, None)
@@ -147,6 +147,8 @@ def _make_executable(path: Path) -> None:
     if status.st_mode & stat.S_IXUSR:
         return
     with staged(path, mode=status.st_mode | stat.S_IXUSR) as temporary:
+        import shutil  # seldom needed, and slow to load
+
         shutil.copy2(path, temporary)
 
 
@@ -222,6 +224,8 @@ def _place(
             if error.errno != errno.EXDEV:  # the state may lie on another file system
                 raise
             beside = f"{parent}/.{Path(target).name[:100]}.tmp"
+            import shutil
+
             shutil.copy2(staged[file], beside)
             os.replace(beside, target)
     return all_linked

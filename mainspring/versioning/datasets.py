@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
@@ -14,6 +15,7 @@ from mainspring.store.links import Linker
 from mainspring.versioning.contents import Contents, read_contents
 from mainspring.versioning.known import DatasetVersion, known, log
 from mainspring.versioning.pointers import LegacyPointer, is_written_by_stage, pointer_path, read_pointer, write_pointer
+from mainspring.versioning.records.datasets import insert_dataset_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from mainspring.versioning.contents import Tick
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dataset:
+class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     """A dataset as a pipeline gets it: where it is, which version it is, and how to read it."""
 
     name: str
@@ -184,9 +185,6 @@ def record(workspace: Workspace, name: str, path: Path, contents: Contents) -> D
     same = [version for version in log(workspace, name) if (version.md5, version.path) == (contents.md5, relative)]
     if same and _pointed(path) == contents.md5:
         return same[-1]
-    from mainspring.versioning.records.datasets import insert_dataset_version  # opening the records takes its time
-    from mainspring.versioning.records.rows import as_struct
-
     row = {
         "id": new_id(),
         "dataset": name,
@@ -197,7 +195,7 @@ def record(workspace: Workspace, name: str, path: Path, contents: Contents) -> D
         "created_at": now(),
         "actor": workspace.actor,
     }
-    return as_struct(insert_dataset_version(workspace.database, row), DatasetVersion)
+    return msgspec.convert(insert_dataset_version(workspace, row), DatasetVersion)
 
 
 def _pointed(path: Path) -> str | None:

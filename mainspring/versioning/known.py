@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base import caches
+from mainspring.store.plain import unwritten
+from mainspring.versioning.records.datasets import select_dataset_versions
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -73,7 +75,7 @@ def _kept(workspace: Workspace) -> Known | None:
     held = caches.kept(file, _Kept)
     if held is not None and (held.layout, held.mark) == (_LAYOUT, mark):
         return held.versions
-    with workspace.database.unwritten() as is_still:
+    with unwritten(workspace) as is_still:
         mark = _mark(workspace) if is_still else None
         if not mark:
             return None
@@ -105,10 +107,7 @@ def _mark(workspace: Workspace) -> list[int] | None:
 
 
 def _recorded(workspace: Workspace, name: str | None = None) -> Known:
-    from mainspring.versioning.records.datasets import select_dataset_versions
-    from mainspring.versioning.records.rows import as_struct
-
     found: Known = {}
-    for row in select_dataset_versions(workspace.database, name):
-        found.setdefault(row.dataset, []).append(as_struct(row, DatasetVersion))
+    for row in select_dataset_versions(workspace, name):
+        found.setdefault(row["dataset"], []).append(msgspec.convert(row, DatasetVersion))
     return found

@@ -75,9 +75,7 @@ def write_pointer(path: Path, contents: Contents, *, origin: dict[str, Any] | No
     ignored = ignore(path)
     if written == tree:
         return ignored
-    import yaml
-
-    write_atomic(pointer, yaml.safe_dump(written, sort_keys=False, allow_unicode=True).encode())
+    write_atomic(pointer, _text(written).encode())
     return True
 
 
@@ -230,6 +228,17 @@ def _usual(text: str) -> dict[str, Any] | None:
         return None
     out = {"md5": match["md5"], "size": int(match["size"]), "hash": "md5", "path": match["path"]}
     return {"outs": [out | ({"nfiles": int(match["nfiles"])} if match["nfiles"] else {})]}
+
+
+def _text(written: dict[str, Any]) -> str:
+    """Return a pointer as text, as YAML's writer has it."""
+    lines = "  ".join(f"{key}: {value}\n" for key, value in written["outs"][0].items())
+    text = f"outs:\n- {lines}"
+    if _usual(text) == written:
+        return text
+    import yaml
+
+    return str(yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
 
 
 def _parsed(pointer: Path, text: str) -> dict[str, Any]:

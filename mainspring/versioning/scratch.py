@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -37,6 +36,8 @@ def scratch(workspace: Workspace) -> Iterator[Path]:
             raise
         raise disk_error(error, folder) from error
     finally:
+        import shutil  # slow to load, and many a command does without
+
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -45,4 +46,6 @@ def _sweep(parent: Path) -> None:
     with suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             if entry.stat().st_mtime < stale:
+                import shutil
+
                 shutil.rmtree(entry.path, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -24,8 +23,7 @@ _MISSING = re.compile(r"object at location .* not found|\b404\b", re.IGNORECASE)
 _READERS_FEATURES = {"deletionVectors", "timestampNtz"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableDataset(Dataset):
+class TableDataset(Dataset, frozen=True, kw_only=True):
     """A dataset that is a Delta table: whatever is committed meanwhile, it is read at its version."""
 
     source: Source

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import UsageError
-from mainspring.store.remotes.credentials import credentials_of, read_profile
 from mainspring.versioning.datasets import locate
 from mainspring.versioning.known import log
 
@@ -24,15 +22,20 @@ LOG = "_delta_log"
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(.+)")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Source:
-    """A table by its dataset's name: ``uri`` is an absolute path or an address, ``shown`` what records and git say of it."""
+    """A table by its dataset's name: ``uri`` is an absolute path or an address, ``shown`` what records and git say of it.
 
-    name: str
-    uri: str
-    shown: str
-    pointer: Path
-    given: dict[str, str] = field(default_factory=dict, repr=False)
+    ``given`` says how its store is reached, maybe with secrets.
+    """
+
+    def __init__(
+        self, *, name: str, uri: str, shown: str, pointer: Path, given: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.uri = uri
+        self.shown = shown
+        self.pointer = pointer
+        self._given = dict(given or {})
 
     @cached_property
     def options(self) -> dict[str, str] | None:
@@ -41,7 +44,7 @@ class Source:
         Raises:
             StorageError: the credentials cannot be had.
         """
-        return storage_options(self.uri, self.given) if self.folder is None else None
+        return storage_options(self.uri, self._given) if self.folder is None else None
 
     @property
     def folder(self) -> Path | None:
@@ -78,7 +81,7 @@ def find(workspace: Workspace, target: str | Path) -> Source | None:
 def elsewhere(root: Path, name: str, address: str, given: Mapping[str, str] | None = None) -> Source:
     """Return a table that does not lie in the workspace at ``root``; its pointer lies there."""
     pointer = root / "data" / f"{name}.delta"
-    return Source(name=name, uri=address, shown=address, pointer=pointer, given=dict(given or {}))
+    return Source(name=name, uri=address, shown=address, pointer=pointer, given=given)
 
 
 def _declared(workspace: Workspace, name: str) -> Source | None:
@@ -144,6 +147,8 @@ _VARIABLES = {
 
 
 def _of_profile(name: str | None) -> dict[str, str]:
+    from mainspring.store.remotes.credentials import credentials_of, read_profile
+
     profile = read_profile(name)
     found = {"aws_region": profile.get("region"), "aws_endpoint_url": profile.get("endpoint_url")}
     if (ask := credentials_of(profile, name)) is not None:

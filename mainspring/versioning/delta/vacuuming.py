@@ -10,7 +10,7 @@ from mainspring.base.errors import Conflict, NotFound
 from mainspring.versioning.delta.opening import open_table, pin_of, translated
 from mainspring.versioning.delta.pins import named_in_git
 from mainspring.versioning.delta.writing import commit_options
-from mainspring.versioning.records import datasets as dataset_rows
+from mainspring.versioning.records import table_versions
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -30,7 +30,7 @@ class Vacuum(msgspec.Struct, frozen=True, kw_only=True):
 
 def pinned(workspace: Workspace, table_id: str) -> set[int]:
     """Return the versions of a table that a dataset version, a run's snapshot, or a pointer in git's history names."""
-    rows = dataset_rows.select_table_versions(workspace.database, table_id)
+    rows = table_versions.select_table_versions(workspace.database, table_id)
     return rows | named_in_git(workspace.root, table_id)
 
 
@@ -52,7 +52,7 @@ def vacuum(
         NotFound, Corrupted, StorageError: the table, or a pinned version, cannot be read; nothing is removed.
     """
     table = open_table(source)
-    known = dataset_rows.select_table_ids(workspace.database, source.name)
+    known = table_versions.select_table_ids(workspace.database, source.name)
     table_id = pin_of(source, table).id
     if known and table_id not in known:
         raise Conflict(

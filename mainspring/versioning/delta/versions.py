@@ -17,8 +17,7 @@ from mainspring.versioning.delta.reading import TableDataset
 from mainspring.versioning.delta.writing import restore_version
 from mainspring.versioning.known import DatasetVersion, log
 from mainspring.versioning.pointers import ignore
-from mainspring.versioning.records import datasets as dataset_rows
-from mainspring.versioning.records.rows import as_struct
+from mainspring.versioning.records.datasets import insert_dataset_version
 from mainspring.versioning.states import DatasetStatus
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def _record(workspace: Workspace, source: Source, table: DeltaTable, pin: Pin) -
         if (version.md5, version.path) == (md5, source.shown):
             return version
     row = {"id": new_id(), "created_at": now(), "actor": workspace.actor, **_described(source, table, pin)}
-    return as_struct(dataset_rows.insert_dataset_version(workspace.database, row), DatasetVersion)
+    return msgspec.convert(insert_dataset_version(workspace, row), DatasetVersion)
 
 
 def _described(source: Source, table: DeltaTable, pin: Pin) -> dict[str, str | int]:

@@ -1,62 +1,44 @@
-"""The rows of dataset versions."""
+"""The rows of dataset versions, which commands for data ask for all the time: in plain SQL."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, cast, insert, select
-from sqlalchemy.exc import IntegrityError
-
-from mainspring.store.schema.versioning import dataset_versions, snapshots
+from mainspring.store.plain import transacted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from mainspring.store.plain import Ask
+    from mainspring.store.workspace import Workspace
 
-    from sqlalchemy import Row
+    Row = dict[str, Any]
 
-    from mainspring.store.database import Database
+_ALL = "SELECT * FROM dataset_versions ORDER BY dataset, number"
+_OF_ONE = "SELECT * FROM dataset_versions WHERE dataset = :dataset ORDER BY number"
+_NEWEST = "SELECT * FROM dataset_versions WHERE dataset = :dataset ORDER BY number DESC LIMIT 1"
+_ADD = (
+    "INSERT INTO dataset_versions"
+    " (id, dataset, number, path, md5, size, files, created_at, actor, table_id, table_version)"
+    " VALUES (:id, :dataset, :number, :path, :md5, :size, :files, :created_at, :actor, :table_id, :table_version)"
+)
 
-_BATCH = 400
 
-
-def select_dataset_versions(database: Database, dataset: str | None = None) -> Sequence[Row[Any]]:
+def select_dataset_versions(workspace: Workspace, dataset: str | None = None) -> list[Row]:
     """Return the versions of a dataset, or those of all, oldest first."""
-    query = select(dataset_versions).order_by(dataset_versions.c.dataset, dataset_versions.c.number)
-    if dataset is not None:
-        query = query.where(dataset_versions.c.dataset == dataset)
-    with database.read() as connection:
-        return connection.execute(query).all()
+    query, values = (_ALL, {}) if dataset is None else (_OF_ONE, {"dataset": dataset})
+    return transacted(workspace, lambda ask: ask(query, values))
 
 
-def insert_dataset_version(database: Database, row: dict[str, Any]) -> Row[Any]:
+def insert_dataset_version(workspace: Workspace, row: Row) -> Row:
     """Record content as a dataset's next version, unless it is the newest's content already; return the version."""
-    mine = select(dataset_versions).where(dataset_versions.c.dataset == row["dataset"])
-    while True:
-        try:
-            with database.write() as connection:
-                newest = connection.execute(mine.order_by(dataset_versions.c.number.desc()).limit(1)).first()
-                if newest is not None and newest.md5 == row["md5"] and newest.path == row["path"]:
-                    return newest
-                number = 1 if newest is None else newest.number + 1
-                connection.execute(insert(dataset_versions).values(**row, number=number))
-                return connection.execute(select(dataset_versions).where(dataset_versions.c.id == row["id"])).one()
-        except IntegrityError:
-            continue  # another process took the number; the next round sees its row
 
+    def record(ask: Ask) -> Row:
+        number = 1
+        for newest in ask(_NEWEST, {"dataset": row["dataset"]}):
+            if (newest["md5"], newest["path"]) == (row["md5"], row["path"]):
+                return newest
+            number = newest["number"] + 1
+        made = {"table_id": None, "table_version": None} | row | {"number": number}
+        ask(_ADD, made)
+        return made
 
-def select_table_ids(database: Database, dataset: str) -> set[str]:
-    """Return the ids of the Delta tables that a dataset ever was."""
-    query = select(dataset_versions.c.table_id).where(dataset_versions.c.dataset == dataset)
-    with database.read() as connection:
-        return {found for found in connection.execute(query.distinct()).scalars() if found}
-
-
-def select_table_versions(database: Database, table_id: str) -> set[int]:
-    """Return the versions of a Delta table that a dataset version or a snapshot names."""
-    rows = select(dataset_versions.c.table_version).where(dataset_versions.c.table_id == table_id)
-    documents = select(snapshots.c.data).where(cast(snapshots.c.data, String).contains(table_id, autoescape=True))
-    with database.read() as connection:
-        found = set(connection.execute(rows).scalars())
-        for data in connection.execute(documents).scalars():
-            found.update(item["table"]["version"] for item in data if (item.get("table") or {}).get("id") == table_id)
-    return found
+    return transacted(workspace, record, write=True)
