@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -263,6 +262,8 @@ def _download(
     except OSError as error:
         raise disk_error(error, workspace.objects.root) from error
     finally:
+        import shutil  # slow to load
+
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import configparser
-import json
 import os
-import shlex
-import shutil
-import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +44,8 @@ def credentials_of(profile: dict[str, str], name: str | None) -> Callable[[], di
     if "aws_access_key_id" in profile:
         return lambda: _keys(read_profile(name))
     if "credential_process" in profile:
+        import shlex
+
         return lambda: _told(shlex.split(profile["credential_process"]))
     if any(key in profile for key in _BEYOND_KEYS):
         shown = name or os.environ.get("AWS_PROFILE") or "default"
@@ -67,6 +64,10 @@ def _keys(profile: dict[str, str]) -> dict[str, Any]:
 
 def _told(command: list[str]) -> dict[str, Any]:
     """Ask a program for credentials; what it says is never shown."""
+    import json
+    import shutil
+    import subprocess  # most remotes do without
+
     if shutil.which(command[0]) is None:
         raise StorageError(
             f"the profile's credentials need the program '{command[0]}', which is not installed",
@@ -90,6 +91,10 @@ def _told(command: list[str]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
+    if not os.access(path, os.R_OK):
+        return {}
+    import configparser
+
     parser = configparser.RawConfigParser(default_section="\0", strict=False)
     try:
         parser.read(path, encoding="utf-8")

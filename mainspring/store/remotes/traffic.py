@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
@@ -80,6 +79,8 @@ def _gathered(results: SimpleQueue[Result]) -> Iterator[Result]:
 
 def ahead(work: Callable[[Item], Result], items: Sequence[Item], *, requests: int) -> Iterator[Result]:
     """Give the results of ``work`` in the order of the items, with so many on the way and no more."""
+    from concurrent.futures import ThreadPoolExecutor  # loaded where something is on the way
+
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(requests) as threads:
         try:
