@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from mainspring.base.errors import NotFound, SettingsError, UsageError, did_you_mean
-from mainspring.base.settings.dvc import read_config
+from mainspring.base.settings.dvc import config_files, read_config, read_config_file
 from mainspring.base.settings.schema import RemoteSettings
 from mainspring.store.remotes.remote import Remote
 
@@ -98,9 +98,10 @@ def _of_dvc(root: Path) -> tuple[dict[str, _Known], str | None]:
         if (folder / ".dvc" / "config").is_file():
             sections = read_config(folder)
             names = {match[1]: title for title in sections if (match := _SECTION.fullmatch(title))}
+            source = {title: file for file in config_files(folder) for title in read_config_file(file)}
             found = {
-                name: _Known(_settings(name, sections, names), folder / ".dvc", folder / ".dvc" / "config")
-                for name in names
+                name: _Known(_settings(name, sections, names), folder / ".dvc", source[title])
+                for name, title in names.items()
             }
             return found, sections.get("core", {}).get("remote")
         if (folder / ".git").exists():

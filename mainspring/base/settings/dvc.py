@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -18,24 +19,64 @@ _SKIPPED = frozenset({".git", ".hg", ".dvc", ".mainspring", ".venv", "__pycache_
 
 
 def read_config(root: Path) -> dict[str, dict[str, str]]:
-    """Return the sections of ``.dvc/config`` with those of ``.dvc/config.local`` laid over them.
+    """Return what DVC's configuration says in a repository: sections of all its files, the nearer ones over the others.
 
     Raises:
         SettingsError: one of them cannot be read.
     """
-    import configparser  # finding pointers does without it
-
     sections: dict[str, dict[str, str]] = {}
-    for path in (root / CONFIG, root / ".dvc" / "config.local"):
-        parser = configparser.RawConfigParser(default_section="\0", strict=False)
-        try:
-            parser.read(path, encoding="utf-8")
-        except (configparser.Error, OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"cannot read {path}: {type(error).__name__}", hint="correct the file") from None
-        for title in parser.sections():
-            said = {key: _unquoted(value) for key, value in parser[title].items()}
+    for file in config_files(root):
+        for title, said in read_config_file(file).items():
             sections[title] = sections.get(title, {}) | said
     return sections
+
+
+def config_files(root: Path) -> list[Path]:
+    """Return where DVC's configuration lies: of the machine, of the user, of the repository, and what is not in git."""
+    places = [_folder("SYSTEM"), _folder("GLOBAL"), root / ".dvc"]
+    return [*(place / "config" for place in places), root / ".dvc" / "config.local"]
+
+
+def read_config_file(file: Path) -> dict[str, dict[str, str]]:
+    """Return the sections of one file; folders that it names are absolute, unless they are relative to the repository's.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    if not os.access(file, os.F_OK):
+        return {}
+    import configparser  # finding pointers does without it
+
+    parser = configparser.RawConfigParser(default_section="\0", strict=False)
+    try:
+        parser.read(file, encoding="utf-8")
+    except (configparser.Error, OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {file}: {type(error).__name__}", hint="correct the file") from None
+    return {
+        title: {key: _placed(file, title, key, _unquoted(value)) for key, value in parser[title].items()}
+        for title in parser.sections()
+    }
+
+
+def _folder(level: str) -> Path:
+    """Return where DVC looks for the configuration of the machine (``SYSTEM``) or of the user (``GLOBAL``)."""
+    if named := os.environ.get(f"DVC_{level}_CONFIG_DIR"):
+        return Path(named)
+    if sys.platform == "darwin":
+        above = Path("/Library" if level == "SYSTEM" else "~/Library", "Application Support")
+    elif level == "SYSTEM":
+        above = Path(os.environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)[0] or "/etc/xdg")
+    else:
+        above = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config")
+    return Path(os.path.expanduser(above), "dvc")  # noqa: PTH111 - without a home, it stays as it is
+
+
+def _placed(file: Path, title: str, key: str, value: str) -> str:
+    is_folder = (title, key) == ("cache", "dir") or (title.startswith(("remote ", "'remote ")) and key == "url")
+    if not is_folder or "://" in value:
+        return value
+    place = os.path.expanduser(value)  # noqa: PTH111 - as above
+    return place if file.parent.name == ".dvc" else os.path.normpath(file.parent / place)
 
 
 def dvc_settings(root: Path) -> Settings:

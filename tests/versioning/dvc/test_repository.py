@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from mainspring.base.errors import Corrupted, InvalidData, NotFound
 from mainspring.cli.main import app
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import data
+from mainspring.versioning import data, exchange
+from mainspring.versioning.remotes import list_remotes
 from tests.versioning.dvc.repository import STRANGE, Repository, states
 from tests.versioning.remotes.scene import git
 
@@ -337,3 +338,38 @@ def test_it_is_found_from_below_and_reading_leaves_no_trace(
         "sub",
     ]
     workspace.close()
+
+
+def test_the_users_and_the_machines_configuration_count_too(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    for name, value in (
+        ("HOME", home),
+        ("DVC_SYSTEM_CONFIG_DIR", tmp_path / "machine"),
+        ("DVC_GLOBAL_CONFIG_DIR", tmp_path / "user"),
+    ):
+        monkeypatch.setenv(name, str(value))
+    repository.dvc("config", "--system", "cache.type", "copy")
+    repository.dvc("config", "--system", "cache.dir", "~/cache")
+    repository.dvc("config", "--global", "cache.type", "hardlink")
+    repository.dvc("remote", "add", "--global", "-d", "theirs", "../store")
+    repository.dvc("remote", "add", "near", "../near")
+    (repository.root / ".dvc" / "config.local").write_text("['remote \"near\"']\n    url = ~/near\n")
+    repository.write({"data/x": "x"})
+    repository.dvc("add", "data")
+    repository.dvc("push")
+    workspace = Workspace.open(repository.root)
+    assert workspace.settings.state.objects == str(home / "cache")
+    assert workspace.settings.state.links == ("hardlink",)
+    assert states(data.status(workspace)) == {"data": "up to date"}
+    near = next(item for item in list_remotes(workspace) if item.name == "near")
+    assert (near.url, near.source, near.default) == (str(home / "near"), ".dvc/config.local", False)
+    assert exchange.push(workspace).present == 2  # what dvc pushed is there, where it pushed it
+    assert exchange.push(workspace, remote="near").objects == 2
+    assert any((home / "near" / "files" / "md5").iterdir())
+    workspace.close()
+    monkeypatch.delenv("DVC_GLOBAL_CONFIG_DIR")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    repository.dvc("config", "--global", "cache.type", "copy")
+    assert Workspace(repository.root).settings.state.links == ("copy",)
