@@ -202,10 +202,13 @@ def test_what_was_kept_of_a_file_holds_while_its_text_does(tmp_path: Path) -> No
         load_settings(file)
 
 
-def test_what_would_not_come_back_as_it_was_is_not_kept(tmp_path: Path) -> None:
+def test_what_is_wrong_or_would_not_come_back_as_it_was_is_not_kept(tmp_path: Path) -> None:
     kept = tmp_path / ".mainspring" / "index"
     kept.mkdir(parents=True)
     for _ in range(2):
         with pytest.raises(SettingsError, match="Expected int"):
             load_settings(write(tmp_path, "project: a\nseed: 2020-01-01\n"))
+        with pytest.raises(SettingsError, match="secret"):
+            text = "project: a\nremotes: {r: {url: s3://b/x, credentials: {secret_access_key: abc}}}\n"
+            load_settings(write(tmp_path, text))
     assert list(kept.iterdir()) == []

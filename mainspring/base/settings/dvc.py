@@ -75,7 +75,7 @@ def _placed(file: Path, title: str, key: str, value: str) -> str:
     is_folder = (title, key) == ("cache", "dir") or (title.startswith(("remote ", "'remote ")) and key == "url")
     if not is_folder or "://" in value:
         return value
-    place = os.path.expanduser(value)  # noqa: PTH111 - as above
+    place = os.path.expanduser(value)  # noqa: PTH111 - without a home, it stays as it is
     return place if file.parent.name == ".dvc" else os.path.normpath(file.parent / place)
 
 

@@ -9,21 +9,14 @@ from typing import Any
 
 import msgspec
 
-from mainspring.base import caches
 from mainspring.base.errors import SettingsError
 from mainspring.base.settings.explain import explain
+from mainspring.base.settings.kept import KeptFiles
 from mainspring.base.settings.references import check_references, check_secrets
 from mainspring.base.settings.schema import Settings
 
 FILE_NAME = "mainspring.yaml"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-
-
-class _Kept(msgspec.Struct, array_like=True):
-    """What a file of settings said, and its text, by which it is known whether that still holds."""
-
-    text: bytes
-    tree: dict[str, Any]
 
 
 def load_settings(path: Path, *, environment: str | None = None, resolve: bool = True) -> Settings:
@@ -35,7 +28,8 @@ def load_settings(path: Path, *, environment: str | None = None, resolve: bool =
     Raises:
         SettingsError: with the file, the line, what was expected and a suggestion.
     """
-    tree = _tree(path, path.parent)
+    files = KeptFiles(path.parent / ".mainspring" / "index")
+    tree = files.tree(path)
     sources = [path]
     if environment is not None:
         overlay = path.parent / "environments" / f"{environment}.yaml"
@@ -46,7 +40,7 @@ def load_settings(path: Path, *, environment: str | None = None, resolve: bool =
                 hint=f"known environments: {', '.join(known) or 'none'}",
                 environment=environment,
             )
-        tree = merge(tree, _tree(overlay, path.parent))
+        tree = merge(tree, files.tree(overlay))
         sources.insert(0, overlay)
     check_secrets(tree, sources)
     if resolve:
@@ -56,36 +50,8 @@ def load_settings(path: Path, *, environment: str | None = None, resolve: bool =
     except msgspec.ValidationError as error:
         raise explain(str(error), sources, tree) from None
     check_references(settings, sources)
+    files.keep()
     return settings
-
-
-def _tree(path: Path, root: Path) -> dict[str, Any]:
-    """Return what a file says; while its text is the same, without YAML's reader, whose loading takes longer than a quick look.
-
-    Where the workspace keeps nothing yet, nothing is kept.
-    """
-    try:
-        text = path.read_bytes()
-    except OSError:
-        text = b""  # the reader says what is wrong
-    file = root / ".mainspring" / "index" / f"settings.{path.stem}"
-    held = caches.kept(file, _Kept)
-    if held is not None and held.text == text:
-        return held.tree
-    from mainspring.base.settings.read import read_tree
-
-    tree = read_tree(path)
-    if file.parent.is_dir() and _is_plain(tree):
-        caches.keep(file, _Kept(text, tree))
-    return tree
-
-
-def _is_plain(tree: dict[str, Any]) -> bool:
-    """Say whether a tree comes back from a cache as it was: dates do not."""
-    try:
-        return bool(msgspec.msgpack.decode(msgspec.msgpack.encode(tree)) == tree)
-    except (msgspec.MsgspecError, OverflowError, TypeError, ValueError):
-        return False
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

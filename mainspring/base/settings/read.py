@@ -35,14 +35,14 @@ class _Exact(_UniqueKeys, yaml.SafeLoader):
     """Says best what is wrong."""
 
 
-def read_tree(path: Path) -> dict[str, Any]:
-    """Return a YAML file as plain mappings and lists.
+def read_tree(path: Path, text: bytes | None = None) -> dict[str, Any]:
+    """Return a YAML file, whose ``text`` may have been read already, as plain mappings and lists.
 
     Raises:
         SettingsError: unreadable, not YAML, or not a mapping; names the line.
     """
     try:
-        tree = load(path.read_text(encoding="utf-8"), _Quick, _Exact)
+        tree = load((path.read_bytes() if text is None else text).decode(), _Quick, _Exact)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
