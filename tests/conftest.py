@@ -33,6 +33,7 @@ ON_BOTH = (
     "versioning/test_lineage.py",
     "versioning/test_models.py",
     "versioning/test_data.py",
+    "versioning/test_dataset_rows.py",
     "versioning/test_snapshot.py",
     "versioning/test_versioning_commands.py",
     "versioning/test_catalogue_commands.py",

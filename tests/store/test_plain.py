@@ -38,15 +38,6 @@ def is_open(workspace: Workspace) -> bool:
     return "database" in workspace.__dict__
 
 
-def test_versions_are_numbered_and_the_newest_content_is_not_recorded_twice(workspace: Workspace) -> None:
-    first, again, second = (insert_dataset_version(workspace, row(number)) for number in (1, 1, 2))
-    other = insert_dataset_version(workspace, row(3, dataset="z", table_id="t", table_version=7))
-    assert [found["number"] for found in (first, again, second, other)] == [1, 1, 2, 1]
-    assert select_dataset_versions(workspace) == [first, second, other] == [again, second, other]
-    assert select_dataset_versions(workspace, "z") == [other]
-    assert select_dataset_versions(workspace, "nobody") == []
-
-
 def test_without_a_database_one_is_made_and_then_asked_without_sqlalchemy(alone: Workspace) -> None:
     made = insert_dataset_version(alone, row(1))
     assert is_open(alone)
