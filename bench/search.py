@@ -1,4 +1,4 @@
-"""What searches cost in one large experiment: ``python -m bench.search [--runs N] [--keys N] [--on KIND] [--only TEXT]``.
+"""What searches cost in one large experiment: ``python -m bench.search [--on KIND] [--only TEXT]``; sizes by ``--help``.
 
 Each question is asked for its first page, its second, and the one after 50,000 runs; then the orders of a small
 experiment in the same database.
@@ -98,8 +98,6 @@ CASES: dict[str, dict[str, Any]] = {
     "a param of 1 %, by a param": {"filter": "params.param_1 = '7'", "order_by": ["params.own"]},
     "a param that none has, by a metric": {"filter": "params.own = 'x'", "order_by": ["metrics.metric_1"]},
 }
-SMALL = 1200
-"""So many runs has the experiment beside the large one, whose runs lie thin in the indexes of values."""
 
 
 def fill(place: Measured, count: int, keys: int) -> None:
@@ -169,6 +167,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100_000)
+    parser.add_argument("--small", type=int, default=1200, help="runs of the experiment beside the large one")
     parser.add_argument("--keys", type=int, default=5, help="params and metrics of a run")
     parser.add_argument("--on", choices=KINDS, default="sqlite")
     parser.add_argument("--only", default="", help="cases whose name holds this")
@@ -178,9 +177,9 @@ def main() -> None:
         print(f"{options.on}, {options.runs} runs: CPU ms a page of 100, the median of {TIMES}")
         print(f"{'':52} {'runs':>5} {'first':>8} {'second':>8} {'deep':>8}")
         ask_all(place, CASES, options.only)
-        print(f"\nan experiment of {SMALL} runs beside them")
+        print(f"\nan experiment of {options.small} runs beside them")
         place.experiment = create_experiment(place.workspace, "small").id
-        fill(place, SMALL, options.keys)
+        fill(place, options.small, options.keys)
         ask_all(place, {name: question for name, question in CASES.items() if name.startswith("by ")}, options.only)
 
 
