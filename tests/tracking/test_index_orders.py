@@ -11,7 +11,7 @@ import pytest
 from mainspring.tracking import experiments, runs
 from mainspring.tracking.batch import log_batch, point
 from mainspring.tracking.query import search_runs
-from mainspring.tracking.records import run_search, run_sorting
+from mainspring.tracking.records import run_drivers, run_search, run_sorting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,8 @@ FILTERS = (
     "tags.t = 'a' AND params.p != 'B'",
     "params.own = '17'",
     "params.p IS NOT NULL",
+    "tags.t LIKE '%a%'",
+    "metrics.auc != 0.6",
     "tags.t IS NULL",
 )
 
@@ -88,7 +90,7 @@ def test_the_index_gives_what_sorting_gives(workspace: Workspace, monkeypatch: p
     assert max(len(names) for names in sorted_.values()) > 50
     monkeypatch.setattr(run_sorting, "SORTED", 0)
     monkeypatch.setattr(run_sorting, "SAMPLE", 20)
-    monkeypatch.setattr(run_sorting, "NEWEST", 15)
+    monkeypatch.setattr(run_sorting, "ENDS", 15)
     for chunk, patience, few, rare, size in (
         (4, 20, 0, 1000, 7),
         (4, 2, 1000, 1000, 30),
@@ -98,10 +100,11 @@ def test_the_index_gives_what_sorting_gives(workspace: Workspace, monkeypatch: p
     ):
         monkeypatch.setattr(run_search, "CHUNK", chunk)
         monkeypatch.setattr(run_search, "PATIENCE", patience)
-        monkeypatch.setattr(run_search, "FEW", few)
+        monkeypatch.setattr(run_drivers, "FEW", few)
+        monkeypatch.setattr(run_drivers, "MOST", few)
         monkeypatch.setattr(run_sorting, "RARE", rare)
         asked = places if chunk % 2 else places[:1]
-        for question in random.Random(chunk).sample(questions, 24):
+        for question in random.Random(chunk).sample(questions, 32):
             expected = sorted_[question[0], *question[1], len(asked)]
             found = walk(workspace, asked, *question, size=size)
             assert found == expected, (chunk, question)

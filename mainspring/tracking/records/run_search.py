@@ -1,8 +1,7 @@
 """Searching runs: from conditions and orders to the ids of one page.
 
-What reads an index and what sorts is decided here and not left to SQLite, which keeps no statistics: a condition on a
-metric, a param or a tag (or a run's id) that few runs pass is looked up first, and the order by one of them follows the
-index of its values.
+What reads an index and what sorts is decided here and not left to SQLite, which keeps no statistics: a condition that few
+runs pass is looked up first, and the order by a metric, a param or a tag follows the index of its values.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ import operator
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, bindparam, func, literal, literal_column, select, true
+from sqlalchemy import String, bindparam, literal, literal_column, select, true
 
 from mainspring.base.filters import Comparison
 from mainspring.store.prepared import Prepared
 from mainspring.store.schema.tracking import START, experiments, inputs, latest_metrics, runs, start_of
-from mainspring.store.search import SortKey, after, compare, ordering
+from mainspring.store.search import SortKey, after, ordering
 from mainspring.tracking.records.run_clauses import (
     MISSING,
     NAN,
@@ -28,6 +27,7 @@ from mainspring.tracking.records.run_clauses import (
     restricted,
     sorting,
 )
+from mainspring.tracking.records.run_drivers import driver_of
 from mainspring.tracking.records.run_sorting import by_sorting, many_pass, rows_of
 from mainspring.tracking.records.runs import NAME_TAG
 
@@ -39,45 +39,12 @@ if TYPE_CHECKING:
 
     from mainspring.base.filters import Order
 
-FEW = 1000
-"""A condition that so many runs pass is looked up first, and the rest asked of these runs."""
 CHUNK = 3000
 """So many runs of the index of a param or a tag are read and sorted at a time; what more have in common is searched for."""
 PATIENCE = 3
 """After so many chunks of an index without a full page the rest is sorted."""
 
 _FIRST = latest_metrics.alias("first")
-
-_PASSING = {
-    sign: Prepared(
-        lambda dialect, sign=sign: (  # type: ignore[misc]  # mypy knows no defaults of lambdas
-            select(latest_metrics.c.run_id)
-            .where(
-                latest_metrics.c.key == bindparam("key"),
-                compare(latest_metrics.c.value, sign, bindparam("value"), dialect),
-            )
-            .limit(bindparam("most"))
-            .offset(literal_column("0"))
-        )
-    )
-    for sign in ("=", "<", "<=", ">", ">=")
-}
-
-
-def _holding(table: Table, key: Any, value: Any) -> Select[Any]:
-    """Return the runs with a value that begins as this one does; a value of fewer than ``START`` characters is meant whole."""
-    return select(table.c.run_id).where(table.c.key == key, start_of(table.c.value) == start_of(value))
-
-
-def _count_holding(table: Table) -> Select[Any]:
-    held = _holding(table, bindparam("key"), bindparam("value", type_=String))
-    return select(func.count()).select_from(held.limit(bindparam("most")).offset(literal_column("0")).subquery())
-
-
-_HOLDING = {
-    entity: Prepared(lambda _, table=table: _count_holding(table))  # type: ignore[misc]  # mypy knows no defaults of lambdas
-    for entity, table in TEXTS.items()
-}
 
 
 def _starts(table: Table, ascending: bool, inclusive: bool, whole: bool) -> Select[Any]:
@@ -126,7 +93,7 @@ def page(
     """Return id and sort values of up to ``most`` runs, after the one with the sort values ``start``."""
     if not (question.scope.active or question.scope.deleted):
         return []
-    driver = _driver(connection, question.filters)
+    driver = driver_of(connection, question)
     first = question.orders[0] if question.orders else None
     if (
         first is None
@@ -282,26 +249,3 @@ def _between(
     if start is not None:
         query = query.where(after(keys, start[1:]))
     return rows_of(connection, query.order_by(*ordering(keys)).limit(most))
-
-
-def _driver(connection: Connection, filters: Sequence[Comparison]) -> ColumnElement[bool] | None:
-    """Return a condition on ids that few runs pass, or None."""
-    for item in filters:
-        if item.entity == "attribute" and item.key == "run_id" and item.comparator in ("=", "IN"):
-            return compare(runs.c.id, item.comparator, item.value, connection.dialect.name)
-    drivers: list[tuple[int, ColumnElement[bool]]] = []
-    for item in filters:
-        if item.entity == "metric" and item.comparator in _PASSING:
-            cursor = _PASSING[item.comparator](connection, {"key": item.key, "value": item.value, "most": FEW + 1})
-            passing = [row[0] for row in cursor]
-            cursor.close()
-            if len(passing) <= FEW:
-                drivers.append((len(passing), runs.c.id.in_(passing)))
-        elif item.comparator == "=" and item.entity in TEXTS and (item.entity, item.key) != ("tag", NAME_TAG):
-            cursor = _HOLDING[item.entity](connection, {"key": item.key, "value": item.value, "most": CHUNK + 1})
-            [count] = cursor.fetchone()
-            cursor.close()
-            if count <= CHUNK:
-                held = _holding(TEXTS[item.entity], item.key, literal(item.value, String))
-                drivers.append((count, runs.c.id.in_(held)))
-    return min(drivers, key=lambda each: each[0])[1] if drivers else None

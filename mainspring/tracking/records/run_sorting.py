@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, func, literal_column, not_, select
+from sqlalchemy import and_, case, func, literal_column, not_, select, union_all
 
 from mainspring.store.schema.tracking import runs
 from mainspring.store.search import SortKey, after, ordering
@@ -13,7 +13,7 @@ from mainspring.tracking.records.run_clauses import Question, condition, in_scop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import CompoundSelect, Connection, Select
     from sqlalchemy.sql.elements import ColumnElement
 
     from mainspring.tracking.records.run_clauses import Scope
@@ -24,8 +24,8 @@ SAMPLE = 1000
 """So many runs are looked at to say how many pass."""
 RARE = 50
 """Where fewer than one in so many runs pass, those that do are sorted: an index would be followed in vain for long."""
-NEWEST = 2000
-"""A page of so many of the newest runs says which of the others are worth sorting."""
+ENDS = 2000
+"""A page of so many of the newest and the oldest runs says which of the others are worth sorting."""
 
 
 def by_sorting(
@@ -37,18 +37,20 @@ def by_sorting(
 ) -> list[tuple[Any, ...]]:
     """Return id and sort values of up to ``most`` runs after ``start``, of those that the ``driver`` finds (None: of all)."""
     planned = driver is None and connection.dialect.name == "postgresql"  # which judges by what it takes for likely
-    many = planned and _count(connection, question.scope) > SORTED
+    many = driver is None and (planned or bool(question.orders)) and _count(connection, question.scope) > SORTED
     keys, sources = sorting(question.orders, place=question.scope.place, one_by_one=planned and not many)
-    query = select(runs.c.id, *(key.column for key in keys)).select_from(sources)
-    query = restricted(query, question, driver, connection.dialect.name)
+    all_ = select(runs.c.id, *(key.column for key in keys)).select_from(sources)
     if start is not None:
-        query = query.where(after(keys, start))
-    if many:
-        of_one_experiment = len(question.scope.active) + len(question.scope.deleted) == 1
-        if of_one_experiment and sources is runs and keys[0].column is not runs.c.started_at:
-            query = _bounded(connection, question.scope, query, keys, most)
-        if any(item.entity != "attribute" for item in question.filters) and _few_pass(connection, question):
-            query, keys = _fenced(query, keys)
+        all_ = all_.where(after(keys, start))
+    query = restricted(all_, question, driver, connection.dialect.name)
+    if many and _of_one_experiment(question.scope) and sources is runs and keys[0].column is not runs.c.started_at:
+        some = restricted(all_, question, runs.c.id.in_(_some(question.scope, ENDS)), connection.dialect.name)
+        page = rows_of(connection, some.order_by(*ordering(keys)).limit(most))
+        if len(page) == most:  # what comes after it is not worth sorting, least of all where the last is read first
+            query = query.where(not_(after(keys, page[-1][1:])))
+    logged = any(item.entity != "attribute" for item in question.filters)
+    if many and planned and logged and _few_pass(connection, question):
+        query, keys = _fenced(query, keys)
     return rows_of(connection, query.order_by(*ordering(keys)).limit(most))
 
 
@@ -60,18 +62,6 @@ def many_pass(connection: Connection, question: Question) -> bool:
 def rows_of(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
     """Return the rows of a query as plain tuples."""
     return [tuple(row) for row in connection.execute(query)]
-
-
-def _bounded(
-    connection: Connection, scope: Scope, query: Select[Any], keys: Sequence[SortKey], most: int
-) -> Select[Any]:
-    """Leave out the runs that come later than a page of the newest ones: PostgreSQL sorts slowly what comes oldest first."""
-    newest = _there(scope).order_by(runs.c.started_at.desc()).with_only_columns(runs.c.started_at)
-    since = connection.execute(newest.limit(1).offset(NEWEST)).scalar()
-    if since is None:
-        return query
-    page = rows_of(connection, query.where(runs.c.started_at >= since).order_by(*ordering(keys)).limit(most))
-    return query.where(not_(after(keys, page[-1][1:]))) if len(page) == most else query
 
 
 def _fenced(query: Select[Any], keys: Sequence[SortKey]) -> tuple[Select[Any], list[SortKey]]:
@@ -87,12 +77,23 @@ def _few_pass(connection: Connection, question: Question) -> bool:
         in_scope(question.scope, ""),
         *(condition(item, question.scope, connection.dialect.name) for item in question.filters),
     )
-    some = _there(question.scope).limit(SAMPLE).subquery()
+    some = _some(question.scope, SAMPLE).subquery()
     # asked one by one: PostgreSQL would otherwise prepare for all the runs there are
     passed = select(case((passes, 1), else_=0)).where(runs.c.id == some.c.id).scalar_subquery()
     asked = select(func.count(), func.sum(passed)).select_from(some)
     count, passing = connection.execute(asked).one()
     return bool((passing or 0) * RARE < count)
+
+
+def _some(scope: Scope, count: int) -> Select[Any] | CompoundSelect[Any]:
+    """Return so many runs: of one experiment the newest and the oldest, which differ where anything changed in time."""
+    if not _of_one_experiment(scope):
+        return _there(scope).limit(count)
+    ends = (
+        _there(scope).order_by(begun).limit(count // 2).subquery()
+        for begun in (runs.c.started_at.desc(), runs.c.started_at.asc())
+    )
+    return union_all(*(select(end.c.id) for end in ends))
 
 
 def _count(connection: Connection, scope: Scope) -> int:
@@ -103,3 +104,7 @@ def _count(connection: Connection, scope: Scope) -> int:
 
 def _there(scope: Scope) -> Select[Any]:
     return select(runs.c.id).where(runs.c.experiment_id.in_([*scope.active, *scope.deleted]))
+
+
+def _of_one_experiment(scope: Scope) -> bool:
+    return len(scope.active) + len(scope.deleted) == 1
