@@ -14,8 +14,7 @@ import msgspec
 from mainspring.base.errors import Conflict, ExternalToolError, NotFound, UsageError, did_you_mean
 from mainspring.base.files import write_atomic
 from mainspring.base.git import run_git
-from mainspring.base.settings.dvc import CONFIG, find_outs
-from mainspring.base.settings.load import FILE_NAME
+from mainspring.base.settings.dvc import find_outs, is_root
 from mainspring.store.objects import Entry, Objects
 from mainspring.store.workspace import Workspace
 from mainspring.versioning.checkout import checkout
@@ -144,17 +143,21 @@ def _gather(clone: Workspace, url: str, path: str, objects: Objects, tick: Moved
     place = Path(os.path.normpath(clone.root / path))
     if not place.is_relative_to(clone.root) or place == clone.root:
         raise UsageError(f"'{path}' is no path of a repository", hint="give it relative to the repository's folder")
-    clone.objects = objects
-    outs = set(find_outs(clone.root))
+    above = [folder for folder in place.parents if folder.is_relative_to(clone.root)]
+    home = next(filter(is_root, above), clone.root)  # one repository can hold several projects
+    project = clone if home == clone.root else Workspace(home)
+    project.objects = objects
+    outs = set(find_outs(home))
     for out in (place, *place.parents):
         if out in outs:
             md5 = read_pointer(out)
             if md5 is None:
                 break
             part = "" if out == place else place.relative_to(out).as_posix()
-            return _fetched(clone, url, Wanted(md5=md5, what=path, part=part), tick)
+            near = _neighbour(url, home.relative_to(clone.root))
+            return _fetched(project, near, url, Wanted(md5=md5, what=path, part=part), tick)
     if place.exists():
-        return _stored(clone, place)
+        return _stored(project, place)
     names = [out.relative_to(clone.root).as_posix() for out in outs]
     hint = did_you_mean(path, names) or f"its data: {', '.join(sorted(names)[:10]) or 'none'}"
     raise NotFound(f"{_shown(url)} has no '{path}'", hint=hint, path=path)
@@ -168,10 +171,9 @@ def _stored(clone: Workspace, place: Path) -> Contents:
     return contents
 
 
-def _fetched(clone: Workspace, url: str, wanted: Wanted, tick: Moved | None) -> Contents:
+def _fetched(clone: Workspace, near: Workspace | None, url: str, wanted: Wanted, tick: Moved | None) -> Contents:
     """Bring what a pointer means from the store of a repository on this machine, or else from its remote."""
     objects = clone.objects
-    near = _neighbour(url)
     if near is not None:
         _take(near.objects, objects, wanted)
         near.objects, clone = objects, near  # its remotes may be relative to where it is
@@ -192,11 +194,10 @@ def _fetched(clone: Workspace, url: str, wanted: Wanted, tick: Moved | None) -> 
     return _contents(objects, {name[len(wanted.part) :].lstrip("/"): md5 for name, md5 in files.items()})
 
 
-def _neighbour(url: str) -> Workspace | None:
-    """Return the repository at an address that is a folder of this machine, where it is a workspace."""
-    root = Path(url.removeprefix("file://"))
-    known = (root / FILE_NAME).is_file() or (root / CONFIG).is_file()
-    return Workspace(root) if known else None
+def _neighbour(url: str, inside: Path) -> Workspace | None:
+    """Return the workspace in a folder of a repository at an address, where that is on this machine."""
+    root = Path(url.removeprefix("file://"), inside)
+    return Workspace(root) if is_root(root) else None
 
 
 def _take(source: Objects, target: Objects, wanted: Wanted) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from mainspring.base.errors import SettingsError
 from mainspring.base.settings import locked
+from mainspring.base.settings.load import FILE_NAME
 from mainspring.base.settings.schema import DatasetSettings, Link, Settings, StateSettings
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def dvc_settings(root: Path) -> Settings:
 def find_outs(root: Path) -> Iterator[Path]:
     """Give every file or folder below a folder that a pointer beside it names, or ``dvc.lock`` keeps, there or not.
 
-    They are not looked into, nor are other repositories of DVC's.
+    They are not looked into, nor are other workspaces and repositories of DVC's.
     """
     written: set[Path] = set()
     for parent, folders, names in os.walk(root):
@@ -114,9 +115,14 @@ def find_outs(root: Path) -> Iterator[Path]:
         folders[:] = sorted(
             name
             for name in folders
-            if name not in _SKIPPED and Path(parent, name) not in written and not Path(parent, name, CONFIG).is_file()
+            if name not in _SKIPPED and Path(parent, name) not in written and not is_root(Path(parent, name))
         )
         yield from sorted(found)
+
+
+def is_root(folder: Path) -> bool:
+    """Say whether a folder is that of a workspace, or of a DVC repository."""
+    return any(os.access(folder / name, os.F_OK) for name in (FILE_NAME, CONFIG))
 
 
 def _outs(pointer: Path) -> list[str]:

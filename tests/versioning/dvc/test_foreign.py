@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mainspring.base.errors import Conflict, NotFound, Refused
 from mainspring.cli.main import app
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import data, foreign
+from mainspring.versioning import data, exchange, foreign
 from tests.versioning.dvc.repository import STRANGE, Repository, states
 from tests.versioning.remotes.scene import git
 
@@ -165,3 +165,30 @@ def test_data_of_a_workspace_of_ours_by_the_commands(
 
 def test_passwords_are_not_written_down() -> None:
     assert foreign._shown("https://me:secret@example.org/x.git") == "https://example.org/x.git"
+
+
+def test_a_repository_of_several_projects(tmp_path: Path) -> None:
+    source = tmp_path / "all"
+    for name in ("churn", "wine"):
+        project = source / "projects" / name
+        (project / "data").mkdir(parents=True)
+        (project / "mainspring.yaml").write_text(f"project: {name}\nremotes: {{s: {{url: ../../../{name}-store}}}}\n")
+        (project / "data" / "a.csv").write_text(name)
+        workspace = Workspace(project)
+        data.add(workspace, "data")
+        assert [state.dataset for state in data.status(workspace)] == ["data"]
+        if name == "wine":
+            exchange.push(workspace)
+            shutil.rmtree(workspace.objects.root)
+        workspace.close()
+    (source / "mainspring.yaml").write_text("project: all\n")
+    git(source, "init", "-q")
+    git(source, "add", ".")
+    git(source, "commit", "-qm", "all")
+    above = Workspace(source)
+    assert not data.status(above)
+    above.close()
+    foreign.get(str(source), "projects/wine/data", tmp_path / "out")
+    assert below(tmp_path / "out") == {"a.csv": "wine"}
+    foreign.get(str(source), "projects/churn/data/a.csv", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "churn"
