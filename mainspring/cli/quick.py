@@ -6,6 +6,7 @@ line is left to the ordinary door, whose commands call the same functions.
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ _DATASETS = ("add", "checkout", "status")
 _EXCHANGES = ("fetch", "pull", "push")
 _MOST_NAMES = {"status": 0, "checkout": 2}
 _LEAST_NAMES = {"checkout": 1}
+_GARBAGE = 200_000
+"""So many new containers are looked through for cycles at once: what is read of ten thousand files has none, and is large."""
 
 
 def main() -> None:
@@ -26,6 +29,7 @@ def main() -> None:
 
         ordinary()
         return
+    gc.set_threshold(_GARBAGE)
     _load_msgspec()
     from mainspring.cli.endings import ended
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from itertools import islice
@@ -15,12 +14,13 @@ from mainspring.base.errors import Corrupted, InvalidData, NotFound
 from mainspring.base.files import disk_error, staged
 from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.base.ids import new_id
-from mainspring.store.intake import Taken, copy_hashing, link_all, settle, take_all
-from mainspring.store.links import Linker
 from mainspring.store.seals import put_seal, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from mainspring.store.intake import Taken
+    from mainspring.store.links import Linker
 
 _TOGETHER = 16_384
 """So many files are made durable at once."""
@@ -94,6 +94,8 @@ class Objects:
         ``linker`` says how the bytes get there; by default they are copied. What is hard-linked becomes read-only.
         ``tick`` is told now and then how many files were read.
         """
+        from mainspring.store.links import Linker  # who only looks needs none
+
         linker = linker or Linker(["copy"])
         stored: list[Stored] = []
         remaining = iter(sources)
@@ -104,6 +106,8 @@ class Objects:
     def _put_batch(
         self, sources: list[str], linker: Linker, stored: list[Stored], tick: Callable[[int], None] | None
     ) -> None:
+        from mainspring.store.intake import link_all, settle, take_all
+
         incoming = self.root / "incoming" / new_id()
         waiting: dict[str, Taken] = {}
         try:
@@ -134,6 +138,8 @@ class Objects:
 
     def put_listing(self, entries: list[Entry], size: int) -> Stored:
         """Store the listing of a folder whose files are stored already."""
+        import json
+
         rows = sorted(
             ({"md5": entry.md5, "relpath": entry.relpath} for entry in entries), key=lambda row: row["relpath"]
         )
@@ -175,6 +181,8 @@ class Objects:
             for entry in entries:
                 self.restore(entry.md5, target / entry.relpath, mode=mode)
             return
+        from mainspring.store.intake import copy_hashing
+
         self._recover(md5)
         with staged(target, mode=mode) as temporary:
             try:

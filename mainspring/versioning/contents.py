@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import time
@@ -146,20 +145,18 @@ class _Reading:
     def check(self, after: Mapping[str, Identity]) -> None:
         """Compare what was read with what is there now.
 
-        Of a file that is the stored object itself, only the time changed: to that of its seal, which is trusted at once.
+        The time of a file that is the stored object itself may have become that of its seal, which is trusted at once.
 
         Raises:
             Conflict: a file changed meanwhile.
         """
         for name in self._fresh.copy():
-            now = after[name]
-            if now == self._found[name]:
-                continue
-            before, md5 = self._found[name], self._files[name]
-            if (now[0], now[2]) != (before[0], before[2]) or not sealed(now[1], md5):
+            before, now = self._found[name], after[name]
+            if (now[0], now[2]) == (before[0], before[2]) and sealed(now[1], self._files[name]):
+                self._found[name] = now
+                self._fresh.discard(name)
+            elif now != before:
                 raise _changed(self._places[name])
-            self._found[name] = now
-            self._fresh.discard(name)
 
     def remembered(self, md5: str) -> Remembered:
         """Return what to remember: what was remembered before, and what is old enough for its time to be trusted."""
@@ -230,34 +227,41 @@ def scan_files(path: Path) -> dict[str, Identity]:
 
 
 def _scan_folder(folder: str, prefix: str, found: dict[str, Identity], hidden: frozenset[str]) -> None:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if name in _IGNORED:
-                _refuse_patterns(entry)
-                continue
-            if hidden and prefix + name in hidden:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                _scan_folder(entry.path, f"{prefix}{name}/", found, hidden)
-            elif entry.is_file():
-                if not name.isascii():
-                    _check_name(entry.path)
-                found[prefix + name] = identity(entry.stat())
-            else:
-                raise InvalidData(
-                    f"{entry.path} is no regular file",
-                    hint="remove it, or replace the link by what it points to",
-                    path=entry.path,
-                )
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # from here, the way to each file is short
+    try:
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                name = entry.name
+                if name in _IGNORED:
+                    _refuse_patterns(folder, name)
+                    continue
+                if hidden and prefix + name in hidden:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    _scan_folder(f"{folder}/{name}", f"{prefix}{name}/", found, hidden)
+                elif entry.is_file():
+                    if not name.isascii():
+                        _check_name(f"{folder}/{name}")
+                    found[prefix + name] = identity(entry.stat())
+                else:
+                    raise _irregular(f"{folder}/{name}")
+    finally:
+        os.close(descriptor)
 
 
-def _refuse_patterns(entry: os.DirEntry[str]) -> None:
-    if entry.name == ignored.FILE:
+def _irregular(path: str) -> InvalidData:
+    return InvalidData(
+        f"{path} is no regular file", hint="remove it, or replace the link by what it points to", path=path
+    )
+
+
+def _refuse_patterns(folder: str, name: str) -> None:
+    if name == ignored.FILE:
+        path = f"{folder}/{name}"
         raise InvalidData(
-            f"{entry.path} lies in a dataset, where its patterns would change with its versions",
+            f"{path} lies in a dataset, where its patterns would change with its versions",
             hint=f"move them into the {ignored.FILE} of a folder above",
-            path=entry.path,
+            path=path,
         )
 
 
@@ -279,5 +283,7 @@ def _changed(path: str) -> Conflict:
 
 def folder_address(files: dict[str, str]) -> str:
     """Return the address of a folder's listing, as DVC computes it."""
+    import json  # as DVC; what did not change needs none of it
+
     rows = sorted(({"md5": md5, "relpath": name} for name, md5 in files.items()), key=lambda row: row["relpath"])
     return md5_bytes(json.dumps(rows, sort_keys=True).encode()) + ".dir"

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base import caches
-from mainspring.store.plain import unwritten
-from mainspring.versioning.records.datasets import select_dataset_versions
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -75,6 +73,8 @@ def _kept(workspace: Workspace) -> Known | None:
     held = caches.kept(file, _Kept)
     if held is not None and (held.layout, held.mark) == (_LAYOUT, mark):
         return held.versions
+    from mainspring.store.plain import unwritten  # with SQLite, which who finds that nothing changed does without
+
     with unwritten(workspace) as is_still:
         mark = _mark(workspace) if is_still else None
         if not mark:
@@ -107,6 +107,8 @@ def _mark(workspace: Workspace) -> list[int] | None:
 
 
 def _recorded(workspace: Workspace, name: str | None = None) -> Known:
+    from mainspring.versioning.records.datasets import select_dataset_versions
+
     found: Known = {}
     for row in select_dataset_versions(workspace, name):
         found.setdefault(row["dataset"], []).append(msgspec.convert(row, DatasetVersion))

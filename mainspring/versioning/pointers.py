@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -135,6 +134,8 @@ def find_pointer(path: Path) -> Path:
 
 def _checksum(tree: dict[str, Any]) -> str:
     """Return what DVC compares a pointer with dependencies with, to see whether somebody changed it."""
+    import json  # few pointers have dependencies
+
     rest = {key: value for key, value in tree.items() if key not in {"md5", "meta", "desc"}}
     return md5_bytes(json.dumps(_without(rest), sort_keys=True).encode())
 

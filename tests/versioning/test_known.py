@@ -46,7 +46,7 @@ def numbers(workspace: Workspace) -> list[int]:
 def test_it_is_read_as_long_as_the_records_stand_still(
     workspace: Workspace, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mainspring.versioning.known.select_dataset_versions", None)
+    monkeypatch.setattr("mainspring.versioning.records.datasets.select_dataset_versions", None)
     assert numbers(workspace) == [1, 2]
     monkeypatch.undo()
     (workspace.root / "rows.csv").write_text("a\n3\n")
