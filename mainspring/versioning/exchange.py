@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     Moved = Callable[[int, int, int], None]
     """Called with objects moved, objects to move, and bytes moved."""
 
-_BANDS = ((256 << 10, 64), (8 << 20, 8), (1 << 62, 2))
+_MOST_REQUESTS = 64
+_BANDS = ((256 << 10, _MOST_REQUESTS), (8 << 20, 8), (1 << 62, 2))
 """Files up to so many bytes are uploaded by so many requests at once, so that a slow line is not shared by too many."""
 _SETTLED_SECONDS = 10
 _SETTLED_FILES = 8192
@@ -104,13 +105,29 @@ def _send(
             return error
 
     for md5s, requests in bands:
-        with closing(in_flight(upload, md5s, requests=requests)) as sent:
+        new = [md5 for md5 in md5s if md5 not in again]
+        gone = (
+            _send_directly(workspace, store, new, requests, count) if len(new) > requests == _MOST_REQUESTS else set()
+        )
+        rest = [md5 for md5 in md5s if md5 not in gone]
+        with closing(in_flight(upload, rest, requests=requests)) as sent:
             for _, done in sent:
                 if isinstance(done, Corrupted):
                     damaged.append(done)
                 else:
                     count.add(done)
     return damaged
+
+
+def _send_directly(workspace: Workspace, store: Remote, md5s: list[str], requests: int, count: _Count) -> set[str]:
+    """Upload small objects that the remote does not have; return those that are there now."""
+    gone = set()
+    path = workspace.objects.path
+    with closing(store.upload_directly(md5s, path, requests=requests, moved=count.moved)) as sent:
+        for md5, size in sent:
+            gone.add(md5)
+            count.add(size)
+    return gone
 
 
 def fetch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,16 @@ _AZURE = {
     "sas_key": ("AZURE_STORAGE_SAS_TOKEN",),
 }
 """Variables of Azure's own tools that obstore does not read."""
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_MORE_THAN_ADDRESSES = (
+    "AWS_SERVER_SIDE_ENCRYPTION",
+    "AWS_SSE",
+    "AWS_REQUEST_PAYER",
+    "AWS_CHECKSUM_ALGORITHM",
+    "AWS_S3_EXPRESS",
+    "AWS_SKIP_SIGNATURE",
+)
+"""Beginnings of variables by which obstore sends headers of its own."""
 
 
 def local_folder(url: str, root: Path) -> Path | None:
@@ -72,6 +83,16 @@ def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> 
         said = str(error).partition("Debug source")[0].strip()
         hint = "name the storage account: `account: NAME`" if "Account" in said else "correct its keys in the settings"
         raise SettingsError(f"the remote {settings.url} cannot be opened: {said}", hint=hint) from None
+
+
+def takes_signed_uploads(settings: RemoteSettings) -> bool:
+    """Say whether an upload to a remote needs nothing but an address that the store's client signed.
+
+    That is so with S3, unless variables tell the client to send more, or the way leads through a proxy.
+    """
+    names = {name.upper() for name in os.environ}
+    told = any(name.startswith(_MORE_THAN_ADDRESSES) for name in names) or not names.isdisjoint(_PROXIES)
+    return settings.url.startswith("s3://") and not settings.anonymous and not told and sys.platform != "win32"
 
 
 def _open_folder(folder: Path, *, write: bool) -> ObjectStore:

@@ -53,7 +53,7 @@ def in_flight(
             thread.start()
         working = len(threads)
         while working:
-            for said in _gathered(results):
+            for said in gathered(results):
                 if said is None:
                     working -= 1
                 elif isinstance(said, BaseException):
@@ -68,7 +68,7 @@ def in_flight(
                 thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _gathered(results: SimpleQueue[Result]) -> Iterator[Result]:
+def gathered(results: SimpleQueue[Result]) -> Iterator[Result]:
     """Wait for a result, and give it with those that come right after it: to be woken for each slows the threads down."""
     first = results.get()
     time.sleep(_REST_SECONDS)

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-FILES = {f"data/{number}.csv": f"a\n{number}\n" * 100 for number in range(5)}
+MANY = 80
+"""So many small files are uploaded past the store's client."""
+
+
+def some(count: int) -> dict[str, str]:
+    """Return so many files by their names."""
+    return {f"data/{number}.csv": f"a\n{number}\n" * 100 for number in range(count)}
+
+
+FILES = some(5)
 
 
 def said(status: str, code: str) -> tuple[str, str]:
@@ -48,9 +57,18 @@ def proxy(s3_server: s3.Server) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def ours(make: Callable[..., Workspace], s3_server: s3.Server, proxy: Proxy, keys: None) -> Workspace:
+def count() -> int:
+    """How many files there are; tests of uploads say that it may also be many."""
+    return 5
+
+
+few_or_many = pytest.mark.parametrize("count", [5, MANY])
+
+
+@pytest.fixture
+def ours(make: Callable[..., Workspace], s3_server: s3.Server, proxy: Proxy, keys: None, count: int) -> Workspace:
     """A workspace whose data is added, and whose remote lies behind the proxy."""
-    workspace = make(files=FILES, url=s3_server.url(), endpoint=proxy.endpoint, retries=1, timeout="1s")
+    workspace = make(files=some(count), url=s3_server.url(), endpoint=proxy.endpoint, retries=1, timeout="1s")
     data.add(workspace, workspace.root / "data")
     return workspace
 
@@ -91,15 +109,16 @@ def whole(workspace: Workspace) -> bool:
     return not left and not list(workspace.objects.verify())
 
 
+@few_or_many
 @pytest.mark.parametrize("code", REFUSALS)
-def test_a_push_that_is_refused(ours: Workspace, proxy: Proxy, s3_server: s3.Server, code: str) -> None:
+def test_a_push_that_is_refused(ours: Workspace, proxy: Proxy, s3_server: s3.Server, code: str, count: int) -> None:
     status, expected = REFUSALS[code]
     proxy.fault = Fault("status", of="PUT", answer=said(status, code))
     assert expected in fails(lambda: exchange.push(ours)).message
     assert held(s3_server, ours) == []
     proxy.fault = None
-    assert exchange.push(ours).objects == 6
-    assert len(held(s3_server, ours)) == 6
+    assert exchange.push(ours).objects == count + 1
+    assert len(held(s3_server, ours)) == count + 1
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "ExpiredToken", "NoSuchBucket", "InternalError"])
@@ -124,9 +143,10 @@ def test_a_line_that_never_holds(fresh: Workspace, proxy: Proxy, kind: str, expe
     assert not list(fresh.objects.files.glob("*/*"))
 
 
+@few_or_many
 @pytest.mark.parametrize(("kind", "expected"), [("cut", "connection was cut"), ("silence", "did not answer in time")])
 def test_a_line_that_takes_nothing(
-    ours: Workspace, proxy: Proxy, s3_server: s3.Server, kind: str, expected: str
+    ours: Workspace, proxy: Proxy, s3_server: s3.Server, kind: str, expected: str, count: int
 ) -> None:
     proxy.fault = Fault(kind, of="PUT")
     assert expected in fails(lambda: exchange.push(ours)).message
@@ -140,17 +160,19 @@ def test_a_line_that_fails_once_is_not_noticed(fresh: Workspace, proxy: Proxy, k
     assert whole(fresh)
 
 
+@few_or_many
 @pytest.mark.parametrize("kind", ["cut", "silence", "status"])
 def test_an_upload_that_fails_once_is_not_noticed(
-    ours: Workspace, proxy: Proxy, s3_server: s3.Server, kind: str
+    ours: Workspace, proxy: Proxy, s3_server: s3.Server, kind: str, count: int
 ) -> None:
     proxy.fault = Fault(kind, of="PUT", times=1)
-    assert exchange.push(ours).objects == 6
-    assert len(held(s3_server, ours)) == 6
+    assert exchange.push(ours).objects == count + 1
+    assert len(held(s3_server, ours)) == count + 1
 
 
+@few_or_many
 def test_bytes_that_were_damaged_on_the_way_there_are_not_stored(
-    ours: Workspace, proxy: Proxy, s3_server: s3.Server
+    ours: Workspace, proxy: Proxy, s3_server: s3.Server, count: int
 ) -> None:
     proxy.fault = Fault("corrupt request", of="PUT")
     fails(lambda: exchange.push(ours))
@@ -165,8 +187,9 @@ def test_bytes_that_are_damaged_every_time_are_never_taken(fresh: Workspace, pro
     assert whole(fresh)
 
 
+@few_or_many
 def test_a_push_that_dies_in_the_middle_leaves_no_listing_and_goes_on(
-    ours: Workspace, proxy: Proxy, s3_server: s3.Server
+    ours: Workspace, proxy: Proxy, s3_server: s3.Server, count: int
 ) -> None:
     files = [entry.md5 for entry in ours.objects.listing(data.log(ours, "data")[0].md5)]
     proxy.fault = Fault(
@@ -178,7 +201,7 @@ def test_a_push_that_dies_in_the_middle_leaves_no_listing_and_goes_on(
     assert not [name for name in there if name.endswith(".dir")]
     proxy.fault = None
     again = exchange.push(ours)
-    assert again.objects == 6 - len(there)
+    assert again.objects == count + 1 - len(there)
     assert again.present == len(there)
 
 
@@ -194,8 +217,9 @@ def test_an_endpoint_that_is_not_there(
     assert expected in fails(lambda: exchange.push(workspace)).message
 
 
+@few_or_many
 def test_many_requests_are_in_flight_and_an_interrupt_ends_them_soon(
-    make: Callable[..., Workspace], ours: Workspace, proxy: Proxy
+    make: Callable[..., Workspace], ours: Workspace, proxy: Proxy, count: int
 ) -> None:
     begun = threading.Event()
 
