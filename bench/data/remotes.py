@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from scripts.environments import environment
 from tests import s3
 
 DVC = "dvc[s3]==3.67.1"
-TARGETS = {"push": 8.0, "push, nothing to do": 10.0, "fetch": 3.0}
+TARGETS = {"push": 8.0, "push, nothing to do": 10.0, "once more": 0, "fetch": 3.0}
 
 
 class Cost(NamedTuple):
@@ -41,6 +42,12 @@ def cost(command: list[str], folder: Path) -> Cost:
     return Cost(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall)
 
 
+def median_cost(command: list[str], folder: Path) -> Cost:
+    """Run a command that changes nothing some times, and return the medians."""
+    costs = [cost(command, folder) for _ in range(5)]
+    return Cost(*map(statistics.median, zip(*costs, strict=True)))
+
+
 def make_data(folder: Path, files: int, size: int) -> None:
     """Write files of random bytes, 1,000 a folder."""
     for number in range(files):
@@ -51,12 +58,14 @@ def make_data(folder: Path, files: int, size: int) -> None:
 
 def ours(folder: Path, server: s3.Server) -> dict[str, Cost]:
     """Measure the platform in a new workspace."""
-    program = [sys.executable, "-m", "mainspring"]
+    program = [str(Path(sys.executable).parent / "mainspring")]
     (folder / "mainspring.yaml").write_text(
         f"project: bench\nremotes:\n  store: {{url: '{server.url()}', endpoint: '{server.endpoint}'}}\n"
     )
     cost([*program, "data", "add", "data"], folder)
-    found = {name: cost([*program, "data", "push"], folder) for name in ("push", "push, nothing to do")}
+    found = {"push": cost([*program, "data", "push"], folder)}
+    found["push, nothing to do"] = cost([*program, "data", "push"], folder)
+    found["once more"] = median_cost([*program, "data", "push"], folder)
     shutil.rmtree(folder / ".mainspring" / "objects")
     return found | {"fetch": cost([*program, "data", "fetch"], folder)}
 
@@ -70,7 +79,9 @@ def theirs(folder: Path, server: s3.Server) -> dict[str, Cost]:
     cost([program, "remote", "add", "-d", "store", server.url()], folder)
     cost([program, "remote", "modify", "store", "endpointurl", server.endpoint], folder)
     cost([program, "add", "-q", "data"], folder)
-    found = {name: cost([program, "push", "-q"], folder) for name in ("push", "push, nothing to do")}
+    found = {"push": cost([program, "push", "-q"], folder)}
+    found["push, nothing to do"] = cost([program, "push", "-q"], folder)
+    found["once more"] = median_cost([program, "push", "-q"], folder)  # it remembers what the remote holds
     shutil.rmtree(folder / ".dvc" / "cache")
     shutil.rmtree(folder / "site")
     return found | {"fetch": cost([program, "fetch", "-q"], folder)}
@@ -90,7 +101,7 @@ def main(files: int, size: int) -> None:
         mine, other = our[what], their[what]
         print(
             f"{what:22}{mine.cpu:9.2f}{other.cpu:9.2f}{other.cpu / mine.cpu:7.1f}"
-            f"{mine.wall:9.2f}{other.wall:9.2f}{other.wall / mine.wall:7.1f}{f'≥{target:g}':>9}"
+            f"{mine.wall:9.2f}{other.wall:9.2f}{other.wall / mine.wall:7.1f}{f'≥{target:g}' if target else '':>9}"
         )
 
 

@@ -69,7 +69,7 @@ def push(
     store = open_remote(workspace, remote, write=True)
     listings, files, unread = _addresses(workspace, wanted)
     held = store.sizes(listings | files | unread)
-    here = {md5: size for md5 in listings | files if (size := _size(workspace, md5)) is not None}
+    here = _sizes(workspace, listings | files)
     todo = {md5 for md5, size in here.items() if replace or held.get(md5) != size}
     lost = (listings | files | unread) - here.keys() - held.keys()
     count = _Count(len(todo), tick)
@@ -164,7 +164,7 @@ def fetch_wanted(
     for kind in ("listings", "files"):
         listings, files, unread = _addresses(workspace, wanted)
         asked = listings | unread if kind == "listings" else files
-        missing = sorted(md5 for md5 in asked if _size(workspace, md5) is None)
+        missing = sorted(asked - _sizes(workspace, asked).keys())
         present += len(asked) - len(missing)
         if missing:
             store = store or open_remote(workspace, remote)
@@ -185,7 +185,8 @@ def heal(workspace: Workspace, md5s: Iterable[str], *, remote: str | None = None
         StorageError: the remote did not answer.
     """
     store = open_remote(workspace, remote)
-    missing = sorted({md5 for md5 in md5s if _size(workspace, md5) is None})
+    asked = set(md5s)
+    missing = sorted(asked - _sizes(workspace, asked).keys())
     lost: set[str] = set()
     damaged: list[Corrupted] = []
     _download(workspace, store, missing, _Count(0, None), lost, damaged)
@@ -303,11 +304,16 @@ def _settling(waiting: list[tuple[str, str]]) -> Iterator[Callable[[], None]]:
         settle(waiting)
 
 
-def _size(workspace: Workspace, md5: str) -> int | None:
-    try:
-        return os.stat(f"{workspace.objects.files}/{md5[:2]}/{md5[2:]}").st_size  # noqa: PTH116 - once for each of thousands
-    except FileNotFoundError:
-        return None
+def _sizes(workspace: Workspace, md5s: Iterable[str]) -> dict[str, int]:
+    """Return the sizes of those objects that are here."""
+    folder = workspace.objects.files
+    sizes = {}
+    for md5 in md5s:
+        try:
+            sizes[md5] = os.stat(f"{folder}/{md5[:2]}/{md5[2:]}").st_size  # noqa: PTH116 - once for each of thousands
+        except FileNotFoundError:
+            continue
+    return sizes
 
 
 def _complain(workspace: Workspace, wanted: Sequence[Wanted], lost: set[str], where: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
 import re
 import threading
 import time
@@ -324,6 +323,8 @@ class Remote:
                     raise NotFound(f"the object {md5} is not on the remote '{self.name}'", md5=md5) from None
                 if attempt == _ROUNDS or _TRIED.search(str(error)) or not is_passing(error):
                     raise explained(error, remote=self.name, url=self.url, doing=doing) from None
+                import random
+
                 time.sleep(random.uniform(0.5, 1) * attempt)  # noqa: S311 - clients should not come back all at once
         raise AssertionError("the last round returns or raises")
 
