@@ -306,7 +306,7 @@ def _settling(waiting: list[tuple[str, str]]) -> Iterator[Callable[[], None]]:
 
 def _sizes(workspace: Workspace, md5s: Iterable[str]) -> dict[str, int]:
     """Return the sizes of those objects that are here."""
-    folder = workspace.objects.files
+    folder = str(workspace.objects.files)
     sizes = {}
     for md5 in md5s:
         try:

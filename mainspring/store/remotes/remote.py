@@ -91,8 +91,9 @@ class Remote:
             listed = self._list("")
         else:
             listed = [*beginning, *(item for _, part in in_flight(self._list, folders[1:]) for item in part)]
-        chosen = wanted if isinstance(wanted, set) else set(wanted)
-        return {md5: item["size"] for item in listed if (md5 := self._address(item["path"])) in chosen}
+        start = len(self._folder) + 1
+        held = {(path := item["path"])[start : start + 2] + path[start + 3 :]: item["size"] for item in listed}
+        return {md5: held[md5] for md5 in held.keys() & wanted}
 
     def held(self) -> list[Held]:
         """Return every object that is there."""
