@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-import yaml
 
 from mainspring.base.errors import InvalidData
-from mainspring.base.yamls import parse
+from mainspring.base.settings import locked
 from mainspring.versioning.contents import address_of
 from mainspring.versioning.legacy import compare
 
@@ -63,13 +62,12 @@ def read_stages(workspace: Workspace) -> list[Stage]:
 
 
 def _of_file(workspace: Workspace, folder: Path) -> Iterator[Stage]:
-    said = _section(folder / "dvc.yaml")
-    ran = _section(folder / "dvc.lock") if (folder / "dvc.lock").is_file() else {}
+    said, ran = locked.read_stages(folder / "dvc.yaml"), locked.read_stages(folder / locked.FILE)
     below = folder.relative_to(workspace.root).as_posix()
     for name, body in said.items():
         resolved = {found: lock for found, lock in ran.items() if found == name or found.startswith(f"{name}@")}
         is_template = "foreach" in body or "matrix" in body or "${" in str(body)
-        inner = body["do"] if isinstance(body.get("do"), dict) else body
+        inner = body.get("do") or body
         for found in resolved if is_template and resolved else [name]:
             lock = resolved.get(found)
             shown = found if below == "." else f"{below}/dvc.yaml:{found}"
@@ -115,7 +113,7 @@ def _changes(
         item["path"] for item in items if not _is_same(workspace, Path(os.path.normpath(base / item["path"])), item)
     ]
     for file, values in (lock.get("params") or {}).items():
-        now = _load(base / file) if (base / file).is_file() else {}
+        now = locked.read_yaml(base / file) if (base / file).is_file() else {}
         why += [f"{file}:{key}" for key, value in values.items() if _at(now, key) != value]
         why += [f"{file}:{key}" for key in params.get(file, []) if key not in values]
     return why
@@ -150,23 +148,6 @@ def _at(tree: Any, key: str) -> Any:
     for part in key.split("."):
         tree = tree.get(part) if isinstance(tree, dict) else None
     return tree
-
-
-def _section(file: Path) -> dict[str, dict[str, Any]]:
-    tree = _load(file)
-    stages = (tree.get("stages") or {}) if isinstance(tree, dict) else None
-    if not isinstance(stages, dict) or not all(isinstance(body, dict) for body in stages.values()):
-        raise InvalidData(f"{file} cannot be read: it has no mapping of 'stages'", hint="correct it", path=str(file))
-    return stages
-
-
-def _load(file: Path) -> Any:
-    try:
-        return parse(file.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise InvalidData(
-            f"{file} cannot be read: it is not YAML", hint="resolve the merge conflict", path=str(file)
-        ) from None
 
 
 def _relative(workspace: Workspace, path: Path) -> str:

@@ -109,6 +109,8 @@ def test_what_never_ran_and_the_command(
     [
         ("stages: [1]\n", "no mapping of 'stages'"),
         ("stages: {\n", "not YAML"),
+        ("stages:\n  a: {cmd: x, outs: 5}\n", "of the stage 'a', Expected `array"),
+        ("stages:\n  a: {foreach: [1], do: {cmd: x, deps: [[1]]}}\n", r"at `\$\.do\.deps"),
         ("stages:\n  a: {cmd: x, deps: [p], outs: [q]}\n  b: {cmd: x, deps: [q], outs: [p]}\n", "need one another"),
     ],
 )
@@ -116,6 +118,21 @@ def test_files_that_cannot_be_read(repository: Repository, opened: Workspace, te
     repository.write({"dvc.yaml": text})
     with pytest.raises(InvalidData, match=said):
         read_stages(opened)
+
+
+def test_a_lock_in_conflict_is_said_and_nothing_goes_unnoticed(made: Repository) -> None:
+    with (made.root / "dvc.lock").open("a") as lock:
+        lock.write("<<<<<<< HEAD\n")
+    workspace = Workspace.open(made.root)
+    for verb in (data.status, exchange.push, pull.pull, read_stages):
+        with pytest.raises(InvalidData, match=r"dvc\.lock cannot be read: it is not YAML"):
+            verb(workspace)
+    (made.root / "mainspring.yaml").write_text("project: x\n")
+    settled = Workspace(made.root)
+    with pytest.raises(InvalidData, match=r"dvc\.lock cannot be read"):
+        data.status(settled)
+    settled.close()
+    workspace.close()
 
 
 def test_what_stages_write_goes_and_comes_with_the_rest(
