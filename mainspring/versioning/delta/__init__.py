@@ -1,7 +1,7 @@
 """Datasets that are Delta tables: their bytes stay where they are, a version of ours names one of theirs.
 
-Import from the module that has the word: ``sources`` (where a table is), ``opening`` (one version of it), ``pins`` (what names
+Import from the module that has the word: ``sources`` (where a table is), ``commits`` (its log), ``opening`` (one version), ``pins`` (what names
 it), ``versions`` (dataset versions), ``reading``, ``writing``, ``schemas``, ``history``, ``vacuuming``.
 """
 
-__all__ = ["history", "opening", "pins", "reading", "schemas", "sources", "vacuuming", "versions", "writing"]
+__all__ = ["commits", "history", "opening", "pins", "reading", "schemas", "sources", "vacuuming", "versions", "writing"]

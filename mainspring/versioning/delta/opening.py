@@ -6,17 +6,16 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, MainspringError, NotFound, StorageError, UsageError
+from mainspring.versioning.delta.commits import read_entry
 from mainspring.versioning.delta.pins import Pin
-from mainspring.versioning.delta.sources import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deltalake import DeltaTable
 
+    from mainspring.versioning.delta.commits import Entry
     from mainspring.versioning.delta.sources import Source
 
 _BEYOND = re.compile(r"LogSegment end version (\d+) not the same as the specified end version (\d+)")
@@ -45,69 +44,71 @@ def open_pinned(source: Source, pin: Pin) -> DeltaTable:
         NotFound, Corrupted, StorageError: as ``open_table``.
     """
     table = open_table(source, pin.version)
-    check_same(source, pin, pin_of(source, table))
+    _check_same(source, pin, table)
     return table
 
 
-def check_same(source: Source, wanted: Pin, found: Pin) -> None:
-    """Compare a version of a table with what was pinned of it.
+def check_follows(source: Source, pin: Pin, table: DeltaTable) -> None:
+    """Make sure that a table, opened at its newest version, went on from the one that was pinned.
 
     Raises:
-        Conflict: another table, or another commit.
+        Conflict: another table lies there now, or its log was put back to an earlier state; it may have gone on from there.
+        Corrupted, StorageError: as ``pin_of``.
     """
-    if found.id != wanted.id:
+    newest = table.version()
+    if newest < pin.version and str(table.metadata().id) == pin.id:
         raise Conflict(
-            f"{source.shown} is another table than the one that was pinned: its id is {found.id}, and was {wanted.id}",
+            f"{source.shown} is at version {newest}, and {pin.version} was pinned: its log was put back",
+            hint=_put_back(source),
+            table=source.shown,
+            version=pin.version,
+        )
+    _check_same(source, pin, table)
+
+
+def _check_same(source: Source, pin: Pin, table: DeltaTable) -> None:
+    found = str(table.metadata().id)
+    if found != pin.id:
+        raise Conflict(
+            f"{source.shown} is another table than the one that was pinned: its id is {found}, and was {pin.id}",
             hint=f"it was made anew: put the old one back, or `mainspring data add {source.name} --recreated` to go on with it",
             table=source.shown,
-            expected=wanted.id,
-            found=found.id,
+            expected=pin.id,
+            found=found,
         )
-    if wanted.at and found.at and found.at != wanted.at:
+    entry = _entry(source, pin.version)
+    if entry is not None and entry.at and pin.at and entry.at != pin.at:
         raise Conflict(
-            f"version {wanted.version} of {source.shown} is not the commit that was pinned: the log was put back or rewritten",
-            hint=f"bring the old log back, or `mainspring data add {source.name}` to go on with what is there",
+            f"version {pin.version} of {source.shown} is not the commit that was pinned: the log was put back or rewritten",
+            hint=_put_back(source),
             table=source.shown,
-            version=wanted.version,
+            version=pin.version,
         )
+
+
+def _put_back(source: Source) -> str:
+    return f"bring the old log back, or `mainspring data add {source.name} --recreated` to go on with what is there"
 
 
 def pin_of(source: Source, table: DeltaTable) -> Pin:
-    """Return what names the version that a table is opened at; the moment is 0 where its commit was cleaned up.
+    """Return what names the rows of the version that a table is opened at.
+
+    Commits that changed nothing, as those of a vacuum, are passed over. The moment is 0 where the commit was cleaned up.
 
     Raises:
+        Corrupted: the commit cannot be read.
         StorageError: the store does not answer, or refuses us.
     """
     version = table.version()
+    entry = _entry(source, version)
+    while entry is not None and entry.is_idle and (before := _entry(source, version - 1)) is not None:
+        version, entry = version - 1, before
+    return Pin(id=str(table.metadata().id), version=version, at=entry.at if entry is not None else 0)
+
+
+def _entry(source: Source, version: int) -> Entry | None:
     with translated(source):
-        commit = _commit(source, f"{LOG}/{version:020}.json")
-    at = 0
-    for line in (commit or b"").splitlines():
-        if b'"commitInfo"' in line:
-            at = int(msgspec.json.decode(line)["commitInfo"].get("timestamp") or 0)
-    return Pin(id=str(table.metadata().id), version=version, at=at)
-
-
-def _commit(source: Source, name: str) -> bytes | None:
-    """Return a file of the log; the library tells commits of older versions by wrong numbers."""
-    try:
-        if source.folder is not None:
-            return (source.folder / name).read_bytes()
-        from obstore.exceptions import BaseError, NotFoundError
-        from obstore.store import from_url
-
-        options: Any = dict(source.options or {})
-        plain = options.pop("aws_allow_http", "false") == "true"
-        options.pop("aws_conditional_put", None)
-        store: Any = from_url(source.uri, config=options, client_options={"allow_http": plain})
-        try:
-            return bytes(store.get(name).bytes())
-        except (NotFoundError, FileNotFoundError):
-            return None
-        except BaseError as error:
-            raise OSError(str(error)) from error
-    except FileNotFoundError:
-        return None
+        return read_entry(source, version)
 
 
 @contextmanager

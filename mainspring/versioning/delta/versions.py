@@ -11,7 +11,7 @@ from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, StorageError
 from mainspring.base.ids import new_id
 from mainspring.versioning.checkout import find_version as find_stored
-from mainspring.versioning.delta.opening import check_same, open_pinned, open_table, pin_of
+from mainspring.versioning.delta.opening import check_follows, open_pinned, open_table, pin_of
 from mainspring.versioning.delta.pins import Pin, Pointer, read_pointer, read_record, write_pointer
 from mainspring.versioning.delta.reading import TableDataset
 from mainspring.versioning.delta.writing import restore_version
@@ -37,13 +37,14 @@ def add(workspace: Workspace, source: Source, *, recreated: bool = False) -> Dat
 
     Raises:
         NotFound: there is no table.
-        Conflict: it is another table than before, unless ``recreated`` says that this is meant.
+        Conflict: it is another table than the one that is pinned, or its log was put back, unless ``recreated`` says that
+            this is meant.
     """
     table = open_table(source)
+    before = None if recreated else _pinned(workspace, source, read_pointer(source))
+    if before is not None:
+        check_follows(source, before, table)
     pin = pin_of(source, table)
-    held = [version for version in log(workspace, source.name) if version.table_id is not None]
-    if held and not recreated:
-        check_same(source, _with_id_of(pin, held[-1]), pin)
     version = _record(workspace, source, table, pin)
     write_pointer(source, pin, held=False)
     if source.folder is not None and source.folder.is_relative_to(workspace.root):
@@ -51,8 +52,12 @@ def add(workspace: Workspace, source: Source, *, recreated: bool = False) -> Dat
     return version
 
 
-def _with_id_of(pin: Pin, version: DatasetVersion) -> Pin:
-    return Pin(id=version.table_id or pin.id, version=pin.version, at=pin.at)
+def _pinned(workspace: Workspace, source: Source, pointer: Pointer | None) -> Pin | None:
+    """Return what the pointer names, or without one the newest version that was recorded; None if there is none."""
+    if pointer is not None:
+        return pointer.pin
+    held = log(workspace, source.name)
+    return pin_of_version(workspace, held[-1]) if held and held[-1].table_id else None
 
 
 def _record(workspace: Workspace, source: Source, table: DeltaTable, pin: Pin) -> DatasetVersion:
@@ -84,16 +89,16 @@ def current(workspace: Workspace, source: Source, *, add: bool = True) -> Datase
 
     Raises:
         NotFound: no table, or the held version is not there any more.
-        Conflict: it is another table than before.
+        Conflict: as ``add``.
     """
     pointer = read_pointer(source)
     if pointer is None or not pointer.held:
         if add:
             return _add(workspace, source)
         table = open_table(source)
-        pin = pin_of(source, table)
         if pointer is not None:
-            check_same(source, Pin(id=pointer.pin.id, version=pin.version, at=pin.at), pin)
+            check_follows(source, pointer.pin, table)
+        pin = pin_of(source, table)
     else:
         pin = pointer.pin
         table = open_pinned(source, pin)
@@ -198,11 +203,13 @@ def restore(
 
     Raises:
         NotFound: no such version, or files of it were vacuumed; nothing was committed.
-        Conflict: another table lies there now, or somebody else committed at the same moment.
+        Conflict: as ``add``, or somebody else committed at the same moment.
     """
     version = find_version(workspace, source, wanted)
     pin = pin_of_version(workspace, version)
     open_pinned(source, pin)
+    if (before := _pinned(workspace, source, read_pointer(source))) is not None:
+        check_follows(source, before, open_table(source))
     restore_version(workspace, source, pin.version, run_id=run_id)
     return add(workspace, source)
 
@@ -214,7 +221,7 @@ def status(workspace: Workspace, source: Source) -> DatasetStatus:
         pointer = read_pointer(source)
     except InvalidData as error:
         return DatasetStatus(dataset=source.name, path=source.shown, state="damaged", problem=error.message)
-    pin = pointer.pin if pointer else (pin_of_version(workspace, held[-1]) if held and held[-1].table_id else None)
+    pin = _pinned(workspace, source, pointer)
     number = next((version.number for version in reversed(held) if pin and version.md5 == pin.md5), None)
     state, problem = _state(source, pointer, pin)
     return DatasetStatus(
@@ -229,24 +236,20 @@ def status(workspace: Workspace, source: Source) -> DatasetStatus:
 
 def _state(source: Source, pointer: Pointer | None, pin: Pin | None) -> tuple[State, str | None]:
     try:
-        found = pin_of(source, open_table(source))
+        table = open_table(source)
         if pin is None:
             return "not added", f"add it: mainspring data add {source.name}"
-        check_same(source, Pin(id=pin.id, version=found.version, at=found.at), found)
-        if found.version < pin.version:
-            said = f"the table is at version {found.version}, and {pin.version} was pinned: its log was put back"
-            return "damaged", said
-        if found.version == pin.version:
-            check_same(source, pin, found)
+        check_follows(source, pin, table)
+        newest = pin_of(source, table).version
     except NotFound as error:
         return "missing", error.hint
     except (Conflict, Corrupted, StorageError) as error:
         return "damaged", error.message
-    behind = found.version - pin.version
+    behind = newest - pin.version
     if pointer is not None and pointer.held:
-        newer = f"; the table is at {found.version}" if behind else ""
+        newer = f"; the table is at {newest}" if behind > 0 else ""
         return "up to date", f"held at version {pin.version} of the table{newer}"
-    if behind:
+    if behind > 0:
         commits = "1 commit" if behind == 1 else f"{behind} commits"
         return "modified", f"{commits} after version {pin.version} of the table, which is pinned"
     return "up to date", None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -167,6 +168,101 @@ def test_a_log_that_was_put_back_is_told_from_the_one_that_was_pinned(trips: Tab
     trips.append(rows(5))
     with pytest.raises(Conflict, match="not the commit that was pinned"):
         pinned.frame()
+
+
+def test_a_log_that_was_put_back_and_went_on_past_the_pin_is_told(trips: Table) -> None:
+    workspace, log = trips.workspace, trips.workspace.root / "data/trips/_delta_log"
+    trips.append(rows(4))
+    data.add(workspace, "trips")
+    (log / "00000000000000000001.json").unlink()
+    with pytest.raises(Conflict, match="is at version 0, and 1 was pinned: its log was put back"):
+        data.add(workspace, "trips")
+    trips.append(rows(5))
+    trips.append(rows(6))
+    [status] = data.status(workspace)
+    assert (status.state, "not the commit that was pinned" in str(status.problem)) == ("damaged", True)
+    for verb in (
+        lambda: data.add(workspace, "trips"),
+        lambda: data.open_dataset(workspace, "trips", add=False),
+        lambda: data.checkout(workspace, "trips", 1),
+    ):
+        with pytest.raises(Conflict, match="version 1 of data/trips is not the commit that was pinned"):
+            verb()
+    meant = data.add(workspace, "trips", recreated=True)
+    assert (meant.number, meant.table_version) == (2, 2)
+    assert data.add(workspace, "trips") == meant
+
+
+@pytest.mark.parametrize("left", [b"", b"\n", b'{"commitInfo": {"timestamp": "soon"}}\n'])
+def test_a_commit_that_holds_nothing_is_damage(trips: Table, left: bytes) -> None:
+    workspace, log = trips.workspace, trips.workspace.root / "data/trips/_delta_log"
+    trips.append(rows(4))
+    dataset = data.open_dataset(workspace, "trips")
+    trips.append(rows(5))
+    newest = log / "00000000000000000002.json"
+    whole = newest.read_bytes()
+    for path in (newest, log / "00000000000000000001.json"):
+        path.write_bytes(left)
+        [status] = data.status(workspace)
+        assert (status.state, "cannot be read" in str(status.problem)) == ("damaged", True)
+        with pytest.raises(Corrupted, match="cannot be read"):
+            data.add(workspace, "trips")
+        newest.write_bytes(whole)
+    with pytest.raises(Corrupted):
+        dataset.frame()
+
+
+def test_commits_without_information_are_as_good_as_others(trips: Table) -> None:
+    workspace, log = trips.workspace, trips.workspace.root / "data/trips/_delta_log"
+    for commit in log.glob("*.json"):
+        lines = commit.read_text().splitlines(keepends=True)
+        commit.write_text("".join(line for line in lines if not line.startswith('{"commitInfo"')))
+    assert data.add(workspace, "trips").number == 1
+    trips.append(rows(4))
+    assert [status.state for status in data.status(workspace)] == ["modified"]
+    assert data.add(workspace, "trips").table_version == 1
+
+
+def test_after_going_back_to_the_earlier_table_that_one_is_followed(trips: Table, tmp_path: Path) -> None:
+    workspace, folder = trips.workspace, trips.workspace.root / "data/trips"
+    data.add(workspace, "trips")
+    folder.rename(tmp_path / "first")
+    trips.create(rows(7))
+    data.add(workspace, "trips", recreated=True)
+    shutil.rmtree(folder)
+    (tmp_path / "first").rename(folder)
+    assert data.add(workspace, "trips", recreated=True).number == 1
+    trips.append(rows(4))
+    assert (data.add(workspace, "trips").number, trips.frame().height) == (3, 4)
+
+
+def test_a_vacuum_changes_no_rows_and_makes_no_version(trips: Table) -> None:
+    workspace = trips.workspace
+    trips.overwrite(rows(9))
+    version = data.add(workspace, "trips")
+    assert trips.vacuum(retention_hours=0, remove=True).files
+    assert trips.version == 3
+    [status] = data.status(workspace)
+    assert (status.state, status.problem) == ("up to date", None)
+    assert data.add(workspace, "trips") == version
+    assert data.open_dataset(workspace, "trips").frame()["id"].to_list() == [9]
+    trips.append(rows(10))
+    assert [status.problem for status in data.status(workspace)] == [
+        "3 commits after version 1 of the table, which is pinned"
+    ]
+    assert data.add(workspace, "trips").table_version == 4
+
+
+def test_a_vacuum_that_was_pinned_before_stays_up_to_date(trips: Table) -> None:
+    workspace, pointer = trips.workspace, trips.workspace.root / "data/trips.delta"
+    trips.overwrite(rows(9))
+    data.add(workspace, "trips")
+    trips.vacuum(retention_hours=0, remove=True)
+    at = trips.history(limit=1)[0].at
+    pinned = re.sub(r"version: 1, at: \d+", f"version: 3, at: {at}", pointer.read_text())
+    pointer.write_text(pinned)
+    assert [status.state for status in data.status(workspace)] == ["up to date"]
+    assert data.open_dataset(workspace, "trips", add=False).frame()["id"].to_list() == [9]
 
 
 def test_snapshots_name_the_version_of_the_table(trips: Table) -> None:

@@ -1,0 +1,73 @@
+"""One commit as the log of a Delta table has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.base.errors import Corrupted
+from mainspring.versioning.delta.sources import LOG
+
+if TYPE_CHECKING:
+    from mainspring.versioning.delta.sources import Source
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit: its moment in milliseconds since 1970, 0 where it says none, and whether it changed nothing, as a vacuum's."""
+
+    at: int
+    is_idle: bool
+
+
+class _Action(msgspec.Struct, frozen=True, kw_only=True, rename={"info": "commitInfo"}):
+    info: dict[str, Any] | None = None
+
+
+def read_entry(source: Source, version: int) -> Entry | None:
+    """Return a commit; None where the log does not have it, or not any more.
+
+    Raises:
+        Corrupted: there is nothing in it, or what it says of itself cannot be read.
+        OSError: the store does not answer, or refuses us.
+    """
+    content = _content(source, f"{LOG}/{version:020}.json")
+    if content is None:
+        return None
+    lines = [line for line in content.splitlines() if line.strip()]
+    try:
+        actions = [msgspec.json.decode(line, type=_Action) for line in lines if b'"commitInfo"' in line]
+        told = [action.info for action in actions if action.info is not None]
+        at = int(told[-1].get("timestamp") or 0) if told else 0
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        lines = []
+    if not lines:
+        raise Corrupted(
+            f"the log of the table {source.shown} is damaged: the commit of version {version} cannot be read",
+            hint="bring the files of _delta_log back from a backup; nothing was read or written",
+            table=source.shown,
+            version=version,
+        )
+    return Entry(at=at, is_idle=len(told) == len(lines))
+
+
+def _content(source: Source, name: str) -> bytes | None:
+    """Return a file of the log; the library tells commits of older versions by wrong numbers."""
+    try:
+        if source.folder is not None:
+            return (source.folder / name).read_bytes()
+        from obstore.exceptions import BaseError, NotFoundError
+        from obstore.store import from_url
+
+        options: Any = dict(source.options or {})
+        plain = options.pop("aws_allow_http", "false") == "true"
+        options.pop("aws_conditional_put", None)
+        store: Any = from_url(source.uri, config=options, client_options={"allow_http": plain})
+        try:
+            return bytes(store.get(name).bytes())
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except BaseError as error:
+            raise OSError(str(error)) from error
+    except FileNotFoundError:
+        return None
