@@ -48,13 +48,14 @@ def script(
     metrics: str | None = None,
     params: Mapping[str, object] | None = None,
     name: str | None = None,
+    cache: bool = True,
 ) -> ScriptResult:
     """Run ``command`` in the workspace's folder, unless it ran before on the same inputs; return what it left behind.
 
     ``params`` fill ``{names}`` in the command. Inputs are the command, ``deps`` (files or folders), the files that the
     command names, and the project modules that a named Python file imports. ``outs`` and the ``metrics`` file (JSON, numbers)
-    are kept and put back into place when the script need not run. Metrics and params are logged to the active run. No
-    shell is involved.
+    are kept and put back into place when the script need not run; with ``cache`` off it always runs. Metrics and params are
+    logged to the active run. No shell is involved.
 
     Raises:
         StepFailed: it ended with an error, with the last lines it printed; or it did not write what it should.
@@ -76,6 +77,7 @@ def script(
             **{f"file {path}": root / path for path in _inputs(root, arguments, deps, wanted)},
         },
         compute=functools.partial(_run, root, arguments, wanted, name or _name(arguments)),
+        cache=cache,
     )
     done = current.perform(work) if current is not None else work.compute()
     if not isinstance(done, Files):  # a plan does not know yet
@@ -194,7 +196,9 @@ def _run(root: Path, arguments: list[str], wanted: Sequence[str], name: str) -> 
     if code != 0:
         tail = "\n".join(log.splitlines()[-_TAIL:])
         told = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        raise StepFailed(f"script '{name}' {told}; it printed last:\n{tail}", hint="see its log above", script=name)
+        printed = f"; it printed last:\n{tail}" if tail.strip() else " and printed nothing"
+        hint = "see its log above" if tail.strip() else f"try it alone: {shlex.join(arguments)}"
+        raise StepFailed(f"script '{name}' {told}{printed}", hint=hint, script=name)
     for path in wanted:
         if (after := _state(root / path)) is None:
             raise StepFailed(

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 def run_stages(*names: str) -> dict[str, ScriptResult]:
     """Run stages of ``dvc.yaml``, by default all, each as a ``script`` step after those whose outs it needs.
 
-    A stage whose command, deps and parameter files are as in an earlier run is not run again: its outs are put back. A shell
-    reads the commands. ``dvc.lock`` is not written, so DVC itself takes them for changed until ``dvc commit``.
+    Those run too, as with ``dvc repro``, and are in what is returned. A stage whose command, deps and parameter files are as in
+    an earlier run is not run again, unless it is ``always_changed``: its outs are put back. A shell reads the commands.
+    ``dvc.lock`` is not written, so DVC itself takes them for changed until ``dvc commit``.
 
     Raises:
         NotFound: no such stage.
@@ -35,7 +36,11 @@ def run_stages(*names: str) -> dict[str, ScriptResult]:
         if name not in stages:
             hint = did_you_mean(name, stages) or f"stages of dvc.yaml: {', '.join(stages) or 'none'}"
             raise NotFound(f"there is no stage '{name}'", hint=hint, stage=name)
-    return {name: _run(stage) for name, stage in stages.items() if not names or name in names}
+    wanted = set(names or stages)
+    for name, stage in reversed(stages.items()):
+        if name in wanted:
+            wanted.update(stage.needs)
+    return {name: _run(stage) for name, stage in stages.items() if name in wanted}
 
 
 def _run(stage: Stage) -> ScriptResult:
@@ -48,4 +53,11 @@ def _run(stage: Stage) -> ScriptResult:
     moved = [f"cd {shlex.quote(stage.folder)}"] if stage.folder != os.curdir else []
     command = " && ".join([*moved, *stage.commands])
     deps = list(dict.fromkeys([*stage.deps, *stage.params]))
-    return script("sh -c {command}", params={"command": command}, deps=deps, outs=stage.outs, name=stage.name)
+    return script(
+        "sh -c {command}",
+        params={"command": command},
+        deps=deps,
+        outs=stage.outs,
+        name=stage.name,
+        cache=not stage.always_changed,
+    )

@@ -15,7 +15,7 @@ from mainspring.versioning.contents import address_of
 from mainspring.versioning.legacy import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mainspring.store.workspace import Workspace
 
@@ -26,7 +26,11 @@ UNRESOLVED = "it is a template that DVC has not resolved yet"
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage; paths are relative to the workspace. ``why`` names what changed since it ran, or what cannot be read here."""
+    """A stage; paths are relative to the workspace. ``why`` names what changed since it ran, or what cannot be read here.
+
+    ``needs`` are the stages whose outs it reads. One that is ``always_changed`` (it says so, or reads and writes nothing)
+    runs every time.
+    """
 
     name: str
     commands: list[str]
@@ -36,6 +40,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     outs: list[str]
     state: StageState
     why: list[str]
+    always_changed: bool = False
+    needs: list[str] = []
 
 
 def read_stages(workspace: Workspace) -> list[Stage]:
@@ -51,14 +57,24 @@ def read_stages(workspace: Workspace) -> list[Stage]:
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
         if "dvc.yaml" in names:
             stages |= {stage.name: stage for stage in _of_file(workspace, Path(parent))}
-    makers = {out: stage.name for stage in stages.values() for out in stage.outs}
-    needs = {name: {makers[dep] for dep in stage.deps if dep in makers} - {name} for name, stage in stages.items()}
+    needs = {name: _needs(stage, stages.values()) for name, stage in stages.items()}
     try:
-        return [stages[name] for name in TopologicalSorter(needs).static_order()]
+        order = TopologicalSorter(needs).static_order()
+        return [msgspec.structs.replace(stages[name], needs=needs[name]) for name in order]
     except CycleError as error:
         raise InvalidData(
             f"stages of dvc.yaml need one another: {' → '.join(error.args[1])}", hint="correct their deps"
         ) from None
+
+
+def _needs(stage: Stage, stages: Iterable[Stage]) -> list[str]:
+    read = [Path(path) for path in (*stage.deps, *stage.params)]
+    return [
+        other.name
+        for other in stages
+        if other.name != stage.name
+        and any(path.is_relative_to(out) or Path(out).is_relative_to(path) for out in other.outs for path in read)
+    ]
 
 
 def _of_file(workspace: Workspace, folder: Path) -> Iterator[Stage]:
@@ -88,18 +104,22 @@ def _stage(
     outs = [path for kind in ("outs", "metrics", "plots") for path in _paths(told.get(kind))]
     params = dict(_params(told.get("params") or []))
     why = [UNRESOLVED] if "${" in " ".join(commands) else []
+    deps = _paths(told.get("deps"))
+    always_changed = bool(body.get("always_changed")) or not (deps or params or outs)
     if lock is not None:
+        why += ["always changed"] if always_changed else []
         why += _changes(workspace, base, commands, params, lock)
     state: StageState = "never run" if lock is None else "changed" if why else "up to date"
     return Stage(
         name=name,
         commands=commands,
         folder=_relative(workspace, base),
-        deps=[_relative(workspace, base / path) for path in _paths(told.get("deps"))],
+        deps=[_relative(workspace, base / path) for path in deps],
         params=[_relative(workspace, base / path) for path in params],
         outs=[_relative(workspace, base / path) for path in outs],
         state=state,
         why=why,
+        always_changed=always_changed,
     )
 
 

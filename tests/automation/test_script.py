@@ -102,6 +102,13 @@ def test_a_script_that_fails_shows_its_last_lines(scripted):
     assert steps(scripted, list_executions(scripted)[0].id)[0].status == "failed"
 
 
+def test_a_script_that_fails_without_a_word(scripted):
+    (scripted.root / "train.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(StepFailed) as failed:
+        run(scripted)
+    assert failed.value.message.endswith("ended with code 3 and printed nothing")
+
+
 def test_a_script_that_does_not_write_what_it_should(scripted):
     edit(scripted.root / "train.py", 'Path("out/model.txt").write_text', "str")
     (scripted.root / "out").mkdir()

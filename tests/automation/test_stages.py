@@ -72,6 +72,30 @@ def test_one_stage_alone_and_one_that_is_not_there(staged):
         run(staged, only="duble")
 
 
+def test_what_a_stage_needs_runs_first_as_with_dvc(staged):
+    done, count = run(staged, only="count")
+    assert (count, list(done.outcome["value"])) == (2, ["double", "count"])
+    assert run(staged, only="count")[1] == 2
+    edit(staged.root / "raw", "a b", "a b c")
+    done, count = run(staged, only="count")
+    assert (count, done.outcome["value"]["count"]) == (4, ["6\n"])
+
+
+def test_a_stage_that_writes_into_a_dep_runs_first(staged):
+    edit(staged.root / "dvc.yaml", "deps: [double]", "deps: [sub]")
+    edit(staged.root / "dvc.yaml", "outs: [double]", "outs: [sub/words]")
+    edit(staged.root / "dvc.yaml", "outs: [sub/count]", "outs: [number]")
+    edit(staged.root / "dvc.yaml", "print $1}' > count", "print $1}' > ../number")
+    assert list(run(staged)[0].outcome["value"]) == ["double", "count"]
+
+
+def test_a_stage_that_is_always_changed_runs_every_time(staged):
+    edit(staged.root / "dvc.yaml", "  double:\n", "  double:\n    always_changed: true\n")
+    assert run(staged)[1] == 2
+    done, count = run(staged)
+    assert (count, [step.status for step in steps(staged, done.id)]) == (3, ["finished", "cached"])
+
+
 def test_a_template_that_dvc_never_resolved_is_refused(staged):
     edit(staged.root / "dvc.yaml", "cp double", "cp ${vars.from}")
     with pytest.raises((UsageError, StepFailed), match="is a template"):

@@ -22,6 +22,7 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True):
 
     cmd: str | list[str] | None = None
     wdir: str | None = None
+    always_changed: bool = False
     deps: list[str | dict[str, Any]] | None = None
     params: list[str | dict[str, Any]] | None = None
     outs: list[str | dict[str, Any]] | None = None

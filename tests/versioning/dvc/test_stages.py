@@ -87,6 +87,18 @@ def test_what_ran_is_up_to_date_and_what_changed_is_named(made: Repository, open
     assert all(state == "up to date" for state, _ in told(opened).values())
 
 
+def test_stages_that_dvc_always_runs(repository: Repository, opened: Workspace) -> None:
+    said = "stages:\n  a: {cmd: echo 1 > o, outs: [o], always_changed: true}\n  b: {cmd: echo}\n  c: {cmd: echo > p, outs: [p]}\n"
+    repository.write({"dvc.yaml": said})
+    repository.dvc("repro")
+    assert told(opened) == {
+        "a": ("changed", ["always changed"]),
+        "b": ("changed", ["always changed"]),
+        "c": ("up to date", []),
+    }
+    assert repository.dvc("status").count("always changed") == 2
+
+
 def test_what_never_ran_and_the_command(
     repository: Repository, opened: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
