@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring.store.revision import HEAD
@@ -55,8 +55,9 @@ def unwritten(workspace: Workspace) -> Iterator[bool]:
     if file is None or not file.is_file():
         yield False
         return
-    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection:
+    with ExitStack() as held:
         try:
+            connection = held.enter_context(closing(sqlite3.connect(file, timeout=0, isolation_level=None)))
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error:
             yield False

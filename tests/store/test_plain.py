@@ -112,3 +112,17 @@ def test_writers_wait_while_it_is_looked_whether_one_writes(alone: Workspace) ->
             other.execute("UPDATE dataset_versions SET actor = 'x'")
         with unwritten(alone) as is_still_too:
             assert not is_still_too
+
+
+def test_a_database_that_may_not_be_opened_is_left_alone(alone: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    insert_dataset_version(alone, row(1))
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr("mainspring.store.plain.sqlite3.connect", refused)
+    with unwritten(alone) as is_still:
+        assert not is_still
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="of whoever asks"), unwritten(alone):
+        raise ValueError("of whoever asks")
