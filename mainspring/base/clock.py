@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mainspring.base.errors import UsageError
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every moment here is in UTC
+_400_YEARS = 146_097 * 86_400_000
+"""Milliseconds after which the calendar repeats itself."""
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
@@ -17,12 +20,19 @@ def now() -> int:
 
 
 def iso(at: int) -> str:
-    """Return a moment as ISO 8601 with milliseconds.
+    """Return a moment as ISO 8601 with milliseconds; years that have not four digits have a sign.
 
     >>> iso(0)
     '1970-01-01T00:00:00.000Z'
+    >>> iso(1_700_000_000_000_000_000)  # somebody's nanoseconds
+    '+53872825-06-17T22:13:20.000Z'
     """
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds") + "Z"
+    except OverflowError:
+        cycles, rest = divmod(at, _400_YEARS)
+        text = iso(rest)
+        return f"{int(text[:4]) + 400 * cycles:+05}{text[4:]}"
 
 
 def parse_iso(text: str) -> int:

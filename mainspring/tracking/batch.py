@@ -90,7 +90,8 @@ def log_batch(
     ``measured`` are points that also belong to logged models.
 
     A param that is there with the same value stays; a tag is replaced; a metric's newest point is the one with the
-    highest step, among equals the one of the latest moment, among these the one with the highest value.
+    highest step, among equals the one of the latest moment, among these the one with the highest value. There NaN counts
+    as a little less than 0, as with MLflow, so that the order in which points come does not matter.
 
     Raises:
         NotFound: there is no such run, or no such logged model.
@@ -153,9 +154,14 @@ def newest(points: Iterable[Point]) -> dict[str, Point]:
     latest: dict[str, Point] = {}
     for candidate in points:
         held = latest.get(candidate.key)
-        if held is None or not candidate[1:4] < held[1:4]:
+        if held is None or not _rank(candidate) < _rank(held):
             latest[candidate.key] = candidate
     return latest
+
+
+def _rank(point: Point) -> tuple[int, int, float, bool]:
+    is_number = point.value == point.value
+    return point.step, point.at, point.value if is_number else 0.0, is_number
 
 
 def _measure(connection: Connection, run_id: str, measured: Sequence[ModelPoint]) -> None:

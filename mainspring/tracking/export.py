@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
+from mainspring.base.clock import iso
 from mainspring.base.errors import AlreadyExists, UsageError
 from mainspring.base.files import staged, write_atomic
 from mainspring.tracking.search import curves
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FORMATS = ("parquet", "csv", "jsonl")
 TABLES = ("runs", "params", "tags", "metrics", "history")
 _MOMENT = pl.Datetime("ms", "UTC")
+_YEAR_0, _YEAR_10_000 = -62_167_219_200_000, 253_402_300_800_000
 _RUNS: dict[str, Any] = {
     **dict.fromkeys(("run_id", "name", "experiment", "experiment_id", "status"), pl.String),
     **dict.fromkeys(("started_at", "ended_at"), _MOMENT),
@@ -117,5 +119,18 @@ def _bytes(table: pl.DataFrame, format: str) -> bytes:
     if format == "parquet":
         table.write_parquet(buffer)
     else:
-        table.write_csv(buffer, datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ")
+        table.with_columns(_spelled(column) for column in table if column.dtype == _MOMENT).write_csv(buffer)
     return buffer.getvalue()
+
+
+def _spelled(moments: pl.Series) -> pl.Series:
+    """Return moments as text; polars itself cannot write years of more than four digits."""
+    numbers = moments.cast(pl.Int64)
+    usual = numbers.is_between(_YEAR_0, _YEAR_10_000, closed="left")
+    spelled = moments.set(~usual, None).dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+    others = {at: iso(at) for at in numbers.filter(~usual).unique()}
+    return (
+        spelled
+        if not others
+        else spelled.fill_null(numbers.replace_strict(others, default=None, return_dtype=pl.String))
+    )

@@ -14,6 +14,8 @@ from mainspring.base.names import names_elsewhere
 KEY_LENGTH = 250
 PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
+MODELS_TAG, MODELS_LENGTH = "mlflow.log-model.history", 1_000_000
+"""The tag in which servers list the models that clients before MLflow 3 log, and how long it may get."""
 NAME_LENGTH = 500
 PATH_LENGTH = 500
 
@@ -65,7 +67,7 @@ def tag_text(key: str, value: object) -> str:
     Raises:
         InvalidData: it is longer than 8000 characters.
     """
-    return _value(f"the tag '{key}'", value, TAG_LENGTH)
+    return _value(f"the tag '{key}'", value, MODELS_LENGTH if key == MODELS_TAG else TAG_LENGTH)
 
 
 def long_tag_text(key: str, value: object, longest: int) -> str:

@@ -40,6 +40,8 @@ def log_inputs(
 ) -> None:
     """Record datasets and logged models that a run read, all of them or none.
 
+    A dataset that the run named before stays as it was then; one without a context may get it now.
+
     Raises:
         NotFound: there is no such run, or no such logged model.
         Conflict: the run was deleted.
@@ -49,7 +51,7 @@ def log_inputs(
     with workspace.database.write() as connection:
         _check(connection, run_id, model_ids)
         for row in rows:
-            input_rows.put(connection, row)
+            input_rows.put(connection, row, replace=False)
         for model_id in model_ids:
             input_rows.put_model(connection, run_id, model_id)
 

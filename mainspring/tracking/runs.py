@@ -59,7 +59,7 @@ def create_run(
             "name": check_name(name, "a run"),
             "status": "running",
             "started_at": clock.now() if started_at is None else moment(started_at, "the start of a run"),
-            "actor": actor or workspace.actor,
+            "actor": workspace.actor if actor is None else actor,
         }
         run_rows.add(connection, row)
         write(connection, run_id, params=given, tags=labels)
@@ -121,6 +121,7 @@ def restore_run(workspace: Workspace, run_id: str) -> None:
 
     Raises:
         NotFound: there is no such run.
+        Conflict: its experiment was deleted; nothing changes.
     """
     _mark(workspace, run_id, "active")
 
@@ -146,3 +147,5 @@ def _mark(workspace: Workspace, run_id: str, lifecycle: str) -> None:
         if held != lifecycle:
             deleted_at = clock.now() if lifecycle == "deleted" else None
             run_rows.change(connection, run_id, lifecycle=lifecycle, deleted_at=deleted_at)
+        if lifecycle == "active":
+            run_rows.check_active(connection, run_id)

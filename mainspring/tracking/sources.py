@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _REMOTE = {
     *("s3", "s3a", "s3n", "gs", "wasb", "wasbs", "abfs", "abfss", "adl", "azureml", "hdfs", "viewfs", "dbfs"),
-    *("r2", "b2", "oss", "cos", "http", "https", "ftp", "sftp"),
+    *("r2", "b2", "oss", "cos", "ftp", "sftp"),
 }
 _LONGEST = 2000
 _PROMPTS = ("prompt-template", "dummy-source")

@@ -133,6 +133,33 @@ def test_export(call: Any, recorded: list[str], tmp_path: Path) -> None:
     assert call("runs", "export", "--filter", "params.depth = '9'", "--out", str(tmp_path / "no"))[0] == 2
 
 
+def test_moments_that_no_calendar_has_are_shown_and_exported(call: Any, workspace: Workspace, tmp_path: Path) -> None:
+    from mainspring.tracking.batch import log_batch, point
+    from mainspring.tracking.experiments import create_experiment
+    from mainspring.tracking.runs import create_run, update_run
+
+    nanoseconds = 1_700_000_000_000_000_000
+    made = create_run(workspace, create_experiment(workspace, "x").id, name="clock", started_at=-nanoseconds)
+    update_run(workspace, made.id, status="finished", ended_at=2**63 - 1)
+    log_batch(workspace, made.id, metrics=[point("loss", 1, 0, nanoseconds), point("loss", 2, 1, 0)])
+    for words in (
+        ["list"],
+        ["list", "--json"],
+        ["show", made.id],
+        ["show", made.id, "--json"],
+        ["plot", "loss", made.id],
+    ):
+        assert call("runs", *words)[0] == 0, words
+    for format in ("csv", "parquet", "jsonl"):
+        out = str(tmp_path / format)
+        assert call("runs", "export", made.id, "--out", out, "--format", format)[0] == 0
+    history = pl.read_csv(tmp_path / "csv" / "history.csv")
+    assert history["at"].to_list() == ["+53872825-06-17T22:13:20.000Z", "1970-01-01T00:00:00.000Z"]
+    [run] = pl.read_csv(tmp_path / "csv" / "runs.csv").to_dicts()
+    assert run["started_at"].startswith("-53868")
+    assert run["ended_at"].startswith("+2922")
+
+
 def test_an_export_replaces_nothing_unasked(call: Any, recorded: list[str], tmp_path: Path) -> None:
     folder, file = tmp_path / "tables", tmp_path / "runs.jsonl"
     folder.mkdir()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mainspring.tracking.imports.report import Report
     from mainspring.tracking.lineage import ReadDataset
     from mainspring.tracking.points import Columns
+    from mainspring.tracking.records.experiments import ExperimentRow
     from mainspring.tracking.runs import Status
 
 FROM_TAG = "mainspring.imported_from"
@@ -88,11 +89,14 @@ def ensure_group(
     name: str,
     *,
     foreign_id: str | None = None,
+    origin: str | None = None,
     created_at: int | None = None,
     deleted: bool = False,
     tags: Mapping[str, str] | None = None,
 ) -> tuple[Experiment, bool]:
     """Return the experiment of a name and whether it was made now, under its foreign id if that is free.
+
+    ``origin`` names it where it comes from, whatever it is called there by now: it is renamed here too if its name is free.
 
     Raises:
         InvalidData: no experiment can be called so.
@@ -102,17 +106,27 @@ def ensure_group(
     chosen = foreign_id if foreign_id and re.fullmatch("[0-9a-zA-Z]{1,32}", foreign_id) else md5_bytes(name.encode())
     row: dict[str, Any] = {"name": name, "lifecycle": "deleted" if deleted else "active", "created_at": at}
     with workspace.database.write() as connection:
-        held = experiment_rows.by(connection, "name", name)
+        held = _from(connection, origin, name) or experiment_rows.by(connection, "name", name)
         fresh = held is None
         if held is None:
             taken = experiment_rows.by(connection, "id", chosen) is not None
             experiment_rows.add(connection, row | {"id": md5_bytes(name.encode()) if taken else chosen})
             held = experiment_rows.by(connection, "name", name)
             assert held is not None
-        if tags and (fresh or held.lifecycle == "active"):
+        told = {**(tags or {}), **({FROM_TAG: origin} if origin else {})}
+        if told and (fresh or held.lifecycle == "active"):
             known = experiment_rows.tags_of(connection, [held.id])[held.id]
-            experiment_rows.put_tags(connection, held.id, {key: tags[key] for key in tags if key not in known})
+            experiment_rows.put_tags(connection, held.id, {key: told[key] for key in told if key not in known})
         return shown(connection, [held])[0], fresh
+
+
+def _from(connection: Connection, origin: str | None, name: str) -> ExperimentRow | None:
+    """Return the experiment that was taken from there before, called by its present name."""
+    found = experiment_rows.tagged(connection, FROM_TAG, origin) if origin else None
+    if found is None or found.name == name or experiment_rows.by(connection, "name", name) is not None:
+        return found
+    experiment_rows.change(connection, found.id, name=name, updated_at=clock.now())
+    return experiment_rows.by(connection, "id", found.id)
 
 
 def take(workspace: Workspace, run: Arrival, report: Report) -> None:
@@ -138,7 +152,7 @@ def take(workspace: Workspace, run: Arrival, report: Report) -> None:
         "status": run.status,
         "started_at": run.started_at,
         "ended_at": run.ended_at,
-        "actor": run.actor[:250] or workspace.actor,
+        "actor": run.actor[:250],
         "lifecycle": "deleted" if run.deleted else "active",
         "deleted_at": clock.now() if run.deleted else None,
     }
@@ -192,7 +206,8 @@ def _add_curves(connection: Connection, run_id: str, curves: Mapping[str, Column
     waiting: list[tuple[str, int, int, float]] = []
     latest = []
     for key, curve in curves.items():
-        newest = np.lexsort((curve.values, curve.at, curve.steps))[-1]
+        is_number = ~np.isnan(curve.values)
+        newest = np.lexsort((is_number, np.where(is_number, curve.values, 0.0), curve.at, curve.steps))[-1]
         latest.append((key, int(curve.steps[newest]), int(curve.at[newest]), float(curve.values[newest])))
         for start in range(0, len(curve.steps), _TOGETHER):
             piece = curve.rows(slice(start, start + _TOGETHER))

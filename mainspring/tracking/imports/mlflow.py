@@ -14,7 +14,7 @@ from mainspring.tracking.imports.mlflow_registry import take_registry
 from mainspring.tracking.imports.mlflow_server import MlflowServer, ServerRefusal
 from mainspring.tracking.imports.report import Progress, Report, silent
 from mainspring.tracking.limits import check_key, long_tag_text
-from mainspring.tracking.lineage import CONTEXT_TAG, ReadDataset
+from mainspring.tracking.lineage import ReadDataset
 from mainspring.tracking.points import Columns
 from mainspring.versioning.scratch import scratch
 
@@ -85,6 +85,7 @@ class _Import:
                 self.workspace,
                 told["name"],
                 foreign_id=told["experiment_id"],
+                origin=f"{self.report.source} {told['experiment_id']}",
                 created_at=_whole(told.get("creation_time")),
                 deleted=deleted,
                 tags=self.report.fitting(
@@ -204,7 +205,7 @@ class _Import:
                     source=dataset.get("source", ""),
                     schema=dataset.get("schema"),
                     profile=dataset.get("profile"),
-                    tags={tag["key"]: tag.get("value", "") for tag in item.get("tags", ())} or {CONTEXT_TAG: ""},
+                    tags={tag["key"]: tag.get("value", "") for tag in item.get("tags", ())},
                 )
             )
         read = [item["model_id"] for item in inputs.get("model_inputs", ()) if item["model_id"] in self.models]

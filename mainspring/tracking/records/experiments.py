@@ -55,6 +55,14 @@ def by(connection: Connection, column: Literal["id", "name"], value: str) -> Exp
     return None if row is None else ExperimentRow(*row)
 
 
+def tagged(connection: Connection, key: str, value: str) -> ExperimentRow | None:
+    """Return the experiment with a value of a tag; of several, that of the first id."""
+    query = select(*(experiments.c[name] for name in ExperimentRow._fields)).join(experiment_tags)
+    wanted = query.where(experiment_tags.c.key == key, experiment_tags.c.value == value).order_by(experiments.c.id)
+    row = connection.execute(wanted).first()
+    return None if row is None else ExperimentRow(*row)
+
+
 def rows(connection: Connection, *, deleted: bool = False) -> Sequence[Row[Any]]:
     """Return the experiments, oldest first; with ``deleted`` the deleted ones too."""
     query = select(experiments) if deleted else select(experiments).filter_by(lifecycle="active")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from mainspring.store.prepared import Prepared, among, bound, upsert
 from mainspring.store.schema.tracking import inputs, run_model_inputs, run_outputs
@@ -39,11 +39,18 @@ _outputs = Prepared(
 )
 
 
-def put(connection: Connection, row: dict[str, Any]) -> None:
-    """Record that a run read a dataset."""
+def put(connection: Connection, row: dict[str, Any], *, replace: bool = True) -> None:
+    """Record that a run read a dataset; without ``replace``, what is known of it stays, unless it only now gets a context."""
     statement = upsert(connection.dialect.name)(inputs).values(row)
-    changing = {name: statement.excluded[name] for name in row if name not in ("run_id", "dataset", "md5")}
-    connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "dataset", "md5"], set_=changing))
+    new = statement.excluded
+    changing = {name: new[name] for name in row if name not in ("run_id", "dataset", "md5")}
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["run_id", "dataset", "md5"],
+            set_=changing,
+            where=None if replace else and_(inputs.c.context == "", new.context != ""),
+        )
+    )
 
 
 def of(connection: Connection, run_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select
+from sqlalchemy import and_, bindparam, delete, func, insert, literal_column, or_, select
 
 from mainspring.store.prepared import Prepared, upsert
 from mainspring.store.schema.tracking import latest_metrics, metric_batches, metric_curves
@@ -58,6 +58,13 @@ _batches = Prepared(
 )
 
 
+def _not_less(value: Any, held: Any) -> Any:
+    """Say whether a value is at least the one that is held; NaN, which is stored as NULL, is a little less than 0."""
+    zero = literal_column("0.0")  # no parameter of its own in a statement that is kept
+    number, other = func.coalesce(value, zero), func.coalesce(held, zero)
+    return or_(number > other, and_(number == other, or_(value.is_not(None), held.is_(None))))
+
+
 @Prepared
 def _put_latest(dialect: str) -> Any:
     table = latest_metrics
@@ -66,11 +73,7 @@ def _put_latest(dialect: str) -> Any:
     newer = or_(
         new.step > table.c.step,
         and_(new.step == table.c.step, new.at > table.c.at),
-        and_(
-            new.step == table.c.step,
-            new.at == table.c.at,
-            or_(table.c.value.is_(None), new.value.is_(None), new.value >= table.c.value),
-        ),
+        and_(new.step == table.c.step, new.at == table.c.at, _not_less(new.value, table.c.value)),
     )
     changed = {name: new[name] for name in _NEWEST}
     return put.on_conflict_do_update(index_elements=["run_id", "key"], set_=changed, where=newer)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST = 20_000_000
 """Bytes that a request may have, where its endpoint names no other limit."""
 _THREADS = 16
+_MOST_FIELDS = 2000
 _EMPTY = b"{}"
 _encoder = msgspec.json.Encoder()
 
@@ -83,7 +84,7 @@ class Face:
                     await stream.handle(self.workspace, path[len(stream.path) :], scope, receive, send)
                     return
             reader, parts = self._find(method, path)
-            body = await read_body(receive, reader.endpoint.most) if method != "GET" else b""
+            body = await read_body(receive, reader.endpoint.most)  # of GET too: so MLflow's own examples ask
             query = scope["query_string"]
             loop = asyncio.get_running_loop()
             answer = await loop.run_in_executor(self._threads, reader.answer, self.workspace, body, query, parts)
@@ -131,15 +132,16 @@ class _Reader:
         return _EMPTY if made is None else _encoder.encode(made)
 
     def _request(self, body: bytes, query: bytes, parts: dict[str, str]) -> Any:
-        if body and not parts:
-            return self.decoder.decode(body)
-        given: dict[str, Any] = dict(parts)
-        if body:
-            given |= msgspec.json.decode(body, type=dict[str, Any]) | parts
-        else:
-            for name, values in parse_qs(query.decode("ascii"), keep_blank_values=True, max_num_fields=2000).items():
-                given.setdefault(name, values if name in self.lists else values[-1])
-        return msgspec.convert(given, self.endpoint.request, strict=False)
+        if not body:
+            return msgspec.convert(_asked(query, self.lists) | parts, self.endpoint.request, strict=False)
+        try:
+            if not parts:
+                return self.decoder.decode(body)
+            return msgspec.convert(_tree(body) | parts, self.endpoint.request, strict=False)
+        except msgspec.ValidationError:
+            if b"null" not in body:
+                raise
+        return msgspec.convert(_without_nulls(_tree(body)) | parts, self.endpoint.request, strict=False)
 
 
 async def read_body(receive: Receive, most: int) -> bytes:
@@ -168,6 +170,26 @@ async def respond(send: Send, status: int, body: bytes) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _asked(query: bytes, lists: set[str]) -> dict[str, Any]:
+    """Return what the query of an address says; only the fields named ``lists`` may come several times."""
+    try:
+        fields = parse_qs(query.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise UsageError(f"the query of the address cannot be read: {error}") from None
+    return {name: values if name in lists else values[-1] for name, values in fields.items()}
+
+
+def _tree(body: bytes) -> dict[str, Any]:
+    return msgspec.json.decode(body, type=dict[str, Any])
+
+
+def _without_nulls(tree: Any) -> Any:
+    """Return JSON without the members that are null, which in the protocol is as if they were not there."""
+    if isinstance(tree, dict):
+        return {name: _without_nulls(value) for name, value in tree.items() if value is not None}
+    return [_without_nulls(item) for item in tree] if isinstance(tree, list) else tree
 
 
 def _is_list(kind: Any) -> bool:

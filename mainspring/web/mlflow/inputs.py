@@ -8,6 +8,7 @@ import msgspec
 
 from mainspring.base.errors import InvalidData
 from mainspring.tracking.batch import log_batch
+from mainspring.tracking.limits import MODELS_TAG
 from mainspring.tracking.lineage import ReadDataset, log_inputs, log_outputs
 from mainspring.tracking.runs import get_run
 from mainspring.web.mlflow.dispatch import Endpoint
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
 
 _DATASETS = 1000
-_HISTORY_TAG = "mlflow.log-model.history"
 _MODEL_FIELDS = ("artifact_path", "flavors", "utc_time_created", "run_id")
 
 
@@ -95,9 +95,13 @@ def log_model(workspace: Workspace, request: LogModel) -> None:
         raise InvalidData(f"'model_json' is no JSON object: {error}") from None
     if missing := [name for name in _MODEL_FIELDS if name not in model]:
         raise InvalidData(f"'model_json' lacks {', '.join(missing)}")
-    held = get_run(workspace, request.id).tags.get(_HISTORY_TAG, "[]")
-    listed = msgspec.json.encode([*msgspec.json.decode(held, type=list[msgspec.Raw]), model]).decode()
-    log_batch(workspace, request.id, tags={_HISTORY_TAG: listed})
+    try:
+        held = msgspec.json.decode(get_run(workspace, request.id).tags.get(MODELS_TAG, "[]"), type=list[msgspec.Raw])
+    except msgspec.MsgspecError:
+        raise InvalidData(
+            f"the tag '{MODELS_TAG}' of this run holds no list of models", hint="delete the tag"
+        ) from None
+    log_batch(workspace, request.id, tags={MODELS_TAG: msgspec.json.encode([*held, model]).decode()})
 
 
 ENDPOINTS = [

@@ -26,6 +26,7 @@ NAME_TAG = "mlflow.runName"
 SOURCE_TYPE = "mainspring"
 """What clients are told of where the workspace's own datasets come from."""
 _STATUSES = {"lost": "running"}
+_NUMBERED = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
 
 
 class Create(msgspec.Struct):
@@ -55,7 +56,7 @@ class ById(msgspec.Struct):
 class Update(ById):
     """What changed of a run."""
 
-    status: str = ""
+    status: str | int = ""
     end_time: int | None = None
     run_name: str = ""
 
@@ -170,7 +171,7 @@ def create(workspace: Workspace, request: Create) -> dict[str, Any]:
         workspace,
         request.experiment_id,
         name=request.run_name or tags.get(NAME_TAG) or None,
-        actor=request.user_id or None,
+        actor=request.user_id or tags.get("mlflow.user", ""),
         started_at=request.start_time,
         tags=tags,
     )
@@ -187,7 +188,7 @@ def update(workspace: Workspace, request: Update) -> dict[str, Any]:
     run = runs.update_run(
         workspace,
         request.id,
-        status=request.status.lower() or None,  # type: ignore[arg-type]  # the verb refuses other words
+        status=_NUMBERED.get(str(request.status), str(request.status)).lower() or None,  # type: ignore[arg-type]  # the verb refuses other words
         ended_at=request.end_time,
         name=request.run_name or None,
         tags={NAME_TAG: request.run_name} if told(request.run_name) else None,

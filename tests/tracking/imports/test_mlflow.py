@@ -284,3 +284,23 @@ def _bytes(fetch: Any, owner: str, root: str, path: str) -> bytes:
         target = Path(folder) / "file"
         fetch(owner, root, path, target)
         return target.read_bytes()
+
+
+def test_an_experiment_that_was_renamed_there_is_renamed_here(address: str, workspace: Workspace) -> None:
+    from mainspring.tracking.experiments import create_experiment, list_experiments
+
+    import_mlflow(workspace, address)
+    server = MlflowServer(address)
+    before = {experiment.id: experiment.name for experiment in list_experiments(workspace, deleted=True)}
+    [chosen] = {run.experiment_id for run in _held(workspace) if run.name == "whole"}
+    for name in ("called otherwise", before[chosen]):
+        server.ask("POST", "experiments/update", experiment_id=chosen, new_name=name)
+        import_mlflow(workspace, address)
+        after = {experiment.id: experiment.name for experiment in list_experiments(workspace, deleted=True)}
+        assert after == before | {chosen: name}
+    create_experiment(workspace, "taken here")
+    server.ask("POST", "experiments/update", experiment_id=chosen, new_name="taken here")
+    import_mlflow(workspace, address)
+    server.ask("POST", "experiments/update", experiment_id=chosen, new_name=before[chosen])
+    server.close()
+    assert {run.experiment_id for run in _held(workspace) if run.name == "whole"} == {chosen}

@@ -300,6 +300,79 @@ def test_inputs_of_a_run(call: Caller, run: str) -> None:
     assert call.refused("POST", "runs/log-inputs", run_id=run, datasets=[{"dataset": {"name": "x"}}])[0] == 400
 
 
+def test_what_was_said_first_of_a_dataset_stays(call: Caller, run: str) -> None:
+    data = {"name": "wine", "digest": "abc", "source_type": "local", "source": "{}", "schema": "{}"}
+
+    def said(context: str | None, **more: str) -> tuple[str, list[str]]:
+        tags = [{"key": "mlflow.data.context", "value": context}] if context else []
+        call("POST", "runs/log-inputs", run_id=run, datasets=[{"dataset": data | more, "tags": tags}])
+        [held] = call("GET", "runs/get", run_id=run)["run"]["inputs"]["dataset_inputs"]
+        return held["dataset"]["schema"], [tag["value"] for tag in held["tags"]]
+
+    assert said(None) == ("{}", [])
+    assert said("train", schema="[]") == ("[]", ["train"])
+    assert said(None, schema="{}") == ("[]", ["train"])
+    assert said("eval", schema="{}") == ("[]", ["train"])
+
+
+@pytest.mark.parametrize(
+    ("values", "newest"), [((5, "NaN"), 5), ((-5, "NaN"), "NaN"), ((0, "NaN"), 0), (("NaN", "-Infinity"), "NaN")]
+)
+def test_the_newest_of_points_of_one_moment_is_the_same_in_any_order(
+    call: Caller, experiment: str, values: tuple[Any, Any], newest: Any
+) -> None:
+    for given in (values, values[::-1]):
+        points = [{"key": "loss", "value": value, "timestamp": 1, "step": 1} for value in given]
+        for together in (points,), ([point] for point in points):
+            run = call("POST", "runs/create", experiment_id=experiment)["run"]["info"]["run_id"]
+            for batch in together:
+                call("POST", "runs/log-batch", run_id=run, metrics=batch)
+            assert metrics(call("GET", "runs/get", run_id=run))["loss"] == newest
+
+
+def test_null_is_as_if_nothing_was_said(call: Caller, run: str, experiment: str) -> None:
+    call("POST", "experiments/create", name="x", artifact_location=None, tags=None)
+    found = call("POST", "runs/search", experiment_ids=[experiment], order_by=None, run_view_type=None)["runs"]
+    assert [item["info"]["run_id"] for item in found] == [run]
+    call("POST", "runs/create", experiment_id=experiment, tags=None, user_id=None)
+    call("POST", "runs/set-tag", run_id=run, key="empty", value=None)
+    call("POST", "logged-models", experiment_id=experiment, tags=None, params=None)
+    call("POST", "runs/log-inputs", run_id=run, datasets=None)
+    assert call.refused("POST", "runs/log-metric", run_id=run, key="loss", value=None, timestamp=1)[0] == 400
+    assert call.refused("POST", "runs/log-batch", run_id=run, metrics=[None])[0] == 400
+
+
+def test_a_run_is_nobodys_unless_the_client_says_whose(call: Caller, experiment: str) -> None:
+    def user(**fields: Any) -> str:
+        return str(call("POST", "runs/create", experiment_id=experiment, **fields)["run"]["info"]["user_id"])
+
+    assert user() == ""
+    assert user(user_id="ada") == "ada"
+    assert user(tags=[{"key": "mlflow.user", "value": "ada"}]) == "ada"
+
+
+def test_a_run_comes_back_only_with_its_experiment(call: Caller, run: str, experiment: str) -> None:
+    call("POST", "runs/delete", run_id=run)
+    call("POST", "experiments/delete", experiment_id=experiment)
+    assert call.refused("POST", "runs/restore", run_id=run)[0] == 400
+    call("POST", "experiments/restore", experiment_id=experiment)
+    assert call("GET", "runs/get", run_id=run)["run"]["info"]["lifecycle_stage"] == "deleted"
+    call("POST", "runs/restore", run_id=run)
+    assert call("GET", "runs/get", run_id=run)["run"]["info"]["lifecycle_stage"] == "active"
+
+
+def test_statuses_may_be_numbers(call: Caller, run: str) -> None:
+    assert call("POST", "runs/update", run_id=run, status=3)["run_info"]["status"] == "FINISHED"
+    assert call.refused("POST", "runs/update", run_id=run, status=6)[0] == 400
+
+
+def test_queries_and_bodies_of_get(call: Caller, http: TestClient[Any], run: str) -> None:
+    answer = http.request("GET", "/api/2.0/mlflow/runs/get", json={"run_id": run})
+    assert answer.json()["run"]["info"]["run_id"] == run
+    answer = http.get("/api/2.0/mlflow/runs/get?" + "a=b&" * 2001)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+
+
 def test_models_of_clients_before_logged_models(call: Caller, run: str) -> None:
     model = '{"artifact_path": "m", "flavors": {}, "utc_time_created": "x", "run_id": "r"}'
     call("POST", "runs/log-model", run_id=run, model_json=model)
@@ -308,3 +381,8 @@ def test_models_of_clients_before_logged_models(call: Caller, run: str) -> None:
     assert tags["mlflow.log-model.history"].count("artifact_path") == 2
     for wrong in ("", "[]", "{}", "{"):
         assert call.refused("POST", "runs/log-model", run_id=run, model_json=wrong)[0] == 400
+    for _ in range(4):
+        call("POST", "runs/log-model", run_id=run, model_json=model.replace('"x"', f'"{"x" * 3000}"'))
+    call("POST", "runs/set-tag", run_id=run, key="mlflow.log-model.history", value="a note")
+    status, answer = call.ask("POST", "runs/log-model", run_id=run, model_json=model)
+    assert (status, "holds no list of models" in answer["message"]) == (400, True)
