@@ -18,7 +18,7 @@ from mainspring.tracking.points import Columns, joined, pack_batch, pack_curve, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 BATCHES = 128
 """So many batches of a run wait to be sorted, at most."""
@@ -60,7 +60,7 @@ _batches = Prepared(
 
 def _not_less(value: Any, held: Any) -> Any:
     """Say whether a value is at least the one that is held; NaN, which is stored as NULL, is a little less than 0."""
-    zero = literal_column("0.0")  # no parameter of its own in a statement that is kept
+    zero: ColumnElement[float] = literal_column("0.0")  # no parameter of its own in a statement that is kept
     number, other = func.coalesce(value, zero), func.coalesce(held, zero)
     return or_(number > other, and_(number == other, or_(value.is_not(None), held.is_(None))))
 
