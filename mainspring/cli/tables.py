@@ -113,12 +113,16 @@ def changes(
 
     rows: list[dict[str, Any]] = []
     for batch in Table(name, context.workspace()).changes(after, until):
-        rows += (batch.head(limit - len(rows)) if limit else batch).to_dicts()
-        if limit and len(rows) >= limit:
+        rows += (batch.head(limit + 1 - len(rows)) if limit else batch).to_dicts()
+        if limit and len(rows) > limit:
             break
+    is_cut = len(rows) > limit > 0
+    rows = rows[:-1] if is_cut else rows
     columns = list(rows[0]) if rows else ["_change_type"]
     shown = [tuple(row[column] for column in columns) for row in rows]
     output.emit(rows, json=json, show=lambda: output.table(columns, shown) if rows else "nothing changed")
+    if is_cut:
+        output.console(stderr=True).print(f"these are the first {limit}: --limit 0 tells all", markup=False)
 
 
 def vacuum(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mainspring.versioning.delta.pins import Pin
     from mainspring.versioning.delta.sources import Source
 
-_MISSING = re.compile(r"object at location .* not found|\b404\b", re.IGNORECASE)
+MISSING = re.compile(r"object at location .* not found|\b404\b", re.IGNORECASE)
 _READERS_FEATURES = {"deletionVectors", "timestampNtz"}
 
 
@@ -112,7 +112,7 @@ def collected(source: Source, version: int, collect: Callable[[], pl.DataFrame])
             return collect()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             said = str(error).strip().splitlines()[0]
-            if isinstance(error, FileNotFoundError) or _MISSING.search(said):
+            if isinstance(error, FileNotFoundError) or MISSING.search(said):
                 raise gone(source, version, said) from None
             if isinstance(error, OSError):
                 raise

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,8 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from mainspring.base.errors import AlreadyExists, Conflict, InvalidData, UsageError
+from mainspring.base.errors import AlreadyExists, Conflict, InvalidData, NotFound, UsageError
+from mainspring.cli.main import run as command
 from mainspring.store.workspace import Workspace
 from mainspring.tracking.tables import Table
 from mainspring.versioning import data
@@ -135,6 +137,32 @@ def test_the_change_feed_tells_rows(trips: Table) -> None:
     assert set(pl.concat(trips.changes(1))["_commit_version"]) == {2}
     with pytest.raises(UsageError, match="no commits after version 2"):
         list(trips.changes(2, 2))
+
+
+def test_changes_come_commit_by_commit_and_a_cut_is_said(
+    trips: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4, 9):
+        trips.append(rows(number))
+    trips.merge(rows(3))
+    assert [number for frame in trips.changes(0) for number in frame["_commit_version"]] == [1, 2, 3, 4, 5, 6, 6]
+    monkeypatch.chdir(trips.workspace.root)
+    assert command(["data", "changes", "trips", "0", "--limit", "2", "--json"]) == 0
+    told = capsys.readouterr()
+    assert [row["id"] for row in json.loads(told.out)] == [4, 5]
+    assert "the first 2: --limit 0 tells all" in told.err
+    assert command(["data", "changes", "trips", "0", "--limit", "7"]) == 0
+    assert "--limit" not in capsys.readouterr().err
+
+
+def test_changes_that_were_vacuumed(trips: Table) -> None:
+    trips.merge(rows(3, 4, price=100.0))
+    trips.overwrite(rows(1))
+    trips.vacuum(retention_hours=0, orphans=True, remove=True)
+    with pytest.raises(NotFound, match="version 1 of data/trips cannot be read any more: files of it were removed"):
+        list(trips.changes(0))
+    trips.append(rows(2))
+    assert pl.concat(trips.changes(2))["id"].to_list() == [2]
 
 
 def test_a_table_without_a_change_feed(lake: Workspace) -> None:
