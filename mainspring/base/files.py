@@ -6,7 +6,7 @@ import errno
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mainspring.base.errors import StorageError
 from mainspring.base.ids import new_id
@@ -84,8 +84,8 @@ def sync_folder(path: Path) -> None:
     sync_file(path)
 
 
-def disk_error(error: OSError, path: Path) -> StorageError:
+def disk_error(error: OSError, path: Path, *, doing: Literal["read", "write"] = "write") -> StorageError:
     """Translate what the operating system said into what to do about it."""
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     hint = _DISK_HINTS.get(error.errno or 0, "check the disk, then run the same command again")
-    return StorageError(f"cannot write {path}: {reason}", hint=hint, path=str(path), errno=error.errno)
+    return StorageError(f"cannot {doing} {path}: {reason}", hint=hint, path=str(path), errno=error.errno)

@@ -123,6 +123,8 @@ class Objects:
             else:
                 settle([(taken.place, self.place(md5)) for md5, taken in waiting.items()])
         except OSError as error:
+            if error.filename2 is None and error.filename in sources:
+                raise disk_error(error, Path(error.filename), doing="read") from error
             raise disk_error(error, self.root) from error
         finally:
             import shutil  # seldom needed, and slow to load
@@ -250,6 +252,14 @@ class Objects:
         with suppress(OSError):  # a colleague's file, or a disk that is only read
             put_seal(path, md5)
         return os.stat(path)
+
+    def is_sound(self, md5: str) -> bool:
+        """Say whether an object is there and believed, as by ``sound``; a damaged one is set aside."""
+        try:
+            self.sound(md5)
+        except (NotFound, Corrupted, OSError):  # one that we may not read is as good as none
+            return False
+        return True
 
     def intact(self, md5: str, size: int) -> bool:
         """Say whether an object is there, sound and of that size; a damaged one is set aside.

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.base.errors import Corrupted, NotFound, Refused, did_you_mean
+from mainspring.base.errors import Corrupted, NotFound, did_you_mean
 from mainspring.base.files import staged
 from mainspring.store.links import Linker
 from mainspring.store.seals import put_seal
-from mainspring.versioning.contents import Contents, read_contents, remember, scan_files
+from mainspring.versioning.contents import Contents, NoFiles, read_contents, remember, scan_files
 from mainspring.versioning.datasets import known_datasets, locate, record
+from mainspring.versioning.displaced import files_at, refuse_loss, refuse_obstacles
 from mainspring.versioning.index import identity
 from mainspring.versioning.known import DatasetVersion, log
+from mainspring.versioning.places import refuse_linked
 from mainspring.versioning.pointers import (
     LegacyPointer,
     is_executable,
@@ -80,22 +82,23 @@ def checkout(
     """Make a dataset on disk exactly a version of it; only files that differ are written.
 
     Everything is read and checked before anything on disk is touched. What would be overwritten or removed is in the
-    store already, so nothing is lost, unless ``force`` says that it may be.
+    store, sound, so nothing is lost, unless ``force`` says that it may be.
 
     Raises:
         NotFound: no such version, or objects of it are not in the store.
         Corrupted: objects of it are damaged; the disk is as it was.
-        Refused: files on disk are in no version.
+        Refused: files on disk are in no version, or something else is in the way.
     """
     name, path = locate(workspace, name)
+    refuse_linked(workspace, path)
     found = find_version(workspace, name, version) if version is not None else _pointed(workspace, name, path)
     executable = is_executable(path)
     wanted = _files(workspace, found.md5)
-    present = read_contents(workspace, path).files if _holds(path) else {}
+    present = _present(workspace, path, wanted)
     changed = {file: md5 for file, md5 in wanted.items() if present.get(file) != md5}
     leaving = [file for file in present if file not in wanted or file in changed]
-    if not force:
-        _refuse_loss(workspace, path, present, leaving)
+    refuse_obstacles(path, changed, leaving)
+    refuse_loss(workspace, path, present, leaving, force=force)
     sound = {md5: workspace.objects.sound(md5) for md5 in sorted(set(changed.values()))}
     sources = {md5: workspace.objects.place(md5) for md5 in sound}
     nothing_there = not os.path.lexists(path)
@@ -158,20 +161,13 @@ def _files(workspace: Workspace, md5: str) -> dict[str, str]:
     return {entry.relpath: entry.md5 for entry in workspace.objects.listing(md5)}
 
 
-def _holds(path: Path) -> bool:
-    return path.is_file() or (path.is_dir() and any(file.is_file() for file in path.rglob("*")))
-
-
-def _refuse_loss(workspace: Workspace, path: Path, present: dict[str, str], leaving: list[str]) -> None:
-    lost = [file for file in leaving if not workspace.objects.path(present[file]).is_file()]
-    if lost:
-        shown = ", ".join(str(path / file if file else path) for file in lost[:3])
-        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
-        raise Refused(
-            f"{shown}{more} would be lost: no version holds what is in there",
-            hint="add it first (mainspring data add), or say --force to lose it",
-            files=lost,
-        )
+def _present(workspace: Workspace, path: Path, wanted: dict[str, str]) -> dict[str, str]:
+    """Return the files that are there, those included that are no data but stand where data belongs."""
+    try:
+        files = read_contents(workspace, path).files
+    except (NotFound, NoFiles):
+        files = {}
+    return files | files_at(path, (file for file in wanted if file not in files))
 
 
 def _stage(

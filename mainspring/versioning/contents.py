@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import Conflict, InvalidData, NotFound
+from mainspring.base.files import disk_error
 from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.store.seals import sealed
 from mainspring.versioning import ignored
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     Tick = Callable[[int, int], None]
     """Called with files done and files in all."""
 
-_IGNORED = frozenset({".git", ".hg", ".dvc", ".mainspring", ignored.FILE})
+IGNORED = frozenset({".git", ".hg", ".dvc", ".mainspring", ignored.FILE})
+"""What is never data."""
 _SETTLED_NS = 2_000_000_000
 _BATCH = 64
 _THREADS = min(4, os.cpu_count() or 1)
@@ -44,6 +46,10 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
         return self.md5.endswith(".dir")
 
 
+class NoFiles(InvalidData):
+    """A folder without a file that is data."""
+
+
 def read_contents(
     workspace: Workspace, path: Path, *, store: bool = False, tick: Tick | None = None, linker: Linker | None = None
 ) -> Contents:
@@ -54,7 +60,8 @@ def read_contents(
 
     Raises:
         NotFound: there is nothing.
-        InvalidData: an empty folder, or something in it that is no file.
+        InvalidData: an empty folder (``NoFiles``), or something in it that is no file.
+        StorageError: we may not read it.
         Conflict: a file changed while it was read; nothing was recorded.
     """
     found = scan_files(path)
@@ -134,8 +141,8 @@ class _Reading:
         identities, addresses = self._held.identities, self._held.addresses
         known = {name: addresses[name] for name, seen in self._found.items() if identities.get(name) == seen}
         if store:
-            place = self._workspace.objects.place
-            known = {name: md5 for name, md5 in known.items() if os.path.exists(place(md5))}
+            is_sound = self._workspace.objects.is_sound
+            known = {name: md5 for name, md5 in known.items() if is_sound(md5)}
         todo = [name for name in self._places if name not in known]
         self._fresh = set(todo)
         known.update(zip(todo, self._read(todo, store, tick, linker), strict=True))
@@ -179,6 +186,8 @@ class _Reading:
                 read = _hashed(paths, told)
         except FileNotFoundError as error:
             raise _changed(str(error.filename)) from error
+        except PermissionError as error:
+            raise disk_error(error, Path(error.filename), doing="read") from error
         return read
 
 
@@ -195,8 +204,7 @@ def _hashed(paths: list[str], told: Callable[[int], None]) -> list[str]:
 
 
 def _lost(workspace: Workspace, held: Remembered) -> bool:
-    place = workspace.objects.place
-    return not all(os.path.exists(place(md5)) for md5 in held.addresses.values())
+    return not all(map(workspace.objects.is_sound, held.addresses.values()))
 
 
 def _size(found: dict[str, Identity]) -> int:
@@ -207,11 +215,13 @@ def scan_files(path: Path) -> dict[str, Identity]:
     """Return what the files at or below a path are recognised by, by relative POSIX path; of a file, under ``""``.
 
     Raises:
-        NotFound, InvalidData: as ``read_contents``.
+        NotFound, InvalidData, StorageError: as ``read_contents``.
     """
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except PermissionError as error:
+        raise disk_error(error, path, doing="read") from error
+    except (FileNotFoundError, NotADirectoryError):
         raise NotFound(
             f"there is no {path}", hint="check the path, or restore it: `mainspring data checkout NAME`"
         ) from None
@@ -222,31 +232,34 @@ def scan_files(path: Path) -> dict[str, Identity]:
     found: dict[str, Identity] = {}
     _scan_folder(str(path), "", found, ignored.ignored_below(path))
     if not found:
-        raise InvalidData(f"the folder {path} holds no files", hint="put the data there first", path=str(path))
+        raise NoFiles(f"the folder {path} holds no files", hint="put the data there first", path=str(path))
     return found
 
 
 def _scan_folder(folder: str, prefix: str, found: dict[str, Identity], hidden: frozenset[str]) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # from here, the way to each file is short
     try:
-        with os.scandir(descriptor) as entries:
-            for entry in entries:
-                name = entry.name
-                if name in _IGNORED:
-                    _refuse_patterns(folder, name)
-                    continue
-                if hidden and prefix + name in hidden:
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    _scan_folder(f"{folder}/{name}", f"{prefix}{name}/", found, hidden)
-                elif entry.is_file():
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # from here, the way to each file is short
+        try:
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name in IGNORED:
+                        _refuse_patterns(folder, name)
+                        continue
+                    if hidden and prefix + name in hidden:
+                        continue
                     if not name.isascii():
-                        _check_name(f"{folder}/{name}")
-                    found[prefix + name] = identity(entry.stat())
-                else:
-                    raise _irregular(f"{folder}/{name}")
-    finally:
-        os.close(descriptor)
+                        check_name(f"{folder}/{name}")
+                    if entry.is_dir(follow_symlinks=False):
+                        _scan_folder(f"{folder}/{name}", f"{prefix}{name}/", found, hidden)
+                    elif entry.is_file():
+                        found[prefix + name] = identity(entry.stat())
+                    else:
+                        raise _irregular(f"{folder}/{name}")
+        finally:
+            os.close(descriptor)
+    except PermissionError as error:
+        raise disk_error(error, Path(folder), doing="read") from error
 
 
 def _irregular(path: str) -> InvalidData:
@@ -265,7 +278,12 @@ def _refuse_patterns(folder: str, name: str) -> None:
         )
 
 
-def _check_name(path: str) -> None:
+def check_name(path: str) -> None:
+    """Refuse a path that is not UTF-8, which pointers and listings cannot name.
+
+    Raises:
+        InvalidData: it is not.
+    """
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.clock import now
-from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
+from mainspring.base.errors import Conflict, NotFound, did_you_mean
 from mainspring.base.ids import new_id
 from mainspring.store.links import Linker
 from mainspring.versioning.contents import Contents, read_contents
 from mainspring.versioning.known import DatasetVersion, known, log
+from mainspring.versioning.places import refuse_linked, refuse_outside, refuse_taken
 from mainspring.versioning.pointers import LegacyPointer, is_written_by_stage, pointer_path, read_pointer, write_pointer
 from mainspring.versioning.records.datasets import insert_dataset_version
 
@@ -72,10 +73,12 @@ def add(
 
     Raises:
         NotFound: there is nothing at the path.
-        Conflict: it changed while it was read, or another dataset has its name.
-        UsageError: it is outside of the workspace.
+        Conflict: it changed while it was read, another dataset has its name, or it is taken by another one or by git.
+        UsageError: it is outside of the workspace, or a link to a folder.
     """
     name, path = locate(workspace, target)
+    refuse_linked(workspace, path)
+    refuse_taken(workspace, name, path)
     linker = linker or Linker(workspace.settings.state.links)
     contents = read_contents(workspace, path, store=True, tick=tick, linker=linker)
     if contents.is_folder:
@@ -130,10 +133,10 @@ def locate(workspace: Workspace, target: str | Path) -> tuple[str, Path]:
         workspace.is_dvc_repository and Path.cwd() / target in known.values()
     )  # names are paths, and this one is nearer
     if isinstance(target, str) and target in known and not is_here:
-        _check_inside(workspace, known[target])
+        refuse_outside(workspace, known[target])
         return target, known[target]
     path = _find(workspace, target, known)
-    _check_inside(workspace, path)
+    refuse_outside(workspace, path)
     for name, place in known.items():
         if place == path:
             return name, path
@@ -145,13 +148,6 @@ def locate(workspace: Workspace, target: str | Path) -> tuple[str, Path]:
             dataset=name,
         )
     return name, path
-
-
-def _check_inside(workspace: Workspace, path: Path) -> None:
-    if not path.is_relative_to(workspace.root) or path == workspace.root or path.is_relative_to(workspace.state):
-        raise UsageError(
-            f"{path} is not inside the workspace {workspace.root}", hint="move it there, or link to it", path=str(path)
-        )
 
 
 def _find(workspace: Workspace, target: str | Path, known: dict[str, Path]) -> Path:

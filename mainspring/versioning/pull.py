@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mainspring.base.errors import Corrupted, NotFound, Refused
-from mainspring.base.hashing import md5_file
+from mainspring.base.errors import Corrupted, NotFound
 from mainspring.versioning.checkout import checkout, verify
+from mainspring.versioning.displaced import files_at, refuse_loss, refuse_obstacles
 from mainspring.versioning.exchange import Exchange, fetch_wanted, heal
 from mainspring.versioning.wanted import Wanted, choose
 
@@ -35,7 +35,7 @@ def pull(
 
     Raises:
         NotFound, Corrupted, StorageError: as ``fetch``.
-        Refused: files on disk are in no version; ``force`` loses them.
+        Refused: files on disk are in no version (``force`` loses them), or something else is in the way.
     """
     wanted = choose(workspace, targets)
     done = fetch_wanted(workspace, wanted, remote=remote, tick=tick)
@@ -83,17 +83,14 @@ def _restore_part(workspace: Workspace, item: Wanted, path: Path, *, force: bool
             f"{item.what} has no file or folder '{item.part}'",
             hint=f"see the listing: mainspring data pull {item.what}",
         )
-    present = {entry.relpath: md5_file(path / entry.relpath) for entry in found if (path / entry.relpath).is_file()}
-    lost = [name for name, md5 in present.items() if not workspace.objects.path(md5).is_file()]
-    if lost and not force:
-        raise Refused(
-            f"{', '.join(lost[:3])} would be lost: no version holds what is in there",
-            hint="add it first (mainspring data add), or say --force to lose it",
-            files=lost,
-        )
-    for entry in found:
-        if present.get(entry.relpath) != entry.md5:
-            workspace.objects.restore(entry.md5, path / entry.relpath)
+    wanted = {entry.relpath: entry.md5 for entry in found}
+    present = files_at(path, wanted)
+    changed = {name: md5 for name, md5 in wanted.items() if present.get(name) != md5}
+    leaving = [name for name in changed if name in present]
+    refuse_obstacles(path, changed, leaving)
+    refuse_loss(workspace, path, present, leaving, force=force)
+    for name, md5 in changed.items():
+        workspace.objects.restore(md5, path / name)
 
 
 def _heal(workspace: Workspace, item: Wanted, remote: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.files import disk_error
@@ -12,7 +13,6 @@ from mainspring.base.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mainspring.store.workspace import Workspace
 
@@ -34,11 +34,18 @@ def scratch(workspace: Workspace) -> Iterator[Path]:
     except OSError as error:
         if error.errno is None:
             raise
-        raise disk_error(error, folder) from error
+        raise disk_error(error, _blamed(error, folder)) from error
     finally:
         import shutil  # slow to load, and many a command does without
 
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _blamed(error: OSError, folder: Path) -> Path:
+    """Return what could not be written: where something was put, if that is not in the temporary folder."""
+    named = error.filename2 or error.filename
+    place = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else folder
+    return folder if place.is_relative_to(folder) else place
 
 
 def _sweep(parent: Path) -> None:

@@ -1,0 +1,123 @@
+"""Which files and folders may be datasets."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from mainspring.base.errors import Conflict, ExternalToolError, UsageError
+from mainspring.base.settings.locked import locked
+from mainspring.versioning.contents import IGNORED, check_name
+from mainspring.versioning.pointers import find_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mainspring.store.workspace import Workspace
+
+
+def refuse_outside(workspace: Workspace, path: Path) -> None:
+    """Refuse what does not lie in the workspace, is all of it, or is no data by its name.
+
+    Raises:
+        UsageError: it may be no dataset.
+        InvalidData: its name is not UTF-8.
+    """
+    if path == workspace.root:
+        raise UsageError(
+            f"{path} is the workspace itself, not data in it", hint="name a file or folder of it", path=str(path)
+        )
+    if path.is_relative_to(workspace.state):
+        raise UsageError(
+            f"{path} is where the workspace keeps its state, not data", hint="name another path", path=str(path)
+        )
+    if not path.is_relative_to(workspace.root):
+        raise UsageError(
+            f"{path} is not inside the workspace {workspace.root}",
+            hint="move it there; to a single file, a link there does too",
+            path=str(path),
+        )
+    relative = path.relative_to(workspace.root)
+    check_name(str(relative))
+    if not IGNORED.isdisjoint(relative.parts):
+        raise UsageError(f"{path} is never data, by its name", hint="name another path", path=str(path))
+
+
+def refuse_linked(workspace: Workspace, path: Path) -> None:
+    """Refuse a folder that is reached by a link, as DVC does: what is written to it would be written elsewhere.
+
+    Raises:
+        UsageError: it, or a folder between the workspace and it, is a link.
+    """
+    for place in (path, *_above(workspace, path)):
+        if place.is_symlink() and place.is_dir():
+            raise UsageError(
+                f"{place} is a link to a folder, in which nothing is versioned",
+                hint="put the folder itself there, or version it where it lies",
+                path=str(place),
+            )
+
+
+def refuse_taken(workspace: Workspace, name: str, path: Path) -> None:
+    """Refuse to make a dataset of what another one holds, or of what holds another one; once it is one, it stays one.
+
+    What git tracks is refused as by DVC, unless the settings declare it: what git ignores by name and tracks all the same is
+    versioned twice.
+
+    Raises:
+        Conflict: it is taken.
+    """
+    if _is_dataset(path):
+        return
+    above = next((place for place in _above(workspace, path) if _is_dataset(place)), None)
+    if above is not None:
+        raise Conflict(
+            f"{path} lies in {above}, which is a dataset already",
+            hint=f"add that one: mainspring data add {_shown(workspace, above)}",
+            path=str(path),
+        )
+    if below := _below(path):
+        raise Conflict(
+            f"{path} holds {below}, which is a dataset already",
+            hint=f"to make one of both, remove its pointer and its line in .gitignore first: {find_pointer(below)}",
+            path=str(path),
+        )
+    if name not in workspace.settings.datasets and _is_in_git(workspace, path):
+        raise Conflict(
+            f"{path} is in git already",
+            hint=f"take it out first, which leaves it on disk: git rm -r --cached {_shown(workspace, path)}",
+            path=str(path),
+        )
+
+
+def _is_dataset(path: Path) -> bool:
+    return find_pointer(path).is_file() or locked(path) is not None
+
+
+def _above(workspace: Workspace, path: Path) -> Iterator[Path]:
+    """Give the folders between the workspace and a path, the nearest first."""
+    return (place for place in path.parents if place != workspace.root and place.is_relative_to(workspace.root))
+
+
+def _below(path: Path) -> Path | None:
+    if not path.is_dir():
+        return None
+    from mainspring.base.settings.dvc import find_outs  # what is a dataset already needs no look at others
+
+    return next(find_outs(path), None)
+
+
+def _is_in_git(workspace: Workspace, path: Path) -> bool:
+    if not any(os.path.lexists(place / ".git") for place in path.parents):
+        return False
+    from mainspring.base.git import run_git
+
+    with suppress(ExternalToolError):  # without git, nobody notices
+        return bool(run_git(["--literal-pathspecs", "ls-files", "-z", "--", str(path)], workspace.root).stdout)
+    return False
+
+
+def _shown(workspace: Workspace, path: Path) -> str:
+    return path.relative_to(workspace.root).as_posix()
