@@ -62,7 +62,7 @@ def push(
     already are written again.
 
     Raises:
-        NotFound, Corrupted: objects are neither here nor there, or damaged here (and in quarantine now).
+        NotFound, Corrupted: objects are neither here nor there, or damaged here (and in quarantine now); no such file.
         StorageError: the remote did not take them.
     """
     wanted = choose(workspace, targets, all_versions=all_versions, models=models)
@@ -145,7 +145,7 @@ def fetch(
     has, and goes on from there.
 
     Raises:
-        NotFound, Corrupted: the remote does not have objects, or has damaged ones; all others are here now.
+        NotFound, Corrupted: the remote does not have objects, or has damaged ones; all others are here now. No such file.
         StorageError: the remote did not give them, or the disk did not take them.
     """
     wanted = choose(workspace, targets, all_versions=all_versions, models=models)
@@ -217,20 +217,31 @@ class _Count:
 
 
 def _addresses(workspace: Workspace, wanted: Iterable[Wanted]) -> tuple[set[str], set[str], set[str]]:
-    """Return the listings that can be read here, all files, and the listings that cannot."""
+    """Return the listings that can be read here, all files, and the listings that cannot.
+
+    Raises:
+        NotFound: a folder has no such part.
+    """
     listings: set[str] = set()
     files: set[str] = set()
     unread: set[str] = set()
     for item in wanted:
         if not item.md5.endswith(".dir"):
-            files.add(item.md5)
-            continue
-        try:
-            files.update(entry.md5 for entry in workspace.objects.listing(item.md5) if item.takes(entry.relpath))
+            taken = {item.md5} if item.takes("") else set()
+        else:
+            try:
+                taken = {entry.md5 for entry in workspace.objects.listing(item.md5) if item.takes(entry.relpath)}
+            except NotFound:
+                unread.add(item.md5)
+                continue
             if not item.part:
                 listings.add(item.md5)
-        except NotFound:
-            unread.add(item.md5)
+        if item.part and not taken:
+            raise NotFound(
+                f"{item.what} has no file or folder '{item.part}'",
+                hint=f"its pointer says what it has: add the data first if that is new (mainspring data add {item.what})",
+            )
+        files |= taken
     return listings, files, unread
 
 

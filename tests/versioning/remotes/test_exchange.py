@@ -290,3 +290,13 @@ def test_a_credential_in_the_settings_is_refused_and_not_shown(make: Make, monke
     monkeypatch.setenv("MY_SECRET", "abc123")
     workspace = make("other", url="s3://bucket", credentials="{secret_access_key: '${MY_SECRET}'}")
     assert workspace.settings.remotes["store"].credentials == {"secret_access_key": "abc123"}
+
+
+def test_a_part_that_is_not_there_is_no_success(ours: Workspace, clone: Workspace) -> None:
+    for target in ("data/months/nothing", "data/airports.csv/nothing"):
+        with pytest.raises(NotFound, match="has no file or folder 'nothing'"):
+            exchange.push(ours, [target])
+    exchange.push(ours)
+    for verb in (exchange.fetch, pull.pull):
+        with pytest.raises(NotFound, match="has no file or folder 'nothing'"):
+            verb(clone, ["data/months/nothing"])
