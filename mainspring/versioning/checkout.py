@@ -237,6 +237,8 @@ def _remove_empty(path: Path, *, keep: bool) -> None:
 def verify(workspace: Workspace, name: str | None = None, *, tick: Tick | None = None) -> list[Damage]:
     """Re-hash stored objects (of one dataset, or all of them) and return the bad ones; damaged ones go to quarantine.
 
+    Versions of Delta tables are bad where files of the table are not there.
+
     Raises:
         NotFound: no such dataset.
     """
@@ -259,6 +261,11 @@ def verify(workspace: Workspace, name: str | None = None, *, tick: Tick | None =
             damages.append(Damage(md5=md5, problem=error.message, used_by=users.get(md5, [])))
         if tick is not None:
             tick(number, len(addresses))
+    from mainspring.versioning.delta.inspection import damaged  # a checkout does without tables
+
+    for version, problem in damaged(workspace, name):
+        said = f"{version.dataset} version {version.number}"
+        damages.append(Damage(md5=version.md5, problem=problem, used_by=[said]))
     return damages
 
 

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base import caches
+from mainspring.base.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mainspring.store.workspace import Workspace
 
 _LAYOUT = 3
+_DIGITS = 6
 _SETTLED_NS = 2_000_000_000
 
 
@@ -59,6 +63,20 @@ def log(workspace: Workspace, name: str) -> list[DatasetVersion]:
     """Return the versions of a dataset, oldest first."""
     kept = _kept(workspace)
     return _recorded(workspace, name).get(name, []) if kept is None else kept.get(name, [])
+
+
+def find(versions: Sequence[DatasetVersion], wanted: int | str) -> DatasetVersion:
+    """Return one of the versions of a dataset by its number, or by the beginning of its md5: six digits at least.
+
+    Raises:
+        NotFound: there is none.
+    """
+    text = str(wanted).removeprefix("v")
+    for version in reversed(versions):
+        if text == str(version.number) or (len(text) >= _DIGITS and version.md5.startswith(text)):
+            return version
+    name, numbers = versions[-1].dataset, f"1 to {versions[-1].number}" if len(versions) > 1 else "1"
+    raise NotFound(f"the dataset '{name}' has no version '{wanted}'", hint=f"its versions: {numbers}", dataset=name)
 
 
 def _kept(workspace: Workspace) -> Known | None:

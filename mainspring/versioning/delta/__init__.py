@@ -2,7 +2,9 @@
 
 Import from the module that has the word: ``sources`` (where a table is), ``commits`` (what its log has), ``opening`` (one version
 of it), ``pins`` (what names it), ``versions`` (dataset versions), ``reading``, ``writing``, ``schemas``, ``history``,
-``vacuuming``.
+``inspection``, ``vacuuming``.
 """
 
-__all__ = ["commits", "history", "opening", "pins", "reading", "schemas", "sources", "vacuuming", "versions", "writing"]
+__all__ = [
+    "commits", "history", "inspection", "opening", "pins", "reading", "schemas", "sources", "vacuuming", "versions", "writing"
+]  # fmt: skip

@@ -10,12 +10,11 @@ import msgspec
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, StorageError
 from mainspring.base.ids import new_id
-from mainspring.versioning.checkout import find_version as find_stored
 from mainspring.versioning.delta.opening import check_follows, open_pinned, open_table, pin_of
 from mainspring.versioning.delta.pins import Pin, Pointer, read_pointer, read_record, write_pointer
 from mainspring.versioning.delta.reading import TableDataset
 from mainspring.versioning.delta.writing import restore_version
-from mainspring.versioning.known import DatasetVersion, log
+from mainspring.versioning.known import DatasetVersion, find, log
 from mainspring.versioning.pointers import ignore
 from mainspring.versioning.records.datasets import insert_dataset_version
 from mainspring.versioning.states import DatasetStatus
@@ -175,7 +174,7 @@ def find_version(workspace: Workspace, source: Source, wanted: int | str | None)
             dataset=source.name,
         )
     if wanted is not None:
-        return find_stored(workspace, source.name, wanted)
+        return find(held, wanted)
     pointer = read_pointer(source)
     return next((each for each in reversed(held) if pointer and each.md5 == pointer.pin.md5), held[-1])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, Refused, UsageError
 from mainspring.store.garbage import collect
@@ -310,6 +311,29 @@ def test_garbage_collection_keeps_what_names_tables(trips: Table) -> None:
     assert [damage.md5 for damage in data.verify(workspace)] == [version.md5]
     data.checkout(workspace, "trips", 1)  # the row says the same
     data.add(workspace, "trips")
+    assert data.verify(workspace) == []
+
+
+def test_verify_misses_files_of_pinned_versions(trips: Table, tmp_path: Path) -> None:
+    workspace, folder = trips.workspace, trips.workspace.root / "data/trips"
+    first = data.add(workspace, "trips")
+    trips.overwrite(rows(9))
+    data.add(workspace, "trips")
+    assert data.verify(workspace, "trips") == data.verify(workspace) == []
+    commits = sorted(path.name for path in (folder / "_delta_log").iterdir())
+    trips.overwrite(rows(10))
+    DeltaTable(str(folder)).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+    damages = data.verify(workspace, "trips")
+    assert [damage.used_by for damage in damages] == [["trips version 1"], ["trips version 2"]]
+    assert (damages[0].md5, "files of version 0 of data/trips are not there: part-" in damages[0].problem) == (
+        first.md5,
+        True,
+    )
+    assert len(list((folder / "_delta_log").iterdir())) == len(commits) + 3, "looking commits nothing"
+    folder.rename(tmp_path / "old")
+    assert {damage.problem for damage in data.verify(workspace)} == {"there is no Delta table at data/trips"}
+    trips.create(rows(1))
+    data.add(workspace, "trips", recreated=True)
     assert data.verify(workspace) == []
 
 

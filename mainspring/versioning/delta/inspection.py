@@ -1,0 +1,69 @@
+"""Whether the versions of Delta tables that were pinned can still be read, as far as their files are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mainspring.base.errors import MainspringError
+from mainspring.versioning.datasets import known_datasets, locate
+from mainspring.versioning.known import log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mainspring.store.workspace import Workspace
+    from mainspring.versioning.delta.pins import Pin
+    from mainspring.versioning.delta.sources import Source
+    from mainspring.versioning.known import DatasetVersion
+
+_NAMED = 3
+
+
+def damaged(workspace: Workspace, name: str | None = None) -> Iterator[tuple[DatasetVersion, str]]:
+    """Give the versions of tables (of one dataset, or all) whose log or files are not there, with what is wrong.
+
+    Those of a table that was given up for another one, with ``--recreated``, are not looked at. No rows are read.
+
+    Raises:
+        NotFound: no such dataset.
+    """
+    for dataset in [locate(workspace, name)[0]] if name is not None else known_datasets(workspace):
+        held = [version for version in log(workspace, dataset) if version.table_id is not None]
+        if not held:
+            continue
+        from mainspring.versioning.delta import sources  # only where there are tables
+
+        try:
+            source = sources.find(workspace, dataset)
+            if source is not None:
+                yield from _of_table(workspace, source, held)
+        except MainspringError as error:
+            yield held[-1], error.message
+
+
+def _of_table(workspace: Workspace, source: Source, held: list[DatasetVersion]) -> Iterator[tuple[DatasetVersion, str]]:
+    from mainspring.versioning.delta.pins import read_pointer
+    from mainspring.versioning.delta.versions import pin_of_version
+
+    pointer = read_pointer(source)
+    table_id = pointer.pin.id if pointer is not None else held[-1].table_id
+    for version in held:
+        if version.table_id != table_id:
+            continue
+        problem = _problem(source, pin_of_version(workspace, version))
+        if problem is not None:
+            yield version, problem
+
+
+def _problem(source: Source, pin: Pin) -> str | None:
+    from mainspring.versioning.delta.opening import open_pinned, translated
+
+    try:
+        table = open_pinned(source, pin)
+        with translated(source):
+            missing = sorted(table.repair(dry_run=True)["files_removed"])
+    except MainspringError as error:
+        return error.message
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    shown = f"{', '.join(missing[:_NAMED])}{more}"
+    return f"files of version {pin.version} of {source.shown} are not there: {shown}" if missing else None
