@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mainspring.base.errors import ExternalToolError, InvalidData
-from mainspring.base.files import write_atomic
+from mainspring.base.errors import ExternalToolError, InvalidData, StorageError
+from mainspring.base.files import disk_error, write_atomic
 from mainspring.base.hashing import md5_bytes
 from mainspring.base.settings.locked import locked
 
@@ -27,6 +27,8 @@ _USUAL = re.compile(
     r"  path: (?P<path>(?!(?i:y|n|yes|no|on|off|true|false|null)\n)[A-Za-z][A-Za-z0-9_./-]*)\n"
 )
 """A pointer as nearly all are, each value of which is in YAML what it looks like."""
+_UNLIKE_ITSELF = re.compile(r"[\\[\n]|[ \r]$")
+"""In names that do not match themselves as lines of ``.gitignore``, as which they were written in former days."""
 _UNCHECKED = frozenset(
     {"desc", "type", "labels", "meta", "locked", "frozen", "metric", "persist", "isexec", "size", "nfiles"}
 )
@@ -125,10 +127,12 @@ def find_pointer(path: Path) -> Path:
     with os.scandir(path.parent) as entries:
         others = sorted(entry.path for entry in entries if entry.name.endswith(".dvc") and entry.is_file())
     for other in map(Path, others):
-        if path.name in other.read_text(encoding="utf-8", errors="replace"):
-            with suppress(InvalidData):  # one that cannot be read is complained of where it is meant
-                if any(_names(other, out, path) for out in _read(other)["outs"]):
-                    return other
+        with suppress(
+            InvalidData, StorageError, PermissionError
+        ):  # one that cannot be read is complained of where it is meant
+            is_named = path.name in other.read_text(encoding="utf-8", errors="replace")
+            if is_named and any(_names(other, out, path) for out in _read(other)["outs"]):
+                return other
     return pointer
 
 
@@ -219,6 +223,8 @@ def _read(pointer: Path) -> dict[str, Any]:
         text = pointer.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise _invalid(pointer, "it is not YAML") from error
+    except PermissionError as error:
+        raise disk_error(error, pointer, doing="read") from error
     return _usual(text) or _parsed(pointer, text)
 
 
@@ -266,10 +272,21 @@ def _invalid(pointer: Path, why: str) -> InvalidData:
 def ignore(path: Path) -> bool:
     """Make git ignore a path; say whether it did not before."""
     file = path.with_name(".gitignore")
-    line = f"/{path.name}"
-    held = file.read_text(encoding="utf-8") if file.is_file() else ""
-    if line in held.splitlines():
+    held = os.fsdecode(file.read_bytes()) if file.is_file() else ""
+    lines = {line.removesuffix("\r") for line in held.split("\n")}
+    pattern = _pattern(path.name)
+    if pattern in lines or (f"/{path.name}" in lines and not _UNLIKE_ITSELF.search(path.name)):
         return False
     separator = "" if not held or held.endswith("\n") else "\n"
-    write_atomic(file, f"{held}{separator}{line}\n".encode())
+    write_atomic(file, os.fsencode(f"{held}{separator}{pattern}\n"))
     return True
+
+
+def _pattern(name: str) -> str:
+    """Return the line of ``.gitignore`` that a name matches, and no other one; escaped as by DVC, and backslashes too.
+
+    No line holds a newline, or ends with a carriage return: for these any control character matches, which few names have.
+    """
+    escaped = re.sub(r"[][*?!#\\]", r"\\\g<0>", name)
+    escaped = re.sub(r"\n|\r$", "[[:cntrl:]]", escaped)
+    return "/" + re.sub(r" (?= *$)", r"\\ ", escaped)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -40,3 +43,55 @@ def test_the_usual_pointer_is_read_as_yaml_reads_it(
 def test_what_dvc_writes_is_the_usual(nfiles: str) -> None:
     text = f"outs:\n- md5: d41d8cd98f00b204e9800998ecf8427e.dir\n  size: 11\n{nfiles}  hash: md5\n  path: data\n"
     assert pointers._usual(text) == yaml.safe_load(text)
+
+
+_NAMES = [
+    "plain.csv", "ok*.csv", "q[x].csv", "ba\\c.csv", "#hash", "!bang", "what?", "a ", "two  ", " in side ", "tab\t",
+    "two\nlines", "end\n", "end\r", "in\rside", "[[:space:]]", "ü", "sep\u2028arated", "[", "]", "\\", "*",
+]  # fmt: skip
+
+
+def ignored(folder: Path, names: list[str]) -> list[str]:
+    """Return the files of a folder that git ignores there."""
+    (folder / ".git").exists() or subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    feed = "".join(f"{name}\0" for name in names).encode()
+    words = ["git", "-C", str(folder), "check-ignore", "-z", "--stdin"]
+    done = subprocess.run(words, input=feed, capture_output=True, check=False)
+    return [name for name in done.stdout.decode().split("\0") if name]
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_git_ignores_the_name_and_no_other_one(tmp_path: Path, name: str) -> None:
+    others = [
+        "okother.csv",
+        "qx.csv",
+        "bac.csv",
+        "x",
+        "a",
+        "two",
+        "two lines",
+        "twoxlines",
+        "end",
+        "whatx",
+        "hash",
+        "bang",
+    ]
+    assert pointers.ignore(tmp_path / name)
+    assert ignored(tmp_path, [name, *others]) == [name]
+    assert not pointers.ignore(tmp_path / name), "once is enough"
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_what_was_written_unescaped_counts_where_it_matches(tmp_path: Path, name: str) -> None:
+    (tmp_path / ".gitignore").write_bytes(f"/{name}\n".encode())
+    matched = ignored(tmp_path, [name]) == [name]
+    assert pointers.ignore(tmp_path / name) != matched
+    assert ignored(tmp_path, [name]) == [name]
+
+
+def test_what_else_is_ignored_stays_as_it_is(tmp_path: Path) -> None:
+    held = b"/a\r\n*.\xff\r\n/b"
+    (tmp_path / ".gitignore").write_bytes(held)
+    assert not pointers.ignore(tmp_path / "a")
+    assert pointers.ignore(tmp_path / "c")
+    assert (tmp_path / ".gitignore").read_bytes() == held + b"\n/c\n"
