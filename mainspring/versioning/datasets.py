@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def add(
     name, path = locate(workspace, target)
     refuse_linked(workspace, path)
     refuse_taken(workspace, name, path)
-    linker = linker or Linker(workspace.settings.state.links)
+    linker = _unshared(workspace) if _may_run(path) else linker or Linker(workspace.settings.state.links)
     contents = read_contents(workspace, path, store=True, tick=tick, linker=linker)
     if contents.is_folder:
         _put_listing(workspace, contents)
@@ -87,6 +88,15 @@ def add(
     if not is_written_by_stage(path):
         write_pointer(path, contents)
     return version
+
+
+def _may_run(path: Path) -> bool:
+    return path.is_file() and bool(path.stat().st_mode & stat.S_IXUSR)
+
+
+def _unshared(workspace: Workspace) -> Linker:
+    """Return what stores a file that its owner may execute: objects may not be, so it cannot be one of them."""
+    return Linker([kind for kind in workspace.settings.state.links if kind != "hardlink"])
 
 
 def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVersion:

@@ -119,7 +119,27 @@ def test_status(flights: Workspace) -> None:
     assert (months.state, months.added, months.modified, months.deleted) == ("modified", 1, 1, 1)
     for entry in flights.objects.listing(months.md5 or ""):
         flights.objects.path(entry.md5).unlink()
-    assert data.status(flights)[1].state == "damaged"
+    told = data.status(flights)[1]
+    assert (told.state, told.added, told.modified, told.deleted) == ("modified", 1, 1, 1)
+    assert str(told.problem).endswith("not all of the version is in the store; get it: mainspring data pull flights")
+
+
+def test_what_a_colleague_changed_is_to_be_pulled(flights: Workspace) -> None:
+    data.add(flights, "flights")
+    pointer = flights.root / "data/months.dvc"
+    pointer.write_text(f"outs:\n- md5: {'f' * 32}.dir\n  size: 8\n  nfiles: 2\n  hash: md5\n  path: months\n")
+    told = data.status(flights)[1]
+    assert (told.state, told.number) == ("modified", None)
+    assert str(told.problem).endswith("get it: mainspring data pull flights")
+
+
+def test_what_the_store_alone_lost_is_to_be_added(flights: Workspace) -> None:
+    version = data.add(flights, "flights")
+    flights.objects.path(version.md5).unlink()
+    told = data.status(flights)[1]
+    assert (told.state, str(told.problem).endswith("mainspring data add flights")) == ("damaged", True)
+    assert data.add(flights, "flights") == version
+    assert data.status(flights)[1].state == "up to date"
 
 
 def test_a_missing_dataset_is_restored_or_got(flights: Workspace) -> None:
@@ -285,3 +305,19 @@ def test_datasets_as_pipelines_get_them(flights: Workspace) -> None:
         data.current(flights, "flights", add=False)
     assert data.current(flights, "flights").number == 2
     assert data.current(flights, "flights", add=False).number == 2
+
+
+@pytest.mark.parametrize("kind", ["hardlink", "copy"])
+def test_who_may_run_a_file_may_still_when_it_was_added(flights: Workspace, kind: str) -> None:
+    with flights.settings_file.open("a") as settings:
+        settings.write("" if "state:" in flights.settings_file.read_text() else f"state: {{links: [{kind}]}}\n")
+    workspace = Workspace(flights.root)
+    write(workspace, {"data/y.sh": "echo\n", "data/n.sh": "echo no\n"})
+    (workspace.root / "data/y.sh").chmod(0o755)
+    version = data.add(workspace, workspace.root / "data/y.sh")
+    assert "isexec: true" in (workspace.root / "data/y.sh.dvc").read_text()
+    assert os.access(workspace.root / "data/y.sh", os.X_OK)
+    assert not workspace.objects.path(version.md5).stat().st_mode & 0o111
+    data.add(workspace, workspace.root / "data/n.sh")
+    assert "isexec" not in (workspace.root / "data/n.sh.dvc").read_text()
+    workspace.close()
