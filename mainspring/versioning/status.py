@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.base.errors import Corrupted, InvalidData, MainspringError
+from mainspring.base.errors import Corrupted, InvalidData, MainspringError, StorageError
+from mainspring.base.files import disk_error
 from mainspring.versioning.contents import address_of, read_contents
 from mainspring.versioning.known import known
 from mainspring.versioning.pointers import LegacyPointer, read_pointer
@@ -24,8 +25,8 @@ def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetSta
 
     What pointers name that nobody here has added yet, as after ``git pull``, goes by its path.
 
-    Whether the stored files of a version are there is looked at where something differs, and never whether they are
-    whole: that is what ``verify`` does.
+    Whether the stored files of a version are there is looked at where something differs (they may be on a remote), and
+    never whether they are whole: that is what ``verify`` does.
     """
     recorded = known(workspace)
     declared = {name: settings.path for name, settings in workspace.settings.datasets.items()}
@@ -55,7 +56,9 @@ def _may_be_table(workspace: Workspace, name: str, path: str, found: list[Datase
     settings = workspace.settings.datasets.get(name)
     declared = settings is not None and (settings.table is not None or "://" in path)
     return (
-        declared or (bool(found) and found[-1].table_id is not None) or (workspace.root / path / "_delta_log").is_dir()
+        declared
+        or (bool(found) and found[-1].table_id is not None)
+        or os.access(workspace.root / path / "_delta_log", os.F_OK)  # which one may not look for is none
     )
 
 
@@ -78,8 +81,11 @@ def _of_files(
             return _compared(workspace, name, path, shown, found, tick)
         except LegacyPointer as error:
             return _of_legacy(workspace, name, path, shown, error.md5, tick)
-    except (InvalidData, Corrupted) as error:
+    except (InvalidData, Corrupted, StorageError) as error:
         return DatasetStatus(dataset=name, path=shown, state="damaged", problem=error.message)
+    except PermissionError as error:
+        unread = disk_error(error, Path(error.filename or path), doing="read")
+        return DatasetStatus(dataset=name, path=shown, state="damaged", problem=unread.message)
 
 
 def _of_legacy(workspace: Workspace, name: str, path: Path, shown: str, md5: str, tick: Tick | None) -> DatasetStatus:
@@ -122,15 +128,15 @@ def _compared(
         )
     if wanted is None:
         return said("not added", f"add it: mainspring data add {name}")
-    if not workspace.objects.path(wanted).is_file():
-        return said(
-            "damaged", f"the version is not in the store; get it back (data pull) or add the data again: {name}"
-        )
+    is_here = workspace.objects.path(wanted).is_file()
     if address_of(workspace, path, tick=tick) == wanted:
-        return said("up to date")
-    if not workspace.objects.has(wanted):
-        return said("damaged", f"objects of the version are not in the store; add the data again: {name}")
+        lost = f"the version is not in the store; add the data again: mainspring data add {name}"
+        return said("up to date") if is_here else said("damaged", lost)
+    is_whole = is_here and workspace.objects.has(wanted)
+    problem = None if is_whole else f"not all of the version is in the store; get it: mainspring data pull {name}"
     if not wanted.endswith(".dir"):
-        return said("modified", None, (0, 1, 0))
+        return said("modified", problem, (0, 1, 0))
+    if not is_here:
+        return said("modified", problem)
     before = {entry.relpath: entry.md5 for entry in workspace.objects.listing(wanted)}
-    return said("modified", None, compare(before, read_contents(workspace, path).files))
+    return said("modified", problem, compare(before, read_contents(workspace, path).files))

@@ -128,7 +128,10 @@ def is_root(folder: Path) -> bool:
 def _outs(pointer: Path) -> list[str]:
     """Return the names that a pointer has in its folder; of an unreadable one, that which its own name says."""
     named = pointer.name[: -len(".dvc")]
-    text = pointer.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = pointer.read_text(encoding="utf-8", errors="replace")
+    except PermissionError:
+        return [named]
     if text.count("path:") == 1 and f"path: {named}\n" in text and "wdir:" not in text:
         return [named]  # as nearly all are; parsing ten thousand of them takes seconds
     import yaml
