@@ -106,7 +106,8 @@ def gc(
     seconds = milliseconds(older_than) / 1000
     done = clear(workspace, remote, older_than_seconds=seconds, remove=remove, accept_lost=accept_lost)
     verb = "were removed from" if remove else "would go from"
-    said = f"{done.objects} objects ({output.bytes_text(done.bytes)}) {verb} '{done.remote}', {done.kept} stay"
+    objects = f"{done.objects} objects" + (f" and {done.unfinished} unfinished uploads" if done.unfinished else "")
+    said = f"{objects} ({output.bytes_text(done.bytes)}) {verb} '{done.remote}', {done.kept} stay"
     output.emit(done, json=json, show=lambda: said)
 
 

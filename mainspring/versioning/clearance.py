@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,17 +16,21 @@ from mainspring.versioning.pointers import named
 from mainspring.versioning.remotes import open_remote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
     from mainspring.store.workspace import Workspace
 
 
 class Clearance(msgspec.Struct, frozen=True, kw_only=True):
-    """What nothing needs on a remote: how many objects, their bytes; and how many stay."""
+    """What nothing needs on a remote: how many objects and uploads that were interrupted, their bytes; and how many stay."""
 
     remote: str
     removed: bool
     objects: int
     bytes: int
     kept: int
+    unfinished: int = 0
 
 
 def clear(
@@ -34,7 +40,7 @@ def clear(
 
     Needed is what any record names, and what pointers name in the working tree or in any commit that git knows; of folders
     all files. What was written to the remote in the last ``older_than_seconds`` stays. Listings go before their files, so
-    that an interrupted removal leaves no folder that looks whole.
+    that an interrupted removal leaves no folder that looks whole. What uploads into a folder left half-way goes, too.
 
     Raises:
         ExternalToolError: git's history cannot be read, or is not whole.
@@ -49,7 +55,10 @@ def clear(
     held = store.held()
     keep = _with_files(workspace, roots, {item.md5 for item in held}, remote, accept_lost=accept_lost)
     doomed = [item for item in held if item.md5 not in keep and item.written < limit]
+    unfinished = {file: status for file, status in _statuses(store.unfinished()) if status.st_mtime < limit}
     if remove:
+        for file in unfinished:
+            file.unlink(missing_ok=True)
         listings = {item.md5 for item in doomed if item.md5.endswith(".dir")}
         store.delete(listings)
         store.delete({item.md5 for item in doomed} - listings)
@@ -57,9 +66,16 @@ def clear(
         remote=store.name,
         removed=remove,
         objects=len(doomed),
-        bytes=sum(item.size for item in doomed),
+        bytes=sum(item.size for item in doomed) + sum(status.st_size for status in unfinished.values()),
         kept=len(held) - len(doomed),
+        unfinished=len(unfinished),
     )
+
+
+def _statuses(files: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+    for file in files:
+        with suppress(FileNotFoundError):  # an upload that has just ended
+            yield file, file.stat()
 
 
 def _with_files(workspace: Workspace, roots: set[str], there: set[str], remote: str, *, accept_lost: bool) -> set[str]:

@@ -43,6 +43,8 @@ _PARTS_AHEAD = 4
 _ROUNDS = 3
 _TRIED = re.compile(r"after [1-9]\d* retries")
 _MD5 = re.compile("[0-9a-f]{32}")
+_UNFINISHED = re.compile(r"[0-9a-f]{30}(\.dir)?#\d+")
+"""What the store's client calls a file in a folder while it writes it; no listing of its shows one."""
 
 
 def _unseen(_: int) -> None:
@@ -67,7 +69,8 @@ class Remote:
     def __init__(self, name: str, settings: RemoteSettings, root: Path, *, write: bool = False) -> None:
         self.name = name
         self.url = settings.url
-        self.is_local = local_folder(settings.url, root) is not None
+        self._place = local_folder(settings.url, root)
+        self.is_local = self._place is not None
         self._store, prefix = open_store(settings, root, write=write)
         self._settings = settings
         self._folder = f"{prefix}{FOLDER}"
@@ -103,6 +106,12 @@ class Remote:
             for md5, item in items
             if _MD5.fullmatch(md5.removesuffix(".dir"))
         ]
+
+    def unfinished(self) -> Iterator[Path]:
+        """Give what uploads left half-way, and those that are under way; other stores than folders keep none in sight."""
+        if self._place is not None:
+            files = (self._place / self._folder).glob("[0-9a-f][0-9a-f]/*")
+            yield from (file for file in files if _UNFINISHED.fullmatch(file.name))
 
     def upload(self, md5: str, source: Path, *, replace: bool = False, moved: Moved = _unseen) -> int:
         """Store a file under its address and return its size; what another client stored in the meantime stays.

@@ -78,6 +78,20 @@ def test_what_is_young_stays(ours: Workspace, store: Path) -> None:
     assert STRANGE in stored(store)
 
 
+def test_what_killed_uploads_left_goes_with_age(ours: Workspace, store: Path) -> None:
+    before = stored(store)
+    old, young = (store / "files/md5/aa" / f"{STRANGE[2:]}{ending}" for ending in ("#1", ".dir#12"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    age(store)
+    os.utime(young)
+    told = clear(ours, "store", older_than_seconds=WEEK)
+    assert (told.objects, told.unfinished, told.bytes, told.kept) == (1, 1, 11, 5)
+    assert old.is_file()
+    assert clear(ours, "store", older_than_seconds=WEEK, remove=True).unfinished == 1
+    assert stored(store) == before - {STRANGE} | {young.parent.name + young.name}
+
+
 def test_a_clone_without_records_keeps_what_history_names(ours: Workspace, store: Path) -> None:
     before = stored(store)
     forget(ours)
@@ -136,6 +150,10 @@ def test_the_command_wants_to_hear_that_nobody_else_is_there(
     monkeypatch.chdir(ours.root)
     assert command(["data", "gc", "--remote", "store", "--older-than", "7d"]) == 0
     assert "1 objects (7 B) would go from 'store', 5 stay" in capsys.readouterr().out
+    (store / "files/md5/aa" / f"{STRANGE[2:]}#1").write_bytes(b"half")
+    age(store)
+    assert command(["data", "gc", "--remote", "store", "--older-than", "7d"]) == 0
+    assert "1 objects and 1 unfinished uploads (11 B) would go" in capsys.readouterr().out
     assert command(["data", "gc", "--remote", "store", "--older-than", "7d", "--remove"]) == 2
     assert STRANGE in stored(store)
     assert command(["data", "gc", "--remote", "store", "--older-than", "7d", "--remove", "--not-shared"]) == 0
