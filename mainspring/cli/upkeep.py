@@ -144,6 +144,7 @@ def gc(
     from mainspring.base.clock import milliseconds
     from mainspring.base.errors import UsageError
     from mainspring.store.garbage import collect
+    from mainspring.store.leftovers import leftovers
     from mainspring.tracking.purge import purge
     from mainspring.versioning.pointers import named
 
@@ -155,6 +156,7 @@ def gc(
         )
     purged = purge(workspace, older_than_days=milliseconds(older_than) / 86_400_000, remove=remove)
     found = collect(workspace.database, workspace.objects, others=named(workspace.root), remove=remove)
+    left = list(leftovers(workspace.objects.root / "incoming", older_than_seconds=3600))
     if remove:
         workspace.objects.sweep()
     record = {
@@ -165,6 +167,8 @@ def gc(
         "objects": found.objects,
         "bytes": found.size,
         "kept_objects": found.kept,
+        "unfinished": len(left),
+        "unfinished_bytes": sum(item.size for item in left),
     }
     output.emit(record, json=json, show=lambda: _garbage(record))
 
@@ -173,13 +177,15 @@ def _garbage(record: dict[str, Any]) -> Any:
     from rich.console import Group
 
     size = record["bytes"] / 1e6
-    names = ("runs", "logged_models", "experiments", "objects")
+    names = ("runs", "logged_models", "experiments", "objects", "unfinished")
     rows = [(name.replace("_", " "), record[name]) for name in names]
     drawn = output.table(("what was deleted or is not needed", "removed" if record["removed"] else "would go"), rows)
     if record["removed"]:
         said = f"{size:.1f} MB are in the trash, and leave the disk after a week; {record['kept_objects']} objects stay"
     else:
         said = f"{size:.1f} MB of objects, and those of what is removed first; `mainspring gc --remove` does it"
+    if record["unfinished"]:
+        said += f"\nunfinished is what killed writers left: {output.bytes_text(record['unfinished_bytes'])}"
     return Group(drawn, "", said)
 
 

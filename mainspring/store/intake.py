@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mainspring.base.errors import Conflict
 from mainspring.base.files import sync_folder
+from mainspring.store.leftovers import sweep
 from mainspring.store.seals import put_seal
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class Taken(NamedTuple):
 def take_all(sources: Sequence[str], folder: str, linker: Linker) -> Iterator[Taken]:
     """Read files, whose content is then in ``folder``, or with hard links where it was; in order.
 
-    Large files are read several at a time. Small ones are not: threads would spend more on waiting for one another.
+    What writers that were killed left beside it goes. Large files are read several at a time. Small ones are not: threads
+    would spend more on waiting for one another.
     """
+    sweep(Path(folder).parent)
     if linker.used != "copy" and sources:
         _try_link(sources[0], f"{folder}/linked", linker)
     if len(sources) > 1 and os.path.getsize(sources[0]) > _LARGE:  # the others will not be small

@@ -14,6 +14,7 @@ from mainspring.base.errors import Corrupted, NotFound
 from mainspring.base.files import disk_error
 from mainspring.base.ids import new_id
 from mainspring.store.intake import settle
+from mainspring.store.leftovers import sweep
 from mainspring.store.remotes.traffic import in_flight
 from mainspring.versioning.remotes import open_remote
 from mainspring.versioning.wanted import Wanted, choose
@@ -275,6 +276,7 @@ def _download(
         except (NotFound, Corrupted) as error:
             return error
 
+    sweep(folder.parent)
     try:
         for digit in {md5[0] for md5 in md5s}:  # many threads that make files in one folder wait for one another
             (folder / digit).mkdir(parents=True)
