@@ -215,7 +215,7 @@ def _diff(found: DataDiff) -> Any:
 
 
 def _row_lines(rows: RowChanges) -> list[str]:
-    by = f"by {', '.join(rows.key)}" if rows.key else "as whole rows: no key is known"
+    by = f"by {', '.join(rows.key)}" if rows.key else "as whole rows: they share no key"
     lines = [f"rows    {rows.before:,} → {rows.after:,}: +{rows.added:,} -{rows.removed:,} ~{rows.changed:,} ({by})"]
     if rows.columns:
         counted = ", ".join(f"{name} {n:,}" for name, n in list(rows.columns.items())[:_SHOWN])

@@ -72,13 +72,14 @@ def diff(
 ) -> DataDiff:
     """Compare two states of a dataset; see ``versioning.difference.sides`` for how they are named. Changes nothing.
 
-    Rows are compared by ``key``, by default that of the dataset's settings, else as a multiset. Only files that the other state
-    does not have are read for that. The profile compares up to 250,000 rows of each side, evenly spread; keys have none.
+    Rows are compared by ``key``, by default that of the dataset's settings where both states have it, else as a multiset. Only
+    files that the other state does not have are read for that. The profile compares up to 250,000 rows of each side, evenly
+    spread; keys have none.
 
     Raises:
         NotFound: no such dataset or state, or rows of it are gone.
         InvalidData, Corrupted: a state cannot be read.
-        UsageError: a key that is no column of both.
+        UsageError: a key was given that is no column of both.
     """
     first, second = sides(workspace, name, before, after)
     name = name_of(workspace, name)
@@ -105,15 +106,16 @@ def diff(
 
 
 def _keys(given: Sequence[str] | None, settled: Sequence[str], shared: dict[str, pl.DataType]) -> list[str]:
-    keys = list(settled if given is None else given)
-    for name in keys:
+    if given is None:
+        return list(settled) if all(name in shared for name in settled) else []
+    for name in given:
         if name not in shared:
             raise UsageError(
                 f"the key '{name}' is no column that both states have in comparable types",
                 hint=did_you_mean(name, shared) or f"they share {', '.join(shared)}",
                 column=name,
             )
-    return keys
+    return list(given)
 
 
 def _all(side: Side) -> pl.LazyFrame:

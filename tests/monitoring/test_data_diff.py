@@ -86,6 +86,18 @@ def test_states_are_named_in_three_ways(workspace: Workspace) -> None:
     assert wrong.value.hint == "did you mean 'id'?"
 
 
+def test_a_key_that_was_retyped_is_told_and_rows_are_compared_whole(workspace: Workspace) -> None:
+    table = Table("trips", workspace)
+    table.create(frame(5))
+    table.overwrite(frame(6).with_columns(pl.col("id").cast(pl.String)), evolve=True)
+    found = diff(workspace, "trips", "@0", profile=False)
+    assert [(each.column, each.change, each.comparable) for each in found.schema] == [("id", "retyped", False)]
+    assert found.rows is not None
+    assert (found.rows.key, found.rows.before, found.rows.after, found.rows.without_key) == ([], 5, 6, 0)
+    with pytest.raises(UsageError, match="the key 'id' is no column that both states have in comparable types"):
+        diff(workspace, "trips", "@0", key=["id"])
+
+
 def test_only_files_that_differ_are_read(workspace: Workspace) -> None:
     table = Table("trips", workspace)
     table.create(frame(1000))

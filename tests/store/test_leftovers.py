@@ -11,13 +11,21 @@ import pytest
 
 from mainspring.cli.main import run as command
 from mainspring.store.leftovers import leftovers
+from mainspring.store.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from mainspring.store.workspace import Workspace
-
 HOUR = 3600
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    (tmp_path / "mainspring.yaml").write_text("project: x\n")
+    opened = Workspace(tmp_path)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def compare_rows(
         return RowChanges(before=n, after=m, added=m, removed=n, changed=0, key=[], compared=[])
     hashes = [side.collect(_hashed(side.lazy, shared, key).select(*_HASHES)) for side in (before, after)]
     net = _net(*_without_equal_places(*hashes), examples=examples)
-    told: dict[str, Any] = dict(net.counts)
+    told: dict[str, Any] = net.counts if key else net.counts | {"without_key": 0}
     if net.changed:
         told |= _look(before, after, shared, key, net.changed, examples)
     if examples:

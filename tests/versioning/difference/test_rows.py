@@ -51,7 +51,8 @@ def test_keys_that_are_there_several_times() -> None:
 def test_without_a_key_rows_are_a_multiset() -> None:
     before = pl.DataFrame({"x": [1, 1, 2, 3]})
     after = pl.DataFrame({"x": [3, 2, 2, 1]})
-    assert counts(compared(before, after)) == (1, 1, 0)
+    found = compared(before, after)
+    assert (counts(found), found.without_key) == ((1, 1, 0), 0)
 
 
 def test_columns_and_types_that_changed() -> None:
