@@ -111,9 +111,9 @@ def _found(
 def _unpointed(workspace: Workspace, path: Path, shown: str) -> MainspringError:
     from mainspring.versioning.delta import sources
 
-    if sources.find(workspace, path) is not None:
+    if (table := sources.find(workspace, path)) is not None:
         return UsageError(
-            f"{shown} is a Delta table: it stays where it lies, and no remote keeps its versions",
+            f"{table.shown} is a Delta table: it stays where it lies, and no remote keeps its versions",
             hint="a table that others have to reach lies in a bucket: make its address the dataset's `path`",
         )
     return NotFound(f"{shown} has no pointer", hint=f"add it: mainspring data add {shown}", path=shown)

@@ -156,8 +156,9 @@ def test_stored_files_that_are_tables(workspace: Workspace) -> None:
     data.add(workspace, "months")
     assert diff(workspace, "months", "1", "2", profile=False).rows == found.rows
     assert diff(workspace, "months").same
-    with pytest.raises(UsageError, match="no Delta table"):
+    with pytest.raises(UsageError, match="no Delta table") as wrong:
         diff(workspace, "months", "@1")
+    assert wrong.value.hint == "write 1 instead of @1"
 
 
 def test_csv_and_files_that_are_no_tables(workspace: Workspace) -> None:

@@ -121,7 +121,9 @@ def _table_side(workspace: Workspace, source: Source, state: str | None) -> Side
 
 def _stored_side(workspace: Workspace, name: str, state: str | None) -> Side:
     if state and state.startswith("@"):
-        raise UsageError(f"'{name}' is no Delta table, and has no versions but its own", hint="write 3 instead of @3")
+        raise UsageError(
+            f"'{name}' is no Delta table, and has no versions but its own", hint=f"write {state[1:]} instead of {state}"
+        )
     moment = _moment(state) if state else None
     if moment is not None:
         at = int(moment.timestamp() * 1000)

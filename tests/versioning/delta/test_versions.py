@@ -49,6 +49,14 @@ def test_a_push_of_a_table_says_that_it_stays_where_it_is(trips: Table) -> None:
     assert choose(workspace) == []
 
 
+def test_a_push_of_a_table_at_an_address_names_the_address(workspace: Workspace) -> None:
+    (workspace.root / "mainspring.yaml").write_text("project: x\ndatasets: {trips: {path: 's3://lake/trips'}}\n")
+    opened = Workspace(workspace.root)
+    with pytest.raises(UsageError, match="s3://lake/trips is a Delta table"):
+        choose(opened, ["trips"])
+    opened.close()
+
+
 def test_a_folder_with_a_log_is_known_as_a_table(trips: Table) -> None:
     workspace = trips.workspace
     (workspace.root / "mainspring.yaml").write_text("project: x\ndatasets:\n  trips: {path: data/trips}\n")
