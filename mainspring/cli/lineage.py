@@ -12,7 +12,7 @@ from mainspring.cli import context, output
 if TYPE_CHECKING:
     from mainspring.versioning.lineage import Node
 
-_KINDS = ("dataset", "run", "model", "release", "endpoint")
+_KINDS = ("dataset", "stage", "run", "model", "release", "endpoint")
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def lineage(
     up: bool = typer.Option(False, "--up", help="Only what it came from."),
     down: bool = typer.Option(False, "--down", help="Only what came of it."),
     only: str | None = typer.Option(
-        None, "--only", help="List what is found of one kind: dataset, run, model, release, endpoint."
+        None, "--only", help="List what is found of one kind: dataset, stage, run, model, release, endpoint."
     ),
     svg: Path | None = typer.Option(None, "--svg", metavar="FILE", help="Draw it into a file."),
     openlineage: Path | None = typer.Option(

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+from openlineage.client.event_v2 import InputDataset, Job, JobEvent, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.generated.dataset_type_dataset import DatasetTypeDatasetFacet
 from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
 from openlineage.client.generated.error_message_run import ErrorMessageRunFacet
@@ -45,19 +45,22 @@ def facets(given: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def rebuilt(event: dict[str, Any]) -> RunEvent:
+def rebuilt(event: dict[str, Any]) -> RunEvent | JobEvent:
     def sets(kind: Any, given: list[dict[str, Any]]) -> list[Any]:
         return [kind(namespace=one["namespace"], name=one["name"], facets=facets(one["facets"])) for one in given]
 
-    return RunEvent(
-        eventType=RunState[event["eventType"]],
-        eventTime=event["eventTime"],
-        run=Run(runId=event["run"]["runId"], facets=facets(event["run"]["facets"])),
-        job=Job(namespace=event["job"]["namespace"], name=event["job"]["name"], facets=facets(event["job"]["facets"])),
-        inputs=sets(InputDataset, event["inputs"]),
-        outputs=sets(OutputDataset, event["outputs"]),
-        producer=event["producer"],
-    )
+    job = event["job"]
+    shared = {
+        "eventTime": event["eventTime"],
+        "job": Job(namespace=job["namespace"], name=job["name"], facets=facets(job["facets"])),
+        "inputs": sets(InputDataset, event["inputs"]),
+        "outputs": sets(OutputDataset, event["outputs"]),
+        "producer": event["producer"],
+    }
+    if "run" not in event:
+        return JobEvent(**shared)
+    run = Run(runId=event["run"]["runId"], facets=facets(event["run"]["facets"]))
+    return RunEvent(eventType=RunState[event["eventType"]], run=run, **shared)
 
 
 def plain(value: Any) -> Any:

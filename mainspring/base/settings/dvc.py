@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONFIG = Path(".dvc", "config")
-_SKIPPED = frozenset({".git", ".hg", ".dvc", ".mainspring", ".venv", "__pycache__", "node_modules"})
+SKIPPED = frozenset({".git", ".hg", ".dvc", ".mainspring", ".venv", "__pycache__", "node_modules"})
+"""Folders in which nobody keeps data."""
 
 
 def read_config(root: Path) -> dict[str, dict[str, str]]:
@@ -115,7 +116,7 @@ def find_outs(root: Path) -> Iterator[Path]:
         folders[:] = sorted(
             name
             for name in folders
-            if name not in _SKIPPED and Path(parent, name) not in written and not is_root(Path(parent, name))
+            if name not in SKIPPED and Path(parent, name) not in written and not is_root(Path(parent, name))
         )
         yield from sorted(found)
 

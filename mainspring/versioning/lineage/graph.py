@@ -10,8 +10,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Kind = Literal["dataset", "step", "run", "logged model", "model", "import", "release", "endpoint"]
-KINDS: tuple[Kind, ...] = ("dataset", "step", "run", "logged model", "model", "import", "release", "endpoint")
+Kind = Literal["dataset", "stage", "step", "run", "logged model", "model", "import", "release", "endpoint"]
+KINDS: tuple[Kind, ...] = ("dataset", "stage", "step", "run", "logged model", "model", "import", "release", "endpoint")
 
 
 class Key(NamedTuple):

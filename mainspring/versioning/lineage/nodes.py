@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+NOT_HERE = "not here"
+"""State of a content that no version of a dataset has here."""
 GONE = "gone"
 """State of what is named somewhere and is not in the records any more."""
 _SHORT = 12
@@ -54,7 +56,7 @@ def _datasets(connection: Connection, keys: Sequence[Key]) -> Iterator[Node]:
                 said = told.get(md5)
                 source = {"path": said.path, "source_type": said.source_type} if said is not None else {}
                 facts = {"dataset": name, "md5": md5, "versions": [], **source}
-                state = "elsewhere" if source.get("source_type") else "not here"
+                state = "elsewhere" if source.get("source_type") else NOT_HERE
                 label = f"{name} ({md5[:_SHORT]})"
                 yield Node(id=str(Key("dataset", name, md5)), kind="dataset", label=label, state=state, facts=facts)
 

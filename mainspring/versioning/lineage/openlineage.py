@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PRODUCER = "urn:mainspring"
 _SPEC = "https://openlineage.io/spec/"
 _EVENT = f"{_SPEC}2-0-2/OpenLineage.json#/$defs/RunEvent"
+_JOB_EVENT = f"{_SPEC}2-0-2/OpenLineage.json#/$defs/JobEvent"
 _FACETS = {
     "parent": "facets/1-2-0/ParentRunFacet.json#/$defs/ParentRunFacet",
     "errorMessage": "facets/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet",
@@ -40,7 +41,7 @@ def export(workspace: Workspace, graph: Graph, target: Path) -> int:
 
 
 def events(graph: Graph, *, namespace: str) -> Iterator[dict[str, Any]]:
-    """Return a START event of every run, step and release, and the event of its end where it ended.
+    """Return a START event of every run, step and release, and the event of its end where it ended; of a stage a job event.
 
     A run is a run of the job of its experiment, its steps are jobs below it, and a release is a run of the job
     ``deploy.ENDPOINT``. Versions of datasets and models are datasets with a version facet; ``NAME`` of a model is
@@ -49,6 +50,8 @@ def events(graph: Graph, *, namespace: str) -> Iterator[dict[str, Any]]:
     for node in graph.nodes.values():
         if node.kind == "run" and node.facts:
             yield from _run(graph, node, namespace)
+        elif node.kind == "stage":
+            yield _stage(graph, node, namespace)
         elif node.kind == "step" and node.facts:
             yield from _step(graph, node, namespace)
         elif node.kind == "release" and node.facts:
@@ -69,6 +72,20 @@ def _run(graph: Graph, node: Node, namespace: str) -> Iterator[dict[str, Any]]:
     job = {"namespace": namespace, "name": facts["experiment"], "facets": job_facets}
     ended = _RUN_ENDS.get(node.state or "") if facts["ended_at"] else None
     yield from _events(facts["id"], job, run_facets, node.at, facts["ended_at"], ended, read, made, namespace)
+
+
+def _stage(graph: Graph, node: Node, namespace: str) -> dict[str, Any]:
+    """Return what is known of a job without a run of it: ``dvc.lock`` does not say when it ran."""
+    read = [graph.nodes[edge.before] for edge in graph.before.get(node.id, ())]
+    made = [graph.nodes[edge.after] for edge in graph.after.get(node.id, ())]
+    return {
+        "eventTime": iso(node.at or 0),
+        "job": {"namespace": namespace, "name": node.facts["name"], "facets": _kind_of_job("STAGE")},
+        "inputs": [_dataset(item, namespace) for item in read],
+        "outputs": [_dataset(item, namespace) for item in made],
+        "producer": _PRODUCER,
+        "schemaURL": _JOB_EVENT,
+    }
 
 
 def _step(graph: Graph, node: Node, namespace: str) -> Iterator[dict[str, Any]]:
@@ -158,4 +175,4 @@ def _facet(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def _moment(event: dict[str, Any]) -> tuple[str, bool]:
-    return event["eventTime"], event["eventType"] != "START"
+    return event["eventTime"], event.get("eventType") != "START"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {
     "dataset": "#0072b2",
+    "stage": "#4d6b00",
     "step": "#7f7f7f",
     "run": "#b35900",
     "logged model": "#a3568a",

@@ -10,6 +10,7 @@ from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
 from mainspring.versioning import datasets, registry
 from mainspring.versioning.known import log
 from mainspring.versioning.lineage.graph import Key
+from mainspring.versioning.pointers import read_pointer
 from mainspring.versioning.records import lineage as rows
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def _dataset(workspace: Workspace, text: str) -> list[Key]:
         return by_content or _on_disk(workspace, text, known)
     versions = log(workspace, name)
     if not at:
-        return [Key("dataset", name, versions[-1].md5)] if versions else []
+        newest = (
+            versions[-1].md5 if versions else read_pointer(known[name])
+        )  # DVC added it, or a stage of DVC's made it
+        return [Key("dataset", name, newest)] if newest else []
     if wanted.isdigit() and len(wanted) < 10:
         found = {version.md5 for version in versions if version.number == int(wanted)}
     else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.versioning.lineage import nodes
 from mainspring.versioning.lineage.graph import KINDS, Edge, Graph, Key, Kind
+from mainspring.versioning.lineage.stages import LockedStages
 from mainspring.versioning.records import lineage as rows
 
 if TYPE_CHECKING:
@@ -23,15 +24,16 @@ def walk(workspace: Workspace, roots: Sequence[Key], *, up: bool = True, down: b
 
     Each round asks the records once a kind, for all nodes that the round before found: only what is reached is read.
     A step of a run that was remembered is a node, and its ``facts`` name the run that made it; the way ends there, for
-    a run records itself every dataset that its steps could read.
+    a run records itself every dataset that its steps could read. Stages that DVC ran come from ``dvc.lock``.
     """
     links: dict[Link, None] = {}
+    stages = LockedStages(workspace)
     with workspace.database.read() as connection:
         seen = set(roots)
-        for wanted, ways in ((up, _UP), (down, _DOWN)):
+        for wanted, ways in ((up, _upwards(stages)), (down, _downwards(stages))):
             if wanted:
                 seen |= _follow(connection, roots, ways, links)
-        described = nodes.describe(connection, seen)
+        described = stages.described(nodes.describe(connection, {key for key in seen if key.kind != "stage"}), seen)
     edges = [Edge(str(before), str(after), how) for before, after, how in links]
     return Graph(roots=[str(root) for root in roots], nodes=described, edges=sorted(edges))
 
@@ -54,6 +56,22 @@ def _follow(
         waiting = found - seen
         seen |= found
     return seen
+
+
+def _upwards(stages: LockedStages) -> dict[Kind, Callable[..., Iterable[Link]]]:
+    return {
+        **_UP,
+        "dataset": lambda _, keys: stages.making(keys),
+        "stage": lambda _, keys: stages.read_by(keys),
+    }
+
+
+def _downwards(stages: LockedStages) -> dict[Kind, Callable[..., Iterable[Link]]]:
+    return {
+        **_DOWN,
+        "dataset": lambda connection, keys: [*_readers(connection, keys), *stages.reading(keys)],
+        "stage": lambda _, keys: stages.made_by(keys),
+    }
 
 
 # Downwards
@@ -181,7 +199,6 @@ def _serving(connection: Connection, endpoints: Sequence[str]) -> list[Key]:
 
 
 _DOWN: dict[Kind, Callable[..., Iterable[Link]]] = {
-    "dataset": _readers,
     "import": _brought,
     "run": _made,
     "logged model": _made_of_logged,

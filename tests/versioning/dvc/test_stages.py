@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,12 +13,12 @@ from mainspring.base.errors import InvalidData
 from mainspring.cli.main import app
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import data, exchange, foreign, pull
+from mainspring.versioning.lineage import find, walk
+from mainspring.versioning.lineage.openlineage import export
 from mainspring.versioning.stages import read_stages
+from scripts.environments import environment
 from tests.versioning.dvc.repository import Repository, states
 from tests.versioning.remotes.scene import git
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +41,9 @@ stages:
       cmd: echo ${item} > out-${item}
       outs: ["out-${item}"]
 """
+LATER = "stages: {part: {cmd: cp ../data/x.csv part, deps: [../data/x.csv], outs: [part]}}\n"
+CHECKER = Path(__file__).parent.parent / "openlineage_client.py"
+OPENLINEAGE = "openlineage-python==1.54.0"
 FILES = {
     "dvc.yaml": PIPELINE,
     "raw": "1\n",
@@ -175,3 +179,32 @@ def test_what_stages_write_goes_and_comes_with_the_rest(
     foreign.get(str(made.root), "sub/copy", tmp_path / "got")
     assert (tmp_path / "got").read_text() == (made.root / "sub/copy").read_text()
     clone.close()
+
+
+def test_what_dvc_ran_is_in_the_lineage(made: Repository, opened: Workspace, tmp_path: Path) -> None:
+    made.write({"data/x.csv": "1\n", "data/y.csv": "2\n", "later/dvc.yaml": LATER})
+    made.dvc("add", "data")
+    made.dvc("repro", "later/dvc.yaml")
+    graph = walk(opened, find(opened, "dataset:model"))
+    names = {node.label.partition(" ")[0] for node in graph.nodes.values()}
+    assert names == {"model", "train", "clean", "sub/dvc.yaml:low", "sub/copy"}  # raw is in git, not kept by DVC
+    [train] = [node for node in graph.of("stage") if node.label == "train"]
+    assert train.facts["commands"] == ["cat clean > model && echo '{}' > metrics.json"]
+    assert train.facts["params"] == {"params.yaml": {"train.lr": 0.1}, "other.yaml": {"depth": 3}}
+    [clean] = [node for node in graph.of("stage") if node.label == "clean"]
+    assert set(clean.facts["other_deps"]) == {"raw"}
+    parts = walk(opened, find(opened, "later/part"), down=False)
+    assert {node.label.partition(" ")[0] for node in parts.nodes.values()} == {
+        "later/part", "later/dvc.yaml:part", "data"
+    }  # fmt: skip
+    events = tmp_path / "events.jsonl"
+    export(opened, graph, events)
+    done = subprocess.run([environment(OPENLINEAGE), CHECKER, events], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "3 events" in done.stdout
+    made.write({"data/x.csv": "changed\n"})
+    made.dvc("add", "data")
+    parts = walk(opened, find(opened, "later/part"), down=False)
+    assert "data" not in {node.label.partition(" ")[0] for node in parts.nodes.values()}  # it read another content
+    made.remove("dvc.lock")
+    assert [node.kind for node in walk(opened, find(opened, "dataset:data")).nodes.values()] == ["dataset"]
