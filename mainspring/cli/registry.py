@@ -12,6 +12,7 @@ from mainspring.cli.models import models_app
 
 if TYPE_CHECKING:
     from mainspring.versioning.git_registry import Planned
+    from mainspring.versioning.registration import Registered
 
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 _NAME = typer.Argument(None, help="A model; by default all.")
@@ -89,12 +90,16 @@ def models_export(
     reference: str = typer.Argument(help="NAME for every version of a model, or NAME@VERSION for one."),
     folder: Path = typer.Argument(metavar="DIR", help="Where models/NAME/vX.Y.Z/ is written."),
     with_rows: bool = typer.Option(False, "--with-rows", help="Take along the rows it was trained and judged on."),
+    sign: Path | None = typer.Option(
+        None, "--sign", metavar="KEY", help="Sign them with this elliptic-curve key (PEM), in OpenSSF's format."
+    ),
     json: bool = _JSON,
 ) -> None:
     """Write versions as folders: model, manifest, model card, signature, SHA256SUMS."""
     from mainspring.versioning.export import export
 
-    written = [str(path) for path in export(context.workspace(), reference, folder, with_rows=with_rows)]
+    found = export(context.workspace(), reference, folder, with_rows=with_rows, sign=sign)
+    written = [str(path) for path in found]
     output.emit({"folders": written}, json=json, show=lambda: "\n".join(f"wrote {path}" for path in written))
 
 
@@ -102,25 +107,32 @@ def models_export(
 def models_import(
     folder: Path = typer.Argument(metavar="DIR", help="An exported version, or a folder that holds models/."),
     trust_pickle: bool = typer.Option(False, "--trust-pickle", help="Take a pickle: loading it runs the code in it."),
+    verify: Path | None = typer.Option(
+        None, "--verify", metavar="PUBLIC", help="Take only what the owner of this public key (PEM) signed."
+    ),
     json: bool = _JSON,
 ) -> None:
     """Register versions that were exported elsewhere, after checking every file of them."""
-    from mainspring.versioning.arrival import receive
+    from mainspring.versioning.arrival import receive, signed
 
-    found = receive(context.workspace(), folder, trust_pickle=trust_pickle)
+    found = receive(context.workspace(), folder, trust_pickle=trust_pickle, verify=verify)
+    if verify is None and signed(folder):
+        output.console(stderr=True).print("the signature was not checked: --verify PUBLIC does", style="dim")
     rows = [
         {
             "model": one.version.model,
             "version": one.version.version,
             "existing": one.existing,
             "source": one.version.source,
+            "verified": verify is not None,
         }
         for one in found
     ]
-    said = [
-        f"{one.version.reference} is here already, to the byte"
-        if one.existing
-        else f"registered {one.version.reference} ({one.version.stage}), imported from {one.version.source}"
-        for one in found
-    ]
-    output.emit(rows, json=json, show=lambda: "\n".join(said))
+    output.emit(rows, json=json, show=lambda: "\n".join(_arrived(one, verify is not None) for one in found))
+
+
+def _arrived(one: Registered, verified: bool) -> str:
+    said = f"registered {one.version.reference} ({one.version.stage}), imported from {one.version.source}"
+    if one.existing:
+        said = f"{one.version.reference} is here already, to the byte"
+    return f"{said}; the signature is good" if verified else said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ from mainspring.versioning.records.versions import IMPORTED
 from mainspring.versioning.registration import Prepared, Registered, record, record_files
 from mainspring.versioning.scratch import scratch
 from mainspring.versioning.semver import check_catalogue_name, parse_version
+from mainspring.versioning.signing import BUNDLE, Verifier
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -42,24 +43,44 @@ _MOST_MANIFEST = 50_000_000
 _BLOCK = 1 << 20
 
 
-def receive(workspace: Workspace, folder: Path, *, trust_pickle: bool = False) -> list[Registered]:
+def receive(
+    workspace: Workspace, folder: Path, *, trust_pickle: bool = False, verify: Path | None = None
+) -> list[Registered]:
     """Register every exported version in a folder (a version's own, or one with ``models/NAME/vX.Y.Z/`` in it).
 
-    Each file is copied, and its size, md5 and sha256 compared on the way; the model is loaded once under this workspace's
-    policy of trust. A version keeps its number and comes in development; where it comes from is kept with its first stage.
-    One that is here already, with the same bytes, is answered as existing.
+    Each file is copied, and its size, md5 and sha256 compared on the way; with ``verify``, the file of a public key, every
+    version has to be signed by it. When all were checked each model is loaded once under this workspace's policy of trust.
+    A version keeps its number and comes in development; where it comes from is kept with its first stage. One that is here
+    already, with the same bytes, is answered as existing.
 
     Raises:
         NotFound: there is no export in the folder.
-        Corrupted: a file is missing, differs or is too much; nothing of that version was registered.
+        NotFound, UsageError: the key cannot be used.
+        Corrupted: a file is missing, differs or is too much, or is not what was signed; nothing was registered.
         InvalidData: names or paths that an export never has, or a newer format.
         Refused: the model is a pickle, or holds types, that are not trusted here.
         Conflict: the version is here with other bytes.
     """
-    found = [folder] if (folder / MANIFEST).is_file() else _below(folder)
+    verifier = None if verify is None else Verifier(verify)
+    found = _exports(folder)
     if not found:
         raise NotFound(f"there is no exported model in {folder}", hint=f"name the folder that holds {MANIFEST}")
-    return [_receive(workspace, place, trust_pickle) for place in found]
+    with ExitStack() as copies:
+        checked = []
+        for place in found:
+            copy = copies.enter_context(scratch(workspace))
+            checked.append((copy, _checked(place, copy, verifier)))
+        signed_by = None if verifier is None else verifier.fingerprint
+        return [_take(workspace, copy, manifest, trust_pickle, signed_by) for copy, manifest in checked]
+
+
+def signed(folder: Path) -> list[Path]:
+    """Return those of the exports in a folder that have a signature, good or not."""
+    return [place for place in _exports(folder) if (place / BUNDLE).is_file()]
+
+
+def _exports(folder: Path) -> list[Path]:
+    return [folder] if (folder / MANIFEST).is_file() else _below(folder)
 
 
 def _below(folder: Path) -> list[Path]:
@@ -69,24 +90,34 @@ def _below(folder: Path) -> list[Path]:
     return []
 
 
-def _receive(workspace: Workspace, folder: Path, trust_pickle: bool) -> Registered:
-    with scratch(workspace) as copy:
-        manifest = _read_manifest(_copy(folder, MANIFEST, copy)[0])
-        _check_names(manifest)
-        _check_tree(folder, manifest)
-        for file in manifest.files:
-            _check_file(folder, file, copy)
-        _check_sums(folder, copy, manifest)
-        held = [one for one in registry.versions(workspace, manifest.model) if one.version == manifest.version]
-        if held and held[0].artifact == manifest.artifact:
-            return Registered(held[0], existing=True)
-        if held:
-            hint = "delete it first, or import into another workspace"
-            raise Conflict(f"{held[0].reference} is here already, with other bytes", hint=hint)
-        return _register(workspace, copy, manifest, trust_pickle)
+def _checked(folder: Path, copy: Path, verifier: Verifier | None) -> ExportManifest:
+    """Copy an export, and return what it says of itself if all of it is as it should be."""
+    manifest = _read_manifest(_copy(folder, MANIFEST, copy)[0])
+    _check_names(manifest)
+    _check_tree(folder, manifest)
+    for file in manifest.files:
+        _check_file(folder, file, copy)
+    _check_sums(folder, copy, manifest)
+    if verifier is not None:
+        _check_signature(folder, copy, verifier)
+    return manifest
 
 
-def _register(workspace: Workspace, copy: Path, manifest: ExportManifest, trust_pickle: bool) -> Registered:
+def _take(
+    workspace: Workspace, copy: Path, manifest: ExportManifest, trust_pickle: bool, signed_by: str | None
+) -> Registered:
+    held = [one for one in registry.versions(workspace, manifest.model) if one.version == manifest.version]
+    if held and held[0].artifact == manifest.artifact:
+        return Registered(held[0], existing=True)
+    if held:
+        hint = "delete it first, or import into another workspace"
+        raise Conflict(f"{held[0].reference} is here already, with other bytes", hint=hint)
+    return _register(workspace, copy, manifest, trust_pickle, signed_by)
+
+
+def _register(
+    workspace: Workspace, copy: Path, manifest: ExportManifest, trust_pickle: bool, signed_by: str | None
+) -> Registered:
     packed = (copy / SIGNATURE).is_file()
     trusted, types = policy(workspace)
     loaded = load_artifact(copy / MODEL, trust_pickle=trusted or trust_pickle, trusted_types=types) if packed else None
@@ -94,7 +125,7 @@ def _register(workspace: Workspace, copy: Path, manifest: ExportManifest, trust_
     evidence = _stored(workspace, copy / EVIDENCE, manifest.evidence) if manifest.evidence else None
     origin = manifest.origin
     source = f"an export of project '{origin.project}' ({origin.actor}, {iso(origin.exported_at)})"
-    history = {IMPORTED: msgspec.to_builtins(origin)}
+    history = {IMPORTED: msgspec.to_builtins(origin) | {"signed_by": signed_by}}
     if loaded is None:
         with suppress(AlreadyExists):
             labels.create_model(workspace, manifest.model)
@@ -169,7 +200,7 @@ def _check_tree(folder: Path, manifest: ExportManifest) -> None:
             elif not stat.S_ISDIR(mode):
                 raise InvalidData(f"{path} is no regular file", hint="an export holds no links", path=relative)
     wanted = {file.path for file in manifest.files} | {MANIFEST, SUMS}
-    if odd := sorted(found ^ wanted):
+    if odd := sorted((found - {BUNDLE}) ^ wanted):
         raise Corrupted(f"{folder} and its {MANIFEST} disagree about {', '.join(odd[:5])}", files=odd)
 
 
@@ -185,6 +216,18 @@ def _check_sums(folder: Path, copy: Path, manifest: ExportManifest) -> None:
     sums = _copy(folder, SUMS, copy)[0].read_bytes()
     if sums != "".join(sum_line(path, sha256) for path, sha256 in listed).encode():
         raise Corrupted(f"{folder / SUMS} and {MANIFEST} disagree", hint="run `sha256sum -c SHA256SUMS` in that folder")
+
+
+def _check_signature(folder: Path, copy: Path, verifier: Verifier) -> None:
+    if not (folder / BUNDLE).exists():
+        raise Corrupted(f"{folder} is not signed: it has no {BUNDLE}", hint="ask whoever exported it for `--sign`")
+    if (folder / BUNDLE).stat().st_size > _MOST_MANIFEST:
+        raise Corrupted(f"{folder / BUNDLE} is larger than any signature")
+    _copy(folder, BUNDLE, copy)
+    try:
+        verifier.verify(copy)
+    except Corrupted as error:
+        raise Corrupted(f"{folder}: {error.message}", hint="nothing was registered", **error.details) from None
 
 
 def _copy(folder: Path, name: str, target: Path) -> tuple[Path, int, str, str]:

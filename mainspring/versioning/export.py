@@ -1,7 +1,8 @@
 """Models as folders outside of the store: ``models/NAME/v1.2.0/`` with everything that is recorded of a version.
 
 ``manifest.json`` says what the folder holds and where it comes from, ``model/`` are the model's files, ``evidence/`` (when
-asked for) the rows it was trained and judged on; ``sha256sum -c SHA256SUMS`` checks it anywhere.
+asked for) the rows it was trained and judged on; ``sha256sum -c SHA256SUMS`` checks it anywhere. ``model.sig``, if it was
+signed, covers all of these.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mainspring.versioning.card import card
 from mainspring.versioning.described import describe
 from mainspring.versioning.materials import is_packed, stored_signature
 from mainspring.versioning.records.versions import IMPORTED
+from mainspring.versioning.signing import Signer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,34 +75,42 @@ class ExportManifest(msgspec.Struct, frozen=True, kw_only=True):
     files: list[ExportedFile]
 
 
-def export(workspace: Workspace, reference: str, folder: Path, *, with_rows: bool = False) -> list[Path]:
+def export(
+    workspace: Workspace, reference: str, folder: Path, *, with_rows: bool = False, sign: Path | None = None
+) -> list[Path]:
     """Write ``models/NAME/vX.Y.Z/`` below a folder, of ``NAME@VERSION`` or of every version of ``NAME``; return the folders.
 
-    A version is there whole or not at all. Without ``with_rows`` the rows it was trained and judged on stay here.
+    A version is there whole or not at all. Without ``with_rows`` the rows it was trained and judged on stay here. ``sign``
+    is the file of a private key that signs every version.
 
     Raises:
         NotFound, Corrupted: there is no such version, or the store lost or damaged its files.
+        NotFound, UsageError: the key cannot be used; nothing was written.
         Conflict: its folder is there already; what was written before it stays.
     """
+    signer = None if sign is None else Signer(sign)
     name, at, _ = reference.partition("@")
     resolved = registry.resolve(workspace, reference)
     found = [resolved] if at else [one for one in registry.versions(workspace, name) if one.artifact]
-    return [_version(workspace, version, folder, with_rows) for version in found]
+    return [_version(workspace, version, folder, with_rows, signer) for version in found]
 
 
-def _version(workspace: Workspace, version: ModelVersion, folder: Path, with_rows: bool) -> Path:
+def _version(workspace: Workspace, version: ModelVersion, folder: Path, with_rows: bool, signer: Signer | None) -> Path:
     target = folder / "models" / version.model / f"v{version.version}"
     if target.exists():
         raise Conflict(f"{target} is there already", hint="name another folder, or remove it", path=str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{new_id()[-12:]}.tmp")
+    aside = target.with_name(f".{target.name}.{new_id()[-12:]}.tmp")
+    fresh = aside / target.name  # the name of the folder is signed too
     try:
-        fresh.mkdir()
+        fresh.mkdir(parents=True)
         _write(workspace, version, fresh, with_rows)
+        if signer is not None:
+            signer.sign(fresh)
         fresh.rename(target)
         sync_folder(target.parent)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
     return target
 
 
