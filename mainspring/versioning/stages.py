@@ -11,6 +11,7 @@ import msgspec
 
 from mainspring.base.errors import InvalidData
 from mainspring.base.settings import locked
+from mainspring.base.settings.dvc import SKIPPED
 from mainspring.versioning.contents import address_of
 from mainspring.versioning.legacy import compare
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
 
 StageState = Literal["up to date", "changed", "never run"]
-_SKIPPED = frozenset({".git", ".hg", ".dvc", ".mainspring", ".venv", "__pycache__", "node_modules"})
 _PARAMS = "params.yaml"
 UNRESOLVED = "it is a template that DVC has not resolved yet"
 
@@ -54,7 +54,7 @@ def read_stages(workspace: Workspace) -> list[Stage]:
     """
     stages: dict[str, Stage] = {}
     for parent, folders, names in os.walk(workspace.root):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
+        folders[:] = sorted(name for name in folders if name not in SKIPPED)
         if "dvc.yaml" in names:
             stages |= {stage.name: stage for stage in _of_file(workspace, Path(parent))}
     needs = {name: _needs(stage, stages.values()) for name, stage in stages.items()}
