@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ class KeptFiles:
     def keep(self) -> None:
         """Keep what was read anew. To be called when that was found to be right: a secret that may not be there is not copied."""
         for file, said in self._new.items():
-            if self._folder.is_dir() and _comes_back(said.tree):
+            if os.path.isdir(self._folder) and _comes_back(said.tree):
                 caches.keep(file, said)
 
 
