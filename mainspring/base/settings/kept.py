@@ -52,7 +52,7 @@ class KeptFiles:
     def keep(self) -> None:
         """Keep what was read anew. To be called when that was found to be right: a secret that may not be there is not copied."""
         for file, said in self._new.items():
-            if os.path.isdir(self._folder) and _comes_back(said.tree):
+            if os.access(self._folder, os.W_OK) and _comes_back(said.tree):
                 caches.keep(file, said)
 
 
