@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import UsageError
+from mainspring.base.files import disk_error
 from mainspring.versioning import checkout as stored
 from mainspring.versioning import datasets as files
 from mainspring.versioning.checkout import Damage, verify
@@ -15,11 +17,10 @@ from mainspring.versioning.states import DatasetStatus
 from mainspring.versioning.status import status
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mainspring.store.links import Linker
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
+    from mainspring.versioning.delta.sources import Source
 
 __all__ = [
     "Damage",
@@ -55,7 +56,7 @@ def add(
     Raises:
         NotFound, Conflict, UsageError: as ``datasets.add`` and ``delta.versions.add``.
     """
-    table = sources.find(workspace, target)
+    table = _table(workspace, target)
     if table is not None:
         from mainspring.versioning.delta import versions as tables  # with polars and deltalake
 
@@ -69,7 +70,7 @@ def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVers
     Raises:
         NotFound, Conflict: as ``datasets.current`` and ``delta.versions.current``.
     """
-    table = sources.find(workspace, name)
+    table = _table(workspace, name)
     if table is not None:
         from mainspring.versioning.delta import versions as tables  # with polars and deltalake
 
@@ -79,7 +80,7 @@ def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVers
 
 def open_dataset(workspace: Workspace, name: str, *, add: bool = True) -> Dataset:
     """Return a dataset of the settings as it is now: a table at its newest version, or the one that is held."""
-    table = sources.find(workspace, name)
+    table = _table(workspace, name)
     if table is not None:
         from mainspring.versioning.delta import versions as tables  # with polars and deltalake
 
@@ -93,7 +94,7 @@ def find_version(workspace: Workspace, name: str, wanted: int | str | None) -> D
     Raises:
         NotFound: there is none.
     """
-    table = sources.find(workspace, name) if name in workspace.settings.datasets else None
+    table = _table(workspace, name) if name in workspace.settings.datasets else None
     if table is not None:
         from mainspring.versioning.delta import versions as tables  # with polars and deltalake
 
@@ -119,7 +120,7 @@ def checkout(
         NotFound, Corrupted, Refused, Conflict: as ``checkout.checkout`` and ``delta.versions.checkout``.
         UsageError: ``restore`` of what is no table.
     """
-    table = sources.find(workspace, name)
+    table = _table(workspace, name)
     if table is None:
         if restore:
             raise UsageError(
@@ -139,5 +140,12 @@ def name_of(workspace: Workspace, target: str | Path) -> str:
     Raises:
         NotFound, UsageError, Conflict: as ``locate``.
     """
-    table = sources.find(workspace, target)
+    table = _table(workspace, target)
     return table.name if table else locate(workspace, target)[0]
+
+
+def _table(workspace: Workspace, target: str | Path) -> Source | None:
+    try:
+        return sources.find(workspace, target)
+    except PermissionError as error:  # of a look for the log of a table in a folder
+        raise disk_error(error, Path(error.filename).parent, doing="read") from error

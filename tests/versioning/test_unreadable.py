@@ -54,7 +54,7 @@ def test_status_names_what_cannot_be_read(scene: Workspace, name: str) -> None:
     assert "up to date" in output, "the other one"
 
 
-@pytest.mark.parametrize("name", ["data/a.txt", "data/d/sub", "data/d/x"])
+@pytest.mark.parametrize("name", ["data/a.txt", "data/d", "data/d/sub", "data/d/x"])
 @pytest.mark.parametrize("verb", ["add", "checkout"])
 def test_add_and_checkout_name_what_cannot_be_read(scene: Workspace, name: str, verb: str) -> None:
     path = scene.root / name
