@@ -10,6 +10,7 @@ import pytest
 
 from mainspring.store.workspace import Workspace
 from tests import s3
+from tests.faults import Proxy, proxied
 from tests.versioning.remotes.scene import FILES
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """The credentials of the S3 server in the environment."""
     for name, value in s3.VARIABLES.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def proxy(s3_server: s3.Server) -> Iterator[Proxy]:
+    """A line to the S3 server that can fail."""
+    with proxied(s3_server.port) as made:
+        yield made
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from mainspring.base.errors import Corrupted
 from mainspring.store.remotes.direct import ALREADY_THERE, STORED, Answer, Upload, uploaded
 from mainspring.versioning import data, exchange
-from tests.faults import Proxy, proxied
+from tests.faults import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,12 +30,6 @@ pytestmark = pytest.mark.slow
 COUNT = 100
 CONTENTS = [f"content {number}".encode() for number in range(COUNT)]
 UPLOADS = [Upload(f"some/{number}", content, md5(content).hexdigest()) for number, content in enumerate(CONTENTS)]
-
-
-@pytest.fixture
-def proxy(s3_server: s3.Server) -> Iterator[Proxy]:
-    with proxied(s3_server.port) as made:
-        yield made
 
 
 @pytest.fixture

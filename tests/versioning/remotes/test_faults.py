@@ -11,10 +11,10 @@ import pytest
 from mainspring.base.errors import Corrupted, MainspringError, StorageError
 from mainspring.versioning import data, exchange
 from tests import s3
-from tests.faults import Fault, Proxy, proxied
+from tests.faults import Fault, Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mainspring.store.workspace import Workspace
 
@@ -48,12 +48,6 @@ REFUSALS = {
     "SlowDown": ("503 Slow Down", "failed again and again (503)"),
     "InternalError": ("500 Internal Server Error", "failed again and again (500)"),
 }
-
-
-@pytest.fixture
-def proxy(s3_server: s3.Server) -> Iterator[Proxy]:
-    with proxied(s3_server.port) as made:
-        yield made
 
 
 @pytest.fixture

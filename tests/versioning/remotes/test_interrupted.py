@@ -14,10 +14,10 @@ import pytest
 
 from mainspring.versioning import data, exchange
 from tests import s3
-from tests.faults import Fault, Proxy, proxied
+from tests.faults import Fault, Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mainspring.store.workspace import Workspace
 
@@ -25,12 +25,6 @@ pytestmark = pytest.mark.slow
 
 COUNT = 300
 INTERRUPTED = 130
-
-
-@pytest.fixture
-def proxy(s3_server: s3.Server) -> Iterator[Proxy]:
-    with proxied(s3_server.port) as made:
-        yield made
 
 
 @pytest.fixture

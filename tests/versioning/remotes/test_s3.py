@@ -17,22 +17,16 @@ from mainspring.store.remotes import remote as remotes
 from mainspring.versioning import data, exchange, pull
 from mainspring.versioning.remotes import open_remote
 from tests import s3
-from tests.faults import Proxy, proxied
+from tests.faults import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mainspring.store.workspace import Workspace
 
     Make = Callable[..., Workspace]
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def proxy(s3_server: s3.Server) -> Iterator[Proxy]:
-    with proxied(s3_server.port) as made:
-        yield made
 
 
 def added(workspace: Workspace) -> Workspace:
