@@ -121,15 +121,19 @@ def _at(base: str, file: str, gone: Collection[str]) -> Iterator[str]:
     except (FileNotFoundError, NotADirectoryError):
         return
     if not stat.S_ISDIR(mode):
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        if file:  # of the dataset itself, a link to an object that is gone: DVC's caches leave such
             yield place
         return
-    for parent, folders, names in os.walk(place):
+    for parent, folders, names in os.walk(place, onerror=_unread):
         links = (name for name in folders if Path(parent, name).is_symlink())
         for name in (*names, *links):
             if f"{parent}/{name}"[len(base) + 1 :] not in gone:
                 yield f"{parent}/{name}"
                 return
+
+
+def _unread(error: OSError) -> None:
+    raise disk_error(error, Path(error.filename), doing="read") from error
 
 
 def _existing(folder: Path) -> Path:

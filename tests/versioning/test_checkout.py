@@ -170,3 +170,24 @@ def test_a_file_where_the_folder_of_a_dataset_was(workspace: Workspace) -> None:
     with pytest.raises(Refused, match="data is in the way"):
         data.checkout(workspace, "x")
     assert (workspace.root / "data").read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+def test_a_hidden_link_is_not_replaced(workspace: Workspace, target: str) -> None:
+    write(workspace, {"d/a": "1", "d/b": "2", "elsewhere/x": "x"})
+    data.add(workspace, workspace.root / "d")
+    (workspace.root / "d/a").unlink()
+    (workspace.root / "d/a").symlink_to(workspace.root / target)
+    write(workspace, {".dvcignore": "d/a\n"})
+    with pytest.raises(Refused, match="d/a is in the way"):
+        data.checkout(workspace, "d")
+    assert (workspace.root / "d/a").is_symlink()
+
+
+def test_a_link_to_what_is_gone_is_replaced_by_the_dataset(workspace: Workspace) -> None:
+    write(workspace, {"f": "1"})
+    data.add(workspace, workspace.root / "f")
+    (workspace.root / "f").unlink()
+    (workspace.root / "f").symlink_to(workspace.root / "nowhere")
+    data.checkout(workspace, "f")
+    assert (workspace.root / "f").read_text() == "1"
