@@ -83,9 +83,12 @@ def uploaded(
 
 
 def _signed(store: S3Store, uploads: Iterator[Upload]) -> Iterator[tuple[Upload, str]]:
-    """Give uploads with the addresses to put them to, of which many are signed at once."""
+    """Give uploads with the addresses to put them to, of which many are signed at once; none where that fails."""
     while part := list(islice(uploads, _SIGNED_TOGETHER)):
-        addresses = obstore.sign(store, "PUT", [upload.path for upload in part], _SIGNED_FOR)
+        try:
+            addresses = obstore.sign(store, "PUT", [upload.path for upload in part], _SIGNED_FOR)
+        except Exception:  # noqa: BLE001 - credentials that cannot be had: the client meets them too, and says so
+            return
         yield from zip(part, addresses, strict=True)
 
 
@@ -139,6 +142,7 @@ class _Uploading:
             oldest = time.monotonic() - self._timeout
             for connection in self._connections.copy():
                 if self._stopped or connection.asked_at < oldest:
+                    connection.given_up = True
                     connection.close()
 
     async def _one_after_another(self) -> None:
@@ -154,7 +158,7 @@ class _Uploading:
                 answer = None
                 if connection is not None and connection.is_kept:  # the server may have ended it meanwhile
                     answer = await connection.ask(request)
-                if answer is None:
+                if answer is None and (connection is None or not connection.given_up):
                     self._end(connection)
                     connection = await self._connected(place)
                     answer = await connection.ask(request) if connection is not None else None
@@ -162,6 +166,8 @@ class _Uploading:
                     self._results.put((upload, answer))
                 else:
                     self._failures += 1
+                    self._end(connection)
+                    connection = None
         finally:
             self._end(connection)
 
@@ -195,6 +201,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.is_kept = True
+        self.given_up = False
         self.asked_at = time.monotonic()
         self._answered: asyncio.Future[Answer | None] | None = None
         self._e_tag: str | None = None

@@ -7,9 +7,10 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 from hashlib import md5
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from mainspring.versioning import data, exchange
 from tests.faults import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from mainspring.store.workspace import Workspace
@@ -78,6 +79,7 @@ class Strange:
     def __init__(self, answer: bytes, *, ends: bool) -> None:
         self.answer = answer
         self.ends = ends
+        self.delay = 0.0
         self.seen: list[bytes] = []
         self.port = 0
         self.loop = asyncio.new_event_loop()
@@ -89,6 +91,7 @@ class Strange:
                 head = await reader.readuntil(b"\r\n\r\n")
                 [length] = [line for line in head.split(b"\r\n") if line.startswith(b"Content-Length:")]
                 self.seen.append(head + await reader.readexactly(int(length.split(b":")[1])))
+                await asyncio.sleep(self.delay)
                 writer.write(self.answer)
                 if self.ends:
                     break
@@ -120,12 +123,18 @@ def strange(answer: bytes, *, ends: bool = False, context: ssl.SSLContext | None
         server.loop.close()
 
 
-def sent(endpoint: str, *, create: bool = True, requests: int = 4) -> list[tuple[Upload, Answer]]:
+def sent(endpoint: str, **more: Any) -> list[tuple[Upload, Answer]]:
+    return list(sending(endpoint, **more))
+
+
+def sending(
+    endpoint: str, *, create: bool = True, requests: int = 4, timeout: float = 5
+) -> Generator[tuple[Upload, Answer]]:
     from obstore.store import S3Store
 
     options = {"allow_http": endpoint.startswith("http://")}
     store = S3Store("b", endpoint=endpoint, access_key_id="k", secret_access_key="s", client_options=options)
-    return list(uploaded(store, UPLOADS, create=create, requests=requests, timeout=5))
+    return uploaded(store, UPLOADS, create=create, requests=requests, timeout=timeout)
 
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n'
@@ -164,6 +173,46 @@ def test_a_server_that_wants_none_is_soon_left_alone(answer: bytes) -> None:
     with strange(answer, ends=True) as server:
         assert sent(f"http://127.0.0.1:{server.port}") == []
     assert len(server.seen) <= 12
+
+
+def test_a_server_that_says_nothing_is_given_up_once() -> None:
+    with strange(b"") as server:
+        began = time.monotonic()
+        assert sent(f"http://127.0.0.1:{server.port}", requests=COUNT, timeout=1) == []
+        assert time.monotonic() - began < 5
+    assert len(server.seen) == COUNT
+
+
+def test_a_server_that_falls_silent_is_soon_left_alone() -> None:
+    with strange(OK) as server:
+        assert len(sent(f"http://127.0.0.1:{server.port}")) == COUNT
+        server.answer = b""
+        seen = len(server.seen)
+        assert sent(f"http://127.0.0.1:{server.port}", timeout=1) == []
+        assert len(server.seen) == seen + 8
+
+
+def test_credentials_that_cannot_be_had_are_left_to_the_client() -> None:
+    from obstore.store import S3Store
+
+    def none() -> Any:
+        raise RuntimeError("no credentials")
+
+    store = S3Store("b", endpoint="http://127.0.0.1:9", credential_provider=none, client_options={"allow_http": True})
+    assert list(uploaded(store, UPLOADS, create=True, requests=4, timeout=5)) == []
+
+
+def test_whoever_stops_early_is_not_kept_waiting() -> None:
+    with strange(OK) as server:
+        server.delay = 0.2
+        uploads = sending(f"http://127.0.0.1:{server.port}", timeout=60)
+        next(uploads)
+        began = time.monotonic()
+        uploads.close()
+        assert time.monotonic() - began < 5
+        seen = len(server.seen)
+        time.sleep(0.5)
+        assert len(server.seen) <= seen + 4
 
 
 def test_encrypted_connections_need_a_certificate_that_is_trusted(
