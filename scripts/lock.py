@@ -24,6 +24,7 @@ OPTIONS = [
     "--no-header",
     "--no-annotate",
     "--all-extras",
+    "--no-strip-extras",  # pip wants hashes for `pydantic[email]` under that very name
     "--quiet",
 ]
 RESOLUTION = {NEWEST: ["--universal"], LOWEST: ["--resolution=lowest-direct"]}
@@ -47,7 +48,7 @@ def indirect(text: str) -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
     named = {normal(re.split(r"[^A-Za-z0-9._-]", one, maxsplit=1)[0]) for one in asked}
-    return "\n".join(sorted(pin for pin in pins(text) if normal(pin.split("==")[0]) not in named)) + "\n"
+    return "\n".join(sorted(pin for pin in pins(text) if normal(re.split(r"[\[=]", pin)[0]) not in named)) + "\n"
 
 
 def normal(name: str) -> str:
@@ -57,7 +58,7 @@ def normal(name: str) -> str:
 
 def pins(text: str) -> set[str]:
     """Return the pinned names and versions of a lock."""
-    return set(re.findall(r"^([A-Za-z0-9._-]+==[^\s\\]+)", text, flags=re.MULTILINE))
+    return set(re.findall(r"^([A-Za-z0-9._-]+(?:\[[A-Za-z0-9._,-]+\])?==[^\s\\]+)", text, flags=re.MULTILINE))
 
 
 def main() -> int:

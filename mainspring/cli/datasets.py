@@ -92,7 +92,7 @@ def content(version: DatasetVersion) -> str:
 def _status_row(item: DatasetStatus) -> tuple[object, ...]:
     changes = f"+{item.added} ~{item.modified} -{item.deleted}" if item.state == "modified" else ""
     number = "—" if item.number is None else item.number
-    return item.dataset, item.path, number, item.state, item.problem or changes
+    return item.dataset, item.path, number, item.state, "  ".join(filter(None, (changes, item.problem)))
 
 
 def _print_columns(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
