@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import UsageError
-from mainspring.base.files import disk_error
 from mainspring.versioning import checkout as stored
 from mainspring.versioning import datasets as files
 from mainspring.versioning.checkout import Damage, verify
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from mainspring.store.links import Linker
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
-    from mainspring.versioning.delta.sources import Source
 
 __all__ = [
     "Damage",
@@ -56,7 +54,7 @@ def add(
     Raises:
         NotFound, Conflict, UsageError: as ``datasets.add`` and ``delta.versions.add``.
     """
-    table = _table(workspace, target)
+    table = sources.find(workspace, target)
     if table is not None:
         from mainspring.versioning.delta import versions as tables  # with polars and deltalake
 
@@ -70,7 +68,7 @@ def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVers
     Raises:
         NotFound, Conflict: as ``datasets.current`` and ``delta.versions.current``.
     """
-    table = _table(workspace, name)
+    table = sources.find(workspace, name)
     if table is not None:
         from mainspring.versioning.delta import versions as tables  # with polars and deltalake
 
@@ -80,7 +78,7 @@ def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVers
 
 def open_dataset(workspace: Workspace, name: str, *, add: bool = True) -> Dataset:
     """Return a dataset of the settings as it is now: a table at its newest version, or the one that is held."""
-    table = _table(workspace, name)
+    table = sources.find(workspace, name)
     if table is not None:
         from mainspring.versioning.delta import versions as tables  # with polars and deltalake
 
@@ -94,7 +92,7 @@ def find_version(workspace: Workspace, name: str, wanted: int | str | None) -> D
     Raises:
         NotFound: there is none.
     """
-    table = _table(workspace, name) if name in workspace.settings.datasets else None
+    table = sources.find(workspace, name) if name in workspace.settings.datasets else None
     if table is not None:
         from mainspring.versioning.delta import versions as tables  # with polars and deltalake
 
@@ -120,7 +118,7 @@ def checkout(
         NotFound, Corrupted, Refused, Conflict: as ``checkout.checkout`` and ``delta.versions.checkout``.
         UsageError: ``restore`` of what is no table.
     """
-    table = _table(workspace, name)
+    table = sources.find(workspace, name)
     if table is None:
         if restore:
             raise UsageError(
@@ -140,12 +138,5 @@ def name_of(workspace: Workspace, target: str | Path) -> str:
     Raises:
         NotFound, UsageError, Conflict: as ``locate``.
     """
-    table = _table(workspace, target)
+    table = sources.find(workspace, target)
     return table.name if table else locate(workspace, target)[0]
-
-
-def _table(workspace: Workspace, target: str | Path) -> Source | None:
-    try:
-        return sources.find(workspace, target)
-    except PermissionError as error:  # of a look for the log of a table in a folder
-        raise disk_error(error, Path(error.filename).parent, doing="read") from error

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from mainspring.base.errors import ExternalToolError
+from mainspring.base.files import disk_error
 
 FILE = ".dvcignore"
 _TOPS = (".dvc", "mainspring.yaml", ".git")
@@ -20,6 +21,7 @@ def ignored_below(folder: Path) -> frozenset[str]:
 
     Raises:
         ExternalToolError: there are patterns, and git is missing or failed.
+        StorageError: patterns cannot be read.
     """
     top = None
     for place in folder.parents:
@@ -32,8 +34,10 @@ def ignored_below(folder: Path) -> frozenset[str]:
 def _has_patterns(file: Path) -> bool:
     try:
         lines = file.read_bytes().splitlines()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
+    except PermissionError as error:  # without it, files would come in that are to stay out
+        raise disk_error(error, file, doing="read") from error
     return any(line.strip() and not line.startswith(b"#") for line in lines)
 
 

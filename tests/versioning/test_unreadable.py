@@ -79,3 +79,13 @@ def test_a_folder_that_is_read_only_is_named_before_anything_is_changed(scene: W
     assert code == 3
     assert f"cannot write to the folder {path}; nothing was changed" in output
     assert [(scene.root / "data/d" / name).read_text() for name in ("x", "sub/y")] == ["222", "222"]
+
+
+def test_patterns_that_cannot_be_read_are_not_taken_for_none(scene: Workspace) -> None:
+    patterns = scene.root / "data/.dvcignore"
+    patterns.write_text("x\n")
+    patterns.chmod(0)
+    code, output = said(scene, "data", "add", "data/d")
+    patterns.chmod(0o644)
+    assert code == 3
+    assert f"cannot read {patterns}: permission denied" in output

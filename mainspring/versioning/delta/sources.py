@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import UsageError
+from mainspring.base.files import disk_error
 from mainspring.versioning.datasets import locate
 from mainspring.versioning.known import log
 
@@ -75,7 +76,7 @@ def find(workspace: Workspace, target: str | Path) -> Source | None:
     held = log(workspace, name)
     if held and held[-1].table_id is not None:
         return _source(workspace, name, held[-1].path, {})
-    return _source(workspace, name, str(path), {}) if (path / LOG).is_dir() else None
+    return _source(workspace, name, str(path), {}) if has_log(path) else None
 
 
 def elsewhere(root: Path, name: str, address: str, given: Mapping[str, str] | None = None) -> Source:
@@ -87,7 +88,7 @@ def elsewhere(root: Path, name: str, address: str, given: Mapping[str, str] | No
 def _declared(workspace: Workspace, name: str) -> Source | None:
     settings = workspace.settings.datasets[name]
     path = workspace.root / settings.path
-    known = settings.table == "delta" or _ADDRESS.fullmatch(settings.path) is not None or (path / LOG).is_dir()
+    known = settings.table == "delta" or _ADDRESS.fullmatch(settings.path) is not None or has_log(path)
     if not known and not path.exists():
         held = log(workspace, name)
         known = bool(held) and held[-1].table_id is not None
@@ -157,3 +158,15 @@ def _of_profile(name: str | None) -> dict[str, str]:
         found["aws_secret_access_key"] = told["secret_access_key"]
         found["aws_session_token"] = told["token"]
     return {option: value for option, value in found.items() if value}
+
+
+def has_log(folder: Path) -> bool:
+    """Say whether a folder holds a Delta table.
+
+    Raises:
+        StorageError: we may not look into it.
+    """
+    try:
+        return (folder / LOG).is_dir()
+    except PermissionError as error:
+        raise disk_error(error, folder, doing="read") from error
