@@ -90,6 +90,8 @@ def rename_model(workspace: Workspace, name: str, new_name: str) -> None:
     check_catalogue_name(new_name)
     with workspace.database.write() as connection:
         known_model(connection, name)
+        if new_name == name:
+            return
         if model_rows.find(connection, new_name) is not None:
             raise AlreadyExists(f"Registered Model (name={new_name}) already exists.", model=new_name)
         if model_rows.was_released(connection, name):

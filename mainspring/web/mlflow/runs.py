@@ -228,6 +228,8 @@ def set_tag(workspace: Workspace, request: LogPair) -> None:
 
 def delete_tag(workspace: Workspace, request: LogPair) -> None:
     """Remove a tag."""
+    if not request.key:
+        raise UsageError("Missing value for required parameter 'key'.")
     runs.delete_tag(workspace, request.id, request.key)
 
 

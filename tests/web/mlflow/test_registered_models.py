@@ -33,6 +33,7 @@ def test_a_model_is_made_described_renamed_and_removed(call: Caller) -> None:
     assert [version["name"] for version in renamed["latest_versions"]] == ["fraud"]
     assert call.refused("GET", "registered-models/get", name="Fraud, Europe")[0] == 404
     call("POST", "registered-models/create", name="other")
+    call("POST", "registered-models/rename", name="fraud", new_name="fraud")
     taken = call.refused("POST", "registered-models/rename", name="fraud", new_name="other")
     assert taken == (400, "RESOURCE_ALREADY_EXISTS")
     call("DELETE", "registered-models/delete", name="fraud")

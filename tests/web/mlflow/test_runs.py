@@ -132,6 +132,7 @@ def test_what_a_run_logs(call: Caller, run: str) -> None:
     assert {"key": "kind", "value": "b"} in found["run"]["data"]["tags"]
     call("POST", "runs/delete-tag", run_id=run, key="kind")
     assert call.refused("POST", "runs/delete-tag", run_id=run, key="kind") == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert call.refused("POST", "runs/delete-tag", run_id=run) == (400, "INVALID_PARAMETER_VALUE")
     assert call.refused("POST", "runs/log-parameter", run_id=run, key="depth", value="4")[0] == 400
 
 
