@@ -125,12 +125,10 @@ def _bytes(table: pl.DataFrame, format: str) -> bytes:
 
 def _spelled(moments: pl.Series) -> pl.Series:
     """Return moments as text; polars itself cannot write years of more than four digits."""
-    numbers = moments.cast(pl.Int64)
-    usual = numbers.is_between(_YEAR_0, _YEAR_10_000, closed="left")
-    spelled = moments.set(~usual, None).dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
-    others = {at: iso(at) for at in numbers.filter(~usual).unique()}
-    return (
-        spelled
-        if not others
-        else spelled.fill_null(numbers.replace_strict(others, default=None, return_dtype=pl.String))
-    )
+    numbers = pl.DataFrame({"at": moments.cast(pl.Int64)})
+    usual = pl.col("at").is_between(_YEAR_0, _YEAR_10_000, closed="left")
+    others = {at: iso(at) for at in numbers.filter(~usual)["at"].unique()}
+    spelled = pl.when(usual).then(pl.col("at")).cast(_MOMENT).dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+    if others:
+        spelled = spelled.fill_null(pl.col("at").replace_strict(others, default=None, return_dtype=pl.String))
+    return numbers.select(spelled.alias(moments.name)).to_series()
