@@ -23,13 +23,15 @@ _GARBAGE = 200_000
 
 def main() -> None:
     """Run a command line and exit with its code."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_GARBAGE)
     command = _quick(sys.argv[1:])
     if command is None:
+        gc.set_threshold(*usual)
         from mainspring.cli.main import main as ordinary
 
         ordinary()
         return
-    gc.set_threshold(_GARBAGE)
     _load_msgspec()
     from mainspring.cli.endings import ended
 

@@ -1,6 +1,6 @@
 """The checks a gate may hold, as ``mainspring.yaml`` declares them (``type`` says which)."""
 
-from __future__ import annotations
+# without annotations from the future, which msgspec would have to compile at every start
 
 from typing import Annotated, Literal
 

@@ -16,7 +16,7 @@ from mainspring.base.settings.references import check_references, check_secrets
 from mainspring.base.settings.schema import Settings
 
 FILE_NAME = "mainspring.yaml"
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_VARIABLE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}"
 
 
 def load_settings(path: Path, *, environment: str | None = None, resolve: bool = True) -> Settings:
@@ -85,7 +85,7 @@ def _fill(value: Any, sources: list[Path]) -> Any:
             )
         return found
 
-    return _VARIABLE.sub(lookup, value)
+    return re.sub(_VARIABLE, lookup, value) if "${" in value else value
 
 
 def _place(text: str, sources: list[Path]) -> Path | str:

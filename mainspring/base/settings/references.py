@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 _VALIDATION = "validation:"
-_FROM_OUTSIDE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
-_MODEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_FROM_OUTSIDE = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
+_MODEL = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 
 
 def check_references(settings: Settings, sources: list[Path]) -> None:
@@ -39,7 +39,7 @@ def check_references(settings: Settings, sources: list[Path]) -> None:
         if name not in known:
             hint = f"{did_you_mean(name, known) or ''} known metrics: {', '.join(known)}".strip()
             raise _error(steps, f"there is no metric '{name}' here", sources, hint)
-    if settings.model is not None and _MODEL.fullmatch(settings.model.name) is None:
+    if settings.model is not None and re.fullmatch(_MODEL, settings.model.name) is None:
         hint = "use letters, digits, dots, dashes and underscores, beginning and ending with a letter or digit"
         raise _error(["model", "name"], f"'{settings.model.name}' is no name for a model", sources, hint)
     for steps, duration in _durations(settings):
@@ -73,7 +73,7 @@ def check_secrets(tree: dict[str, Any], sources: list[Path]) -> None:
     for name, remote in remotes.items() if isinstance(remotes, dict) else ():
         written = remote.get("credentials") if isinstance(remote, dict) else None
         for key, value in written.items() if isinstance(written, dict) else ():
-            if _FROM_OUTSIDE.fullmatch(str(value)) is None:
+            if re.fullmatch(_FROM_OUTSIDE, str(value)) is None:
                 from mainspring.base.settings.places import locate  # with YAML's reader
 
                 place, _ = locate(["remotes", str(name), "credentials", str(key)], sources)

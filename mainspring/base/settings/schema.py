@@ -1,6 +1,6 @@
 """The structure of ``mainspring.yaml``, one struct a section."""
 
-from __future__ import annotations
+# without annotations from the future, which msgspec would have to compile at every start
 
 from typing import Annotated, Literal
 
