@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.base.clock import iso
-from mainspring.base.errors import AlreadyExists, Conflict, Corrupted, InvalidData, NotFound
+from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound
 from mainspring.base.names import names_elsewhere
 from mainspring.store.objects import walk
-from mainspring.versioning import labels, registry
+from mainspring.versioning import registry
 from mainspring.versioning.artifact import load_artifact
 from mainspring.versioning.export import (
     CARD,
@@ -29,8 +29,9 @@ from mainspring.versioning.export import (
     sum_line,
 )
 from mainspring.versioning.materials import policy, trust
+from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.records.versions import IMPORTED
-from mainspring.versioning.registration import Prepared, Registered, record, record_files
+from mainspring.versioning.registration import Arrival, Registered, record_arrivals
 from mainspring.versioning.scratch import scratch
 from mainspring.versioning.semver import check_catalogue_name, parse_version
 from mainspring.versioning.signing import BUNDLE, Verifier
@@ -50,16 +51,16 @@ def receive(
 
     Each file is copied, and its size, md5 and sha256 compared on the way; with ``verify``, the file of a public key, every
     version has to be signed by it. When all were checked each model is loaded once under this workspace's policy of trust.
-    A version keeps its number and comes in development; where it comes from is kept with its first stage. One that is here
-    already, with the same bytes, is answered as existing.
+    All of them are registered, in one transaction, or none. A version keeps its number and comes in development; where it
+    comes from is kept with its first stage. One that is here already, with the same bytes, is answered as existing.
 
     Raises:
         NotFound: there is no export in the folder.
         NotFound, UsageError: the key cannot be used.
-        Corrupted: a file is missing, differs or is too much, or is not what was signed; nothing was registered.
+        Corrupted: a file is missing, differs or is too much, or is not what was signed.
         InvalidData: names or paths that an export never has, or a newer format.
-        Refused: the model is a pickle, or holds types, that are not trusted here.
-        Conflict: the version is here with other bytes.
+        Refused: a model is a pickle, or holds types, that are not trusted here.
+        Conflict: a version is here with other bytes, or was deleted here.
     """
     verifier = None if verify is None else Verifier(verify)
     found = _exports(folder)
@@ -70,8 +71,11 @@ def receive(
         for place in found:
             copy = copies.enter_context(scratch(workspace))
             checked.append((copy, _checked(place, copy, verifier)))
+        checked.sort(key=lambda pair: (pair[1].model, parse_version(pair[1].version)))
+        _refuse_taken(workspace, [manifest for _, manifest in checked])
         signed_by = None if verifier is None else verifier.fingerprint
-        return [_take(workspace, copy, manifest, trust_pickle, signed_by) for copy, manifest in checked]
+        arrived = [_arrived(workspace, copy, manifest, trust_pickle, signed_by) for copy, manifest in checked]
+        return record_arrivals(workspace, arrived)
 
 
 def signed(folder: Path) -> list[Path]:
@@ -103,51 +107,45 @@ def _checked(folder: Path, copy: Path, verifier: Verifier | None) -> ExportManif
     return manifest
 
 
-def _take(
-    workspace: Workspace, copy: Path, manifest: ExportManifest, trust_pickle: bool, signed_by: str | None
-) -> Registered:
-    held = [one for one in registry.versions(workspace, manifest.model) if one.version == manifest.version]
-    if held and held[0].artifact == manifest.artifact:
-        return Registered(held[0], existing=True)
-    if held:
-        hint = "delete it first, or import into another workspace"
-        raise Conflict(f"{held[0].reference} is here already, with other bytes", hint=hint)
-    return _register(workspace, copy, manifest, trust_pickle, signed_by)
+def _refuse_taken(workspace: Workspace, manifests: list[ExportManifest]) -> None:
+    """Refuse versions whose numbers have other bytes here, or were deleted here."""
+    held = {(one.model, one.version): one.artifact for one in registry.versions(workspace)}
+    deleted = {name: version_rows.highest(workspace.database, name)[1] for name in {one.model for one in manifests}}
+    taken, gone = [], []
+    for manifest in manifests:
+        version = str(parse_version(manifest.version))
+        reference = f"{manifest.model}@{version}"
+        if version in deleted[manifest.model]:
+            gone.append(reference)
+        elif held.setdefault((manifest.model, version), manifest.artifact) != manifest.artifact:
+            taken.append(reference)
+    if taken or gone:
+        said = [f"{', '.join(taken)} is here already, with other bytes"] if taken else []
+        said += [f"{', '.join(gone)} was deleted, and never comes back"] if gone else []
+        hint = "nothing was registered; import the folders of other versions one by one, or all into another workspace"
+        raise Conflict("; ".join(said), hint=hint, versions=taken + gone)
 
 
-def _register(
+def _arrived(
     workspace: Workspace, copy: Path, manifest: ExportManifest, trust_pickle: bool, signed_by: str | None
-) -> Registered:
+) -> Arrival:
+    """Load a model under this workspace's policy, and store what the version consists of."""
     packed = (copy / SIGNATURE).is_file()
     trusted, types = policy(workspace)
     loaded = load_artifact(copy / MODEL, trust_pickle=trusted or trust_pickle, trusted_types=types) if packed else None
     artifact = _stored(workspace, copy / MODEL, manifest.artifact) if manifest.artifact else ""
     evidence = _stored(workspace, copy / EVIDENCE, manifest.evidence) if manifest.evidence else None
-    origin = manifest.origin
-    source = f"an export of project '{origin.project}' ({origin.actor}, {iso(origin.exported_at)})"
-    history = {IMPORTED: msgspec.to_builtins(origin) | {"signed_by": signed_by}}
-    if loaded is None:
-        with suppress(AlreadyExists):
-            labels.create_model(workspace, manifest.model)
-        size = sum(file.size for file in manifest.files if file.path.startswith(f"{MODEL}/"))
-        files = workspace.objects.listing(artifact) if artifact else []
-        version = record_files(
-            workspace, manifest.model, files, source=source, size=size, version=manifest.version, history=history
-        )
-        return Registered(version, existing=False)
-    if loaded.manifest.format == "joblib" and trust_pickle:
+    if loaded is not None and loaded.manifest.format == "joblib" and trust_pickle:
         trust(workspace, artifact)
-    return record(
-        workspace,
-        manifest.model,
-        Prepared(artifact=artifact, evidence=evidence, signature=loaded.signature, metrics=manifest.metrics),
-        run_id=None,
+    origin = manifest.origin
+    return Arrival(
+        model=manifest.model,
         version=manifest.version,
-        bump=None,
-        actor=workspace.actor,
-        reason=f"imported from {source}",
-        source=source,
-        history=history,
+        artifact=artifact,
+        evidence=evidence,
+        metrics=manifest.metrics,
+        source=f"an export of project '{origin.project}' ({origin.actor}, {iso(origin.exported_at)})",
+        history={IMPORTED: msgspec.to_builtins(origin) | {"signed_by": signed_by}},
     )
 
 

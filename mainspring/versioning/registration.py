@@ -29,6 +29,8 @@ from mainspring.versioning.signature import Signature
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sqlalchemy import Connection
+
     from mainspring.store.objects import Entry
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.candidate import Candidate
@@ -41,6 +43,21 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str | None
     signature: Signature
     metrics: dict[str, Any]
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that has its number from elsewhere; what it consists of is stored already.
+
+    ``history`` is kept with its first stage: what is known of it from before it came here from ``source``.
+    """
+
+    model: str
+    version: str
+    artifact: str
+    evidence: str | None
+    metrics: dict[str, Any]
+    source: str
+    history: Any
 
 
 class Registered(NamedTuple):
@@ -124,13 +141,10 @@ def record(
     bump: Bump | None,
     actor: str,
     reason: str,
-    source: str | None = None,
-    history: Any = None,
 ) -> Registered:
     """Write the row of a version whose objects are stored, unless there is one that it equals.
 
-    Whoever races, every version gets a number of its own, and the same bytes get one. ``history`` is kept with its first
-    stage: what is known of it from before it came here from ``source``.
+    Whoever races, every version gets a number of its own, and the same bytes get one.
     """
     while True:
         newest, removed = version_rows.highest(workspace.database, name)
@@ -141,18 +155,44 @@ def record(
         proposal = _proposal(workspace, newest, prepared.signature, run_id, bump)
         number = parse_version(version) if version else _next(newest, removed, proposal.bump)
         contents = {"run_id": run_id, "artifact": prepared.artifact, "evidence": prepared.evidence}
-        row = new_row(name, number, actor) | contents | {"metrics": prepared.metrics, "source": source}
-        told = f"{reason}; the bytes are those of {alike[0].version} ({alike[0].stage})" if alike else reason
+        row = new_row(name, number, actor) | contents | {"metrics": prepared.metrics}
+        told = _alike(reason, alike)
         if newest is not None and version is None:
             told = f"{told}; {proposal.bump}: {proposal.because}"
         try:
-            written = _write(workspace, row, newest=None if newest is None else newest.id, reason=told, history=history)
+            with workspace.database.write() as connection:
+                written = _add(connection, row, newest=None if newest is None else newest.id, reason=told)
         except Conflict:
             if any(held.version == str(number) for held in twins(workspace, name, row["artifact"], row["evidence"])):
                 continue  # who was quicker registered the same
             raise
         if written:
             return Registered(resolve(workspace, f"{name}@{number}"), existing=False)
+
+
+def record_arrivals(workspace: Workspace, arrivals: Sequence[Arrival]) -> list[Registered]:
+    """Write the rows of versions from elsewhere, in development: all of them in this order, or none.
+
+    One whose bytes are here under its number is that version.
+
+    Raises:
+        Conflict: a number is taken by other bytes, or was.
+    """
+    answers = []
+    alike = [twins(workspace, arrival.model, arrival.artifact, arrival.evidence) for arrival in arrivals]
+    with workspace.database.write() as connection:
+        for arrival, others in zip(arrivals, alike, strict=True):
+            number = parse_version(arrival.version)
+            held = version_rows.find(connection, arrival.model, version=str(number))
+            is_here = held is not None and held.artifact == arrival.artifact
+            if not is_here:
+                contents = {"artifact": arrival.artifact, "evidence": arrival.evidence, "metrics": arrival.metrics}
+                row = new_row(arrival.model, number, workspace.actor) | contents | {"source": arrival.source}
+                newest = version_rows.find(connection, arrival.model)
+                told = _alike(f"imported from {arrival.source}", others)
+                _add(connection, row, newest=newest and newest.id, reason=told, history=arrival.history)
+            answers.append((f"{arrival.model}@{number}", is_here))
+    return [Registered(resolve(workspace, reference), existing=is_here) for reference, is_here in answers]
 
 
 def renumber(workspace: Workspace, version: ModelVersion, bump: Bump, *, reason: str) -> ModelVersion:
@@ -180,18 +220,21 @@ def renumber(workspace: Workspace, version: ModelVersion, bump: Bump, *, reason:
     ).version
 
 
-def _write(workspace: Workspace, row: dict[str, Any], *, newest: str | None, reason: str, history: Any) -> bool:
-    with workspace.database.write() as connection:
-        if version_rows.add(connection, row, newest=newest, reason=reason, evidence=history) is None:
-            return False
-        webhooks.announce_version(connection, row["id"])
-        return True
+def _add(connection: Connection, row: dict[str, Any], *, newest: str | None, reason: str, history: Any = None) -> bool:
+    if version_rows.add(connection, row, newest=newest, reason=reason, evidence=history) is None:
+        return False
+    webhooks.announce_version(connection, row["id"])
+    return True
 
 
 def twins(workspace: Workspace, name: str, artifact: str, evidence: str | None) -> list[ModelVersion]:
     """Return the versions of a model with these bytes, the newest first."""
     rows = version_rows.select_versions(workspace.database, name, artifact=artifact, evidence=evidence)
     return [as_struct(row, ModelVersion) for row in reversed(rows)]
+
+
+def _alike(reason: str, versions: list[ModelVersion]) -> str:
+    return f"{reason}; the bytes are those of {versions[0].version} ({versions[0].stage})" if versions else reason
 
 
 def _stands_for(held: ModelVersion, run_id: str | None, version: str | None, bump: Bump | None) -> bool:
@@ -219,7 +262,6 @@ def record_files(
     number: int | None = None,
     created_at: int | None = None,
     version: str | None = None,
-    history: Any = None,
 ) -> ModelVersion:
     """Record stored files as the next version of a model that is there, in development; the minor number grows, or it is
     ``version``.
@@ -256,7 +298,7 @@ def record_files(
                 raise no_model(name)
             seen = None if newest is None else newest.id
             told = f"registered from {source}"
-            if version_rows.add(connection, row, newest=seen, reason=told, evidence=history) is not None:
+            if version_rows.add(connection, row, newest=seen, reason=told) is not None:
                 model_rows.put_version_tags(connection, name, str(chosen), labels)
                 webhooks.announce_version(connection, row["id"])
                 break

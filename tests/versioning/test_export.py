@@ -18,12 +18,14 @@ from mainspring.automation.execute import execute
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, Refused
 from mainspring.cli.main import run as command_line
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import models
+from mainspring.versioning import arrival, models
 from mainspring.versioning.arrival import receive
 from mainspring.versioning.candidate import Candidate
 from mainspring.versioning.data import add
 from mainspring.versioning.export import export
 from mainspring.versioning.lineage import find, walk
+from mainspring.versioning.registration import Arrival, Registered, record_arrivals
+from mainspring.versioning.removal import delete_version
 
 pytestmark = pytest.mark.slow  # real repositories, runs and packages
 
@@ -200,14 +202,20 @@ def test_what_was_tampered_with_is_not_taken(
     assert list((elsewhere.state / "scratch").iterdir()) == []
 
 
-def test_pickles_need_trust_where_they_arrive(workspace: Workspace, elsewhere: Workspace, tmp_path: Path) -> None:
+def pickled(workspace: Workspace, name: str, version: str) -> Workspace:
+    """Register a model that is a pickle; return the workspace with settings that trust it."""
     with (workspace.root / "mainspring.yaml").open("a") as settings:
-        settings.write("model: {name: m, trust_pickle: true}\n")
+        settings.write(f"model: {{name: {name}, trust_pickle: true}}\n")
     rows = make_rows()
     guess = Guess().fit(rows, rows["late"].to_numpy())
     candidate = Candidate(model=guess, train=rows[:400], holdout=rows[400:], features=FEATURES, target="late")
     trusting = Workspace(workspace.root)
-    models.register(trusting, "m", candidate)
+    models.register(trusting, name, candidate, version=version)
+    return trusting
+
+
+def test_pickles_need_trust_where_they_arrive(workspace: Workspace, elsewhere: Workspace, tmp_path: Path) -> None:
+    trusting = pickled(workspace, "m", "1.0.0")
     [folder] = export(trusting, "m@1.0.0", tmp_path / "out")
     with pytest.raises(Refused):
         receive(elsewhere, folder)
@@ -226,6 +234,75 @@ def test_other_bytes_under_the_same_number(
         receive(elsewhere, tmp_path / "out")
     with pytest.raises(NotFound, match="no exported model"):
         receive(elsewhere, tmp_path)
+
+
+@pytest.fixture
+def two(workspace: Workspace, candidate: Candidate, tmp_path: Path) -> Path:
+    """An export of m@1.9.0 and m@1.10.0."""
+    models.register(workspace, "m", candidate, version="1.9.0")
+    models.register(workspace, "m", make_candidate(seed=5), version="1.10.0")
+    export(workspace, "m", tmp_path / "out")
+    return tmp_path / "out"
+
+
+def _other_bytes(there: Workspace, version: str) -> None:
+    models.register(there, "m", make_candidate(seed=6), version=version)
+
+
+def _deleted(there: Workspace, version: str) -> None:
+    _other_bytes(there, version)
+    delete_version(there, "m", version)
+
+
+@pytest.mark.parametrize("version", ["1.9.0", "1.10.0"])
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [(_other_bytes, "is here already, with other bytes"), (_deleted, "was deleted, and never comes back")],
+)
+def test_versions_of_which_one_cannot_come(
+    two: Path, elsewhere: Workspace, before: Callable[[Workspace, str], None], version: str, said: str
+) -> None:
+    before(elsewhere, version)
+    held = models.versions(elsewhere)
+    with pytest.raises(Conflict, match=f"m@{version} {said}"):
+        receive(elsewhere, two)
+    assert models.versions(elsewhere) == held
+
+
+@pytest.mark.parametrize("version", ["1.9.0", "1.10.0"])
+def test_versions_of_which_one_is_not_trusted(
+    two: Path, workspace: Workspace, elsewhere: Workspace, version: str
+) -> None:
+    pickled(workspace, "pickle", version)
+    export(workspace, f"pickle@{version}", two)
+    with pytest.raises(Refused):
+        receive(elsewhere, two)
+    assert models.names(elsewhere) == []
+    [*_, last] = receive(elsewhere, two, trust_pickle=True)
+    assert last.version.reference == f"pickle@{version}"
+
+
+@pytest.mark.parametrize("version", ["1.9.0", "1.10.0"])
+def test_a_version_that_comes_from_somebody_else_meanwhile(
+    two: Path, elsewhere: Workspace, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    def overtaken(workspace: Workspace, arrivals: list[Arrival]) -> list[Registered]:
+        _other_bytes(elsewhere, version)
+        return record_arrivals(workspace, arrivals)
+
+    monkeypatch.setattr(arrival, "record_arrivals", overtaken)
+    with pytest.raises(Conflict, match=f"m@{version} exists already"):
+        receive(elsewhere, two)
+    assert [held.version for held in models.versions(elsewhere)] == [version]
+
+
+def test_versions_come_in_their_order_and_again(two: Path, elsewhere: Workspace) -> None:
+    receive(elsewhere, two / "models" / "m" / "v1.9.0")
+    found = receive(elsewhere, two)
+    assert [(one.version.version, one.version.number, one.existing) for one in found] == [
+        ("1.9.0", 1, True),
+        ("1.10.0", 2, False),
+    ]
 
 
 def test_the_commands(workspace: Workspace, candidate: Candidate, elsewhere: Workspace, tmp_path: Path) -> None:
