@@ -50,8 +50,7 @@ def create_model(
         if not model_rows.add(connection, row):
             raise AlreadyExists(f"Registered Model (name={name}) already exists.", model=name)
         model_rows.put_tags(connection, name, labels)
-        payload = {"name": name, "tags": labels, "description": description}
-        webhooks.announce(connection, "registered_model.created", payload)
+        webhooks.announce_model(connection, name, tags=labels, description=description)
 
 
 def describe_model(workspace: Workspace, name: str, description: str | None) -> None:

@@ -221,6 +221,10 @@ def renumber(workspace: Workspace, version: ModelVersion, bump: Bump, *, reason:
 
 
 def _add(connection: Connection, row: dict[str, Any], *, newest: str | None, reason: str, history: Any = None) -> bool:
+    """Write a version and, if it is the first, its model; not if ``newest`` is not the id of the newest version any more."""
+    at = row["created_at"]
+    if model_rows.add(connection, {"name": row["model"], "created_at": at, "updated_at": at}):
+        webhooks.announce_model(connection, row["model"])
     if version_rows.add(connection, row, newest=newest, reason=reason, evidence=history) is None:
         return False
     webhooks.announce_version(connection, row["id"])

@@ -20,7 +20,7 @@ from mainspring.versioning.records import webhooks as webhook_rows
 from mainspring.versioning.records.rows import as_struct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -163,6 +163,15 @@ def announce(connection: Connection, event: Event, payload: dict[str, Any]) -> N
     ]
     if planned:
         webhook_rows.plan(connection, planned)
+
+
+def announce_model(
+    connection: Connection, name: str, *, tags: Mapping[str, str] | None = None, description: str | None = None
+) -> None:
+    """Plan to tell that a model was registered, inside the caller's transaction."""
+    announce(
+        connection, "registered_model.created", {"name": name, "tags": dict(tags or {}), "description": description}
+    )
 
 
 def announce_version(connection: Connection, version_id: str) -> None:

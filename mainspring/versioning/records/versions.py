@@ -9,7 +9,6 @@ from sqlalchemy import delete, func, insert, select, update
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict
 from mainspring.base.ids import new_id
-from mainspring.store.prepared import upsert
 from mainspring.store.schema.serving import route_tables
 from mainspring.store.schema.testing import gates
 from mainspring.store.schema.tracking import runs, tags
@@ -82,7 +81,7 @@ def highest(database: Database, model: str) -> tuple[Row[Any] | None, list[str]]
 def add(
     connection: Connection, row: dict[str, Any], *, newest: str | None, reason: str, evidence: Any = None
 ) -> int | None:
-    """Record a new version and its first stage, and the model if it is new; return the version's number.
+    """Record a new version of a model that is there, and its first stage; return the version's number.
 
     None, and nothing done, when ``newest`` is not the id of the newest version any more.
 
@@ -90,8 +89,6 @@ def add(
         Conflict: the version is there, or was and was deleted.
     """
     model, version, at = row["model"], row["version"], row["created_at"]
-    fresh = upsert(connection.dialect.name)(models).values(name=model, created_at=at, updated_at=at)
-    connection.execute(fresh.on_conflict_do_nothing())
     known = lock(connection, model)
     assert known is not None
     found = find(connection, model)

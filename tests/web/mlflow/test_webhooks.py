@@ -19,6 +19,7 @@ from mainspring.base import clock
 from mainspring.store.schema.versioning import webhooks as table
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import delivery, labels, webhooks
+from mainspring.versioning.registration import Arrival, record_arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -227,6 +228,22 @@ def test_what_does_not_arrive_is_sent_again(
     assert delivery.deliver(workspace) == 0
     ids = [headers["X-MLflow-Delivery-Id"] for headers, _ in listener.told]
     assert ids[:2] == ids[2:]
+
+
+def test_a_model_that_comes_with_its_first_version_is_told(workspace: Workspace, listener: Listener) -> None:
+    webhooks.create_webhook(workspace, "w", listener.url, ["registered_model.created", "model_version.created"])
+    arrivals = [
+        Arrival(model="m", version=version, artifact="", evidence=None, metrics={}, source="x", history=None)
+        for version in ("1.0.0", "1.1.0")
+    ]
+    record_arrivals(workspace, arrivals)
+    delivery.deliver(workspace)
+    told = [json.loads(body) for _, body in listener.told]
+    assert [(one["entity"], one["data"]["name"]) for one in told] == [
+        ("registered_model", "m"),
+        ("model_version", "m"),
+        ("model_version", "m"),
+    ]
 
 
 def test_what_is_undone_is_not_told(workspace: Workspace, listener: Listener) -> None:
