@@ -83,16 +83,17 @@ def _lost_code(evidence: Evidence) -> Iterator[Finding]:
 
 def _loose_data(evidence: Evidence) -> Iterator[Finding]:
     for status in data.status(evidence.workspace):
-        if status.state in {"not added", "modified"}:
-            said = f"{status.path} is {status.state}: its present content is in no version"
-            fix = f"mainspring data add {status.dataset}"
-            yield _finding(
-                NO_VERSIONING, "warning", f"Dataset {status.dataset} is loose", said, fix=fix, place=SETTINGS
-            )
+        if status.state not in {"not added", "modified"}:
+            continue
+        title, why = f"Dataset {status.dataset} is loose", "its present content is in no version"
+        if status.remedy != "add":
+            title, why = f"Dataset {status.dataset} is not what its pointer names", "git says another version"
+        said, fix = f"{status.path} is {status.state}: {why}", status.command or "mainspring data status"
+        yield _finding(NO_VERSIONING, "warning", title, said, fix=fix, place=SETTINGS)
     for row in evidence.inputs:
         if not evidence.has_object(row.md5):
             said = f"{row.dataset} ({short(row.md5)}), read by the run of {evidence.name}, is not in the store"
-            fix = "bring the object back, or train again on data that is there"
+            fix = "mainspring data fetch --all-versions, or train again on data that is there"
             yield _finding(NO_VERSIONING, "error", "Training data are gone", said, fix=fix)
 
 

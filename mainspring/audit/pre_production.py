@@ -33,7 +33,8 @@ def data_versioned(evidence: Evidence) -> Observed:
         said = [f"{status.dataset} is {status.state}" for status in off] + [
             f"{name} was never added" for name in unseen
         ]
-        return missing("; ".join(said), fix=f"mainspring data add {(off[0].dataset if off else unseen[0])}")
+        fix = (off[0].command or "mainspring data status") if off else f"mainspring data add {unseen[0]}"
+        return missing("; ".join(said), fix=fix)
     read = evidence.inputs
     held = [versions[-1] for name in declared if (versions := data.log(evidence.workspace, name))]
     at = max((row.created_at for row in held), default=None)
@@ -41,10 +42,11 @@ def data_versioned(evidence: Evidence) -> Observed:
     contents = {(row.dataset, row.md5) for row in held} | {(row.dataset, row.md5) for row in read}
     if gone := sorted(f"{name} {short(md5)}" for name, md5 in contents if not evidence.has_object(md5)):
         lacking = f"{shown}; but the content of {', '.join(gone)} is not in the store"
-        return missing(lacking, fix="mainspring data add", at=at)
-    if changed := [status.dataset for status in found if status.state == "modified"]:
-        fix = f"mainspring data add {changed[0]}"
-        return stale(f"{', '.join(changed)} changed since the newest version; {shown}", fix=fix, at=at)
+        return missing(lacking, fix="mainspring data fetch --all-versions", at=at)
+    if changed := [status for status in found if status.state == "modified"]:
+        names = ", ".join(status.dataset for status in changed)
+        fix = changed[0].command or "mainspring data status"
+        return stale(f"{names} differs from the version that its pointer names; {shown}", fix=fix, at=at)
     if evidence.run is not None and not read:
         fix = "take datasets as parameters of the pipeline, or call run.log_input"
         return missing(

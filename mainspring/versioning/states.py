@@ -7,10 +7,15 @@ from typing import Literal
 import msgspec
 
 State = Literal["up to date", "modified", "not added", "missing", "damaged"]
+Remedy = Literal["add", "checkout", "pull"]
 
 
 class DatasetStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How a dataset on disk compares with the version that its pointer names (or else the newest)."""
+    """How a dataset on disk compares with the version that its pointer names (or else the newest).
+
+    ``remedy`` is the command of ``mainspring data`` that makes them equal and loses nothing; None where none is needed, or
+    where somebody has to look first: ``problem`` says at what.
+    """
 
     dataset: str
     path: str
@@ -21,6 +26,21 @@ class DatasetStatus(msgspec.Struct, frozen=True, kw_only=True):
     modified: int = 0
     deleted: int = 0
     problem: str | None = None
+    remedy: Remedy | None = None
+
+    @property
+    def command(self) -> str | None:
+        """The remedy as it is typed."""
+        return None if self.remedy is None else command(self.remedy, self.dataset)
+
+
+def command(remedy: Remedy, dataset: str) -> str:
+    """Return what is typed.
+
+    >>> command("pull", "flights")
+    'mainspring data pull flights'
+    """
+    return f"mainspring data {remedy} {dataset}"
 
 
 def compare(before: dict[str, str], after: dict[str, str]) -> tuple[int, int, int]:

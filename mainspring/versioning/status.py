@@ -6,18 +6,20 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mainspring.base.errors import Corrupted, InvalidData, MainspringError, StorageError
 from mainspring.base.files import disk_error
 from mainspring.versioning.contents import address_of, read_contents
 from mainspring.versioning.known import known
 from mainspring.versioning.pointers import LegacyPointer, read_pointer
-from mainspring.versioning.states import DatasetStatus, compare
+from mainspring.versioning.states import DatasetStatus, command, compare
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
     from mainspring.versioning.known import DatasetVersion
-    from mainspring.versioning.states import State
+    from mainspring.versioning.states import Remedy, State
 
 
 def status(workspace: Workspace, *, tick: Tick | None = None) -> list[DatasetStatus]:
@@ -69,7 +71,10 @@ def _of_table(workspace: Workspace, name: str) -> DatasetStatus | None:
         table = sources.find(workspace, name)
     except MainspringError as error:
         return DatasetStatus(dataset=name, path=name, state="damaged", problem=error.message)
-    return None if table is None else versions.status(workspace, table)
+    if table is None:
+        return None
+    found = versions.status(workspace, table)
+    return msgspec.structs.replace(found, remedy="add") if found.state in {"not added", "modified"} else found
 
 
 def _of_files(
@@ -92,16 +97,16 @@ def _of_legacy(workspace: Workspace, name: str, path: Path, shown: str, md5: str
     from mainspring.versioning import legacy  # rare by now
 
     if not path.exists():
-        hint = f"restore it: mainspring data checkout {name}"
-        return DatasetStatus(dataset=name, path=shown, state="missing", md5=md5, problem=hint)
-    hint = f"a pointer of an old DVC; bring it up to date: mainspring data add {name}"
+        hint = f"restore it: {command('checkout', name)}"
+        return DatasetStatus(dataset=name, path=shown, state="missing", md5=md5, problem=hint, remedy="checkout")
+    hint = f"a pointer of an old DVC; bring it up to date: {command('add', name)}"
     differs = legacy.compare(workspace, path, md5, tick=tick)
     if differs is None:
-        return DatasetStatus(dataset=name, path=shown, state="up to date", md5=md5, problem=hint)
+        return DatasetStatus(dataset=name, path=shown, state="up to date", md5=md5, problem=hint, remedy="add")
     added, modified, deleted = compare(*differs)
     return DatasetStatus(
         dataset=name, path=shown, state="modified", md5=md5, added=added, modified=modified, deleted=deleted,
-        problem=hint,
+        problem=hint, remedy="add",
     )  # fmt: skip
 
 
@@ -111,32 +116,39 @@ def _compared(
     wanted = read_pointer(path) or (found[-1].md5 if found else None)
     numbers = {version.md5: version.number for version in found}
 
-    def said(state: State, problem: str | None = None, changes: tuple[int, int, int] = (0, 0, 0)) -> DatasetStatus:
+    def said(
+        state: State,
+        remedy: Remedy | None = None,
+        problem: str | None = None,
+        changes: tuple[int, int, int] = (0, 0, 0),
+    ) -> DatasetStatus:
         added, modified, deleted = changes
         return DatasetStatus(
             dataset=name, path=shown, state=state, number=numbers.get(wanted or ""), md5=wanted,
-            added=added, modified=modified, deleted=deleted, problem=problem,
+            added=added, modified=modified, deleted=deleted, problem=problem, remedy=remedy,
         )  # fmt: skip
 
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         if wanted is None:
-            return said("missing", "nothing is at its path")
-        here = workspace.objects.path(wanted).is_file()
-        return said(
-            "missing",
-            f"restore it: mainspring data checkout {name}" if here else f"get it: mainspring data pull {name}",
-        )
+            return said("missing", problem="nothing is at its path")
+        if workspace.objects.path(wanted).is_file():
+            return said("missing", "checkout", f"restore it: {command('checkout', name)}")
+        return said("missing", "pull", f"get it: {command('pull', name)}")
     if wanted is None:
-        return said("not added", f"add it: mainspring data add {name}")
+        return said("not added", "add", f"add it: {command('add', name)}")
     is_here = workspace.objects.path(wanted).is_file()
-    if address_of(workspace, path, tick=tick) == wanted:
-        lost = f"the version is not in the store; add the data again: mainspring data add {name}"
-        return said("up to date") if is_here else said("damaged", lost)
+    present = address_of(workspace, path, tick=tick)
+    if present == wanted:
+        lost = f"the version is not in the store; add the data again: {command('add', name)}"
+        return said("up to date") if is_here else said("damaged", "add", lost)
     is_whole = is_here and workspace.objects.has(wanted)
-    problem = None if is_whole else f"not all of the version is in the store; get it: mainspring data pull {name}"
+    remedy: Remedy = "checkout" if present in numbers else "add"  # what pointer is on disk came with git, or by hand
+    problem = None
+    if not is_whole:
+        remedy, problem = "pull", f"not all of the version is in the store; get it: {command('pull', name)}"
     if not wanted.endswith(".dir"):
-        return said("modified", problem, (0, 1, 0))
+        return said("modified", remedy, problem, (0, 1, 0))
     if not is_here:
-        return said("modified", problem)
+        return said("modified", remedy, problem)
     before = {entry.relpath: entry.md5 for entry in workspace.objects.listing(wanted)}
-    return said("modified", problem, compare(before, read_contents(workspace, path).files))
+    return said("modified", remedy, problem, compare(before, read_contents(workspace, path).files))

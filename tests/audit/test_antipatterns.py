@@ -17,7 +17,7 @@ from mainspring.base.ids import new_id
 from mainspring.serving import routes, segments
 from mainspring.store.schema import monitoring, serving, testing, tracking, versioning
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import models
+from mainspring.versioning import data, models
 
 pytestmark = pytest.mark.xdist_group("audit")  # one project, lived through once
 
@@ -108,6 +108,17 @@ def test_code_that_no_snapshot_holds(whole: Workspace) -> None:
 def test_data_in_no_version(whole: Workspace) -> None:
     edit(whole, "data/rows.csv", "0", "1")
     assert shown(whole) == [("no-versioning", "warning", "Dataset rows is loose")]
+
+
+def test_data_that_git_says_is_another(whole: Workspace) -> None:
+    pointer = whole.root / "data" / "rows.csv.dvc"
+    [version] = data.log(whole, "rows")
+    pointer.write_text(pointer.read_text().replace(version.md5, "f" * 32))
+    [finding] = found(whole)
+    assert (finding.title, finding.fix) == (
+        "Dataset rows is not what its pointer names",
+        "mainspring data pull rows",
+    )
 
 
 def test_lost_training_data(whole: Workspace) -> None:

@@ -237,6 +237,27 @@ def test_an_item_without_evidence_is_not_present(
     assert found.fix
 
 
+def test_what_is_to_be_done_about_data(whole: Workspace) -> None:
+    def fix() -> str | None:
+        return next(shown.fix for shown in examine(Evidence(whole)) if shown.id == "data-versioned")
+
+    [version] = data.log(whole, "rows")
+    rows, pointer = whole.root / "data/rows.csv", whole.root / "data/rows.csv.dvc"
+    rows.unlink()
+    assert fix() == "mainspring data checkout rows"
+    said = pointer.read_text()
+    pointer.write_text(said.replace(version.md5, "f" * 32))
+    assert fix() == "mainspring data pull rows"
+    pointer.write_text("<<<<<<< HEAD")
+    assert fix() == "mainspring data status"
+    pointer.write_text(said)
+    data.checkout(whole, "rows")
+    whole.objects.path(version.md5).unlink()
+    rows.write_text("x,y\n1,2\n")
+    data.add(whole, "rows")
+    assert fix() == "mainspring data fetch --all-versions"
+
+
 def test_a_webhook_counts_when_something_arrived(whole: Workspace) -> None:
     replace("mainspring.yaml", "{type: log}", "{type: webhook, url: 'http://127.0.0.1:9'}")(whole)
     row = {

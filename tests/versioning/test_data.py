@@ -115,7 +115,8 @@ def test_status(flights: Workspace) -> None:
     write(flights, {"data/months/01.csv": "a\n5\n", "data/months/04.csv": "a\n"})
     (flights.root / "data/months/sub/02.csv").unlink()
     airports, months = data.status(flights)
-    assert airports.state == "missing"
+    assert (airports.state, airports.command) == ("missing", None)
+    assert months.command == "mainspring data add flights"
     assert (months.state, months.added, months.modified, months.deleted) == ("modified", 1, 1, 1)
     for entry in flights.objects.listing(months.md5 or ""):
         flights.objects.path(entry.md5).unlink()
@@ -131,13 +132,25 @@ def test_what_a_colleague_changed_is_to_be_pulled(flights: Workspace) -> None:
     told = data.status(flights)[1]
     assert (told.state, told.number) == ("modified", None)
     assert str(told.problem).endswith("get it: mainspring data pull flights")
+    assert told.remedy == "pull"
+
+
+def test_what_git_put_back_is_to_be_checked_out(flights: Workspace) -> None:
+    data.add(flights, "flights")
+    pointer = flights.root / "data/months.dvc"
+    before = pointer.read_bytes()
+    write(flights, {"data/months/01.csv": "a\n5\n"})
+    data.add(flights, "flights")
+    pointer.write_bytes(before)
+    told = data.status(flights)[1]
+    assert (told.state, told.number, told.remedy) == ("modified", 1, "checkout")
 
 
 def test_what_the_store_alone_lost_is_to_be_added(flights: Workspace) -> None:
     version = data.add(flights, "flights")
     flights.objects.path(version.md5).unlink()
     told = data.status(flights)[1]
-    assert (told.state, str(told.problem).endswith("mainspring data add flights")) == ("damaged", True)
+    assert (told.state, told.command) == ("damaged", "mainspring data add flights")
     assert data.add(flights, "flights") == version
     assert data.status(flights)[1].state == "up to date"
 
@@ -145,9 +158,11 @@ def test_what_the_store_alone_lost_is_to_be_added(flights: Workspace) -> None:
 def test_a_missing_dataset_is_restored_or_got(flights: Workspace) -> None:
     version = data.add(flights, "flights")
     shutil.rmtree(flights.root / "data/months")
-    assert data.status(flights)[1].problem == "restore it: mainspring data checkout flights"
+    told = data.status(flights)[1]
+    assert (told.remedy, told.problem) == ("checkout", "restore it: mainspring data checkout flights")
     flights.objects.path(version.md5).unlink()
-    assert data.status(flights)[1].problem == "get it: mainspring data pull flights"
+    told = data.status(flights)[1]
+    assert (told.remedy, told.problem) == ("pull", "get it: mainspring data pull flights")
 
 
 def test_checkout_restores_exactly(flights: Workspace) -> None:
