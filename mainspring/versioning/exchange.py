@@ -16,6 +16,7 @@ from mainspring.base.ids import new_id
 from mainspring.store.intake import settle
 from mainspring.store.leftovers import sweep
 from mainspring.store.remotes.traffic import in_flight
+from mainspring.versioning.contents import index_of
 from mainspring.versioning.remotes import open_remote
 from mainspring.versioning.wanted import Wanted, choose
 
@@ -70,7 +71,8 @@ def push(
     store = open_remote(workspace, remote, write=True)
     listings, files, unread = _addresses(workspace, wanted)
     held = store.sizes(listings | files | unread)
-    here = _sizes(workspace, listings | files)
+    arrived = set() if replace else _arrived(workspace, wanted, held) & (listings | files)
+    here = _sizes(workspace, (listings | files) - arrived)
     todo = {md5 for md5, size in here.items() if replace or held.get(md5) != size}
     lost = (listings | files | unread) - here.keys() - held.keys()
     count = _Count(len(todo), tick)
@@ -84,9 +86,14 @@ def push(
     if damaged:
         raise damaged[0]
     _complain(workspace, wanted, lost, f"neither here nor on the remote '{store.name}'")
-    return Exchange(
-        remote=store.name, objects=count.objects, bytes=count.bytes, present=len(here) - len(todo), lost=sorted(lost)
-    )
+    present = len(arrived) + len(here) - len(todo)
+    return Exchange(remote=store.name, objects=count.objects, bytes=count.bytes, present=present, lost=sorted(lost))
+
+
+def _arrived(workspace: Workspace, wanted: Iterable[Wanted], held: dict[str, int]) -> set[str]:
+    """Return contents that the remote holds with the size that is remembered of them: what is here need not be looked at."""
+    indexes = [index_of(workspace, path) for path in {item.path for item in wanted if item.path is not None}]
+    return {md5 for index in indexes for md5, size in index.sizes().items() if held.get(md5) == size}
 
 
 def _send(

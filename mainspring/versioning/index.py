@@ -38,9 +38,7 @@ class Remembered:
     def addresses(self) -> dict[str, str]:
         """The addresses; of what was loaded they are cut apart when they are first asked for."""
         if isinstance(self._addresses, str):
-            starts = range(0, len(self._addresses), _DIGITS)
-            cut = [self._addresses[start : start + _DIGITS] for start in starts]
-            self._addresses = dict(zip(self.identities, cut, strict=True))
+            self._addresses = dict(zip(self.identities, _cut(self._addresses), strict=True))
         return self._addresses
 
     def __eq__(self, other: object) -> bool:
@@ -78,14 +76,23 @@ class Index:
 
     def load(self) -> Remembered:
         """Return what is remembered; nothing where the file is missing or unreadable."""
-        held = caches.kept(self._path, _Stored)
-        if held is None or held.layout != _LAYOUT:
+        held = self._stored()
+        if held is None:
             return NOTHING
         count = len(held.names)
         numbers = array("q")
         numbers.frombytes(held.numbers)
         columns = (numbers[start : start + count] for start in (0, count, 2 * count))
         return Remembered(dict(zip(held.names, zip(*columns, strict=True), strict=True)), held.addresses, held.md5)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the sizes of the contents that are remembered, by address, whether their files are still as they were."""
+        held = self._stored()
+        if held is None:
+            return {}
+        sizes = array("q")
+        sizes.frombytes(held.numbers[: len(held.names) * sizes.itemsize])
+        return dict(zip(_cut(held.addresses), sizes, strict=True))
 
     def keep(self, remembered: Remembered) -> None:
         """Remember this instead; where it cannot be written, nothing is remembered."""
@@ -95,3 +102,12 @@ class Index:
             numbers.extend(column)  # all sizes, then all times, then all inodes
         addresses = "".join(remembered.addresses[name] for name in names)
         caches.keep(self._path, _Stored(_LAYOUT, remembered.md5, names, numbers.tobytes(), addresses))
+
+    def _stored(self) -> _Stored | None:
+        held = caches.kept(self._path, _Stored)
+        return held if held is not None and held.layout == _LAYOUT else None
+
+
+def _cut(addresses: str) -> list[str]:
+    """Cut addresses apart that were written one after the other."""
+    return [addresses[start : start + _DIGITS] for start in range(0, len(addresses), _DIGITS)]

@@ -42,7 +42,7 @@ def credentials_of(profile: dict[str, str], name: str | None) -> Callable[[], di
     command line has to be installed for them.
     """
     if "aws_access_key_id" in profile:
-        return lambda: _keys(read_profile(name))
+        return lambda: keys_of(read_profile(name)) or {}
     if "credential_process" in profile:
         import shlex
 
@@ -53,7 +53,10 @@ def credentials_of(profile: dict[str, str], name: str | None) -> Callable[[], di
     return None
 
 
-def _keys(profile: dict[str, str]) -> dict[str, Any]:
+def keys_of(profile: dict[str, str]) -> dict[str, Any] | None:
+    """Return the keys that stand in a profile; None if there are none."""
+    if "aws_access_key_id" not in profile:
+        return None
     return {
         "access_key_id": profile["aws_access_key_id"],
         "secret_access_key": profile.get("aws_secret_access_key", ""),

@@ -8,13 +8,14 @@ import re
 import threading
 import time
 from contextlib import closing, suppress
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from mainspring.base.clock import milliseconds
 from mainspring.base.errors import Corrupted, MainspringError, NotFound, StorageError
 from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.store.remotes.failures import explained, is_passing
-from mainspring.store.remotes.opening import local_folder, open_store, takes_signed_uploads
+from mainspring.store.remotes.opening import key_prefix, local_folder, open_store, signed_place, takes_signed_uploads
 from mainspring.store.remotes.traffic import ahead, in_flight
 from mainspring.store.seals import put_seal
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from obstore import ObjectMeta
-    from obstore.store import S3Store
+    from obstore.store import ObjectStore, S3Store
     from typing_extensions import Buffer
 
     from mainspring.base.settings.schema import RemoteSettings
@@ -71,12 +72,20 @@ class Remote:
         self.url = settings.url
         self._place = local_folder(settings.url, root)
         self.is_local = self._place is not None
-        self._store, prefix = open_store(settings, root, write=write)
         self._settings = settings
-        self._folder = f"{prefix}{FOLDER}"
+        self._open = partial(open_store, settings, root, write=write)
+        self._folder = f"{key_prefix(settings.url)}{FOLDER}"
+        self._signed = signed_place(settings)
+        if self._signed is None:
+            _ = self._store  # what is wrong with it is said now
         self._large = threading.BoundedSemaphore(2)
         self._conditional = True
         self._tags_are_md5 = True
+
+    @cached_property
+    def _store(self) -> ObjectStore:
+        """The store by its client, which listings may do without."""
+        return self._open()
 
     def sizes(self, wanted: Collection[str]) -> dict[str, int]:
         """Return the sizes of those of the wanted objects that are there.
@@ -86,16 +95,17 @@ class Remote:
         if len(wanted) <= _FEW:
             return self._ask(wanted)
         folders = sorted({md5[:2] for md5 in wanted})
-        beginning = self._list(folders[0])
-        expected = len(beginning) * 256
+        listed = self._listed(folders[0])
+        expected = len(listed) * 256
         if len(wanted) * _HEAD_COST < expected:
             return self._ask(wanted)
         if expected <= _ONE_LISTING:
-            listed = self._list("")
+            listed = self._listed("")
         else:
-            listed = [*beginning, *(item for _, part in in_flight(self._list, folders[1:]) for item in part)]
+            for _, part in in_flight(self._listed, folders[1:]):
+                listed |= part
         start = len(self._folder) + 1
-        held = {(path := item["path"])[start : start + 2] + path[start + 3 :]: item["size"] for item in listed}
+        held = {path[start : start + 2] + path[start + 3 :]: size for path, size in listed.items()}
         return {md5: held[md5] for md5 in held.keys() & wanted}
 
     def held(self) -> list[Held]:
@@ -309,6 +319,17 @@ class Remote:
         return self._patiently(
             "list", lambda: [item for part in obstore.list(self._store, prefix, chunk_size=1000) for item in part]
         )
+
+    def _listed(self, folder: str) -> dict[str, int]:
+        """Return the sizes of the objects in one of the 256 folders, or in all, by path."""
+        if self._signed is not None:
+            from mainspring.store.remotes.listing import sizes_below  # with what speaks HTTP
+
+            timeout = milliseconds(self._settings.timeout) / 1000
+            found = sizes_below(self._signed, f"{self._folder}/{folder}/".replace("//", "/"), timeout=timeout)
+            if found is not None:
+                return found
+        return {item["path"]: item["size"] for item in self._list(folder)}
 
     def _path(self, md5: str) -> str:
         return f"{self._folder}/{md5[:2]}/{md5[2:]}"

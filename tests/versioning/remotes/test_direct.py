@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import ssl
 import subprocess
-import threading
 import time
-from contextlib import contextmanager
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +15,10 @@ from mainspring.base.errors import Corrupted
 from mainspring.store.remotes.direct import ALREADY_THERE, STORED, Answer, Upload, uploaded
 from mainspring.versioning import data, exchange
 from tests.faults import Proxy
+from tests.versioning.remotes.strange import strange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from mainspring.store.workspace import Workspace
@@ -71,56 +69,6 @@ def test_objects_that_are_damaged_here_do_not_go(ours: Workspace, s3_server: s3.
     listed = s3_server.store(ours.settings.remotes["store"].url).list().collect()
     assert len(listed) == COUNT - 1
     assert not any(item["path"].endswith((victim[2:], ".dir")) for item in listed)
-
-
-class Strange:
-    """A server that answers as it is told."""
-
-    def __init__(self, answer: bytes, *, ends: bool) -> None:
-        self.answer = answer
-        self.ends = ends
-        self.delay = 0.0
-        self.seen: list[bytes] = []
-        self.port = 0
-        self.loop = asyncio.new_event_loop()
-        self.stopped = asyncio.Event()
-
-    async def client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                [length] = [line for line in head.split(b"\r\n") if line.startswith(b"Content-Length:")]
-                self.seen.append(head + await reader.readexactly(int(length.split(b":")[1])))
-                await asyncio.sleep(self.delay)
-                writer.write(self.answer)
-                if self.ends:
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        writer.close()
-
-    async def serve(self, ready: threading.Event, context: ssl.SSLContext | None) -> None:
-        server = await asyncio.start_server(self.client, "127.0.0.1", 0, ssl=context)
-        self.port = server.sockets[0].getsockname()[1]
-        ready.set()
-        await self.stopped.wait()
-        server.close()
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
-
-
-@contextmanager
-def strange(answer: bytes, *, ends: bool = False, context: ssl.SSLContext | None = None) -> Iterator[Strange]:
-    server = Strange(answer, ends=ends)
-    ready = threading.Event()
-    thread = threading.Thread(target=lambda: server.loop.run_until_complete(server.serve(ready, context)))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield server
-    finally:
-        server.loop.call_soon_threadsafe(server.stopped.set)
-        thread.join(10)
-        server.loop.close()
 
 
 def sent(endpoint: str, **more: Any) -> list[tuple[Upload, Answer]]:
