@@ -12,6 +12,7 @@ import msgspec
 from mainspring.base.errors import InvalidData
 from mainspring.base.settings import locked
 from mainspring.base.settings.dvc import SKIPPED
+from mainspring.base.settings.parameters import MISSING, read_parameters, value_at
 from mainspring.versioning.contents import address_of
 from mainspring.versioning.legacy import compare
 
@@ -102,13 +103,14 @@ def _stage(
     commands = told.get("cmd") or body.get("cmd") or []
     commands = [commands] if isinstance(commands, str) else list(commands)
     outs = [path for kind in ("outs", "metrics", "plots") for path in _paths(told.get(kind))]
-    params = dict(_params(told.get("params") or []))
+    params = _params(told.get("params") or [])
     why = [UNRESOLVED] if "${" in " ".join(commands) else []
     deps = _paths(told.get("deps"))
     always_changed = bool(body.get("always_changed")) or not (deps or params or outs)
     if lock is not None:
         why += ["always changed"] if always_changed else []
-        why += _changes(workspace, base, commands, params, lock)
+        read = ([], {}) if body.get("frozen") else (deps, params)
+        why += _changes(workspace, base, commands, *read, outs, lock)
     state: StageState = "never run" if lock is None else "changed" if why else "up to date"
     return Stage(
         name=name,
@@ -124,23 +126,42 @@ def _stage(
 
 
 def _changes(
-    workspace: Workspace, base: Path, commands: list[str], params: dict[str, list[str]], lock: dict[str, Any]
-) -> list[str]:
+    workspace: Workspace,
+    base: Path,
+    commands: list[str],
+    read: list[str],
+    params: dict[str, list[str]],
+    outs: list[str],
+    lock: dict[str, Any],
+) -> Iterator[str]:
+    """Give what differs from when a stage ran, as DVC sees it: of what it reads and writes by now."""
     ran = lock.get("cmd")
-    why = [] if commands == ([ran] if isinstance(ran, str) else ran) else ["the command"]
-    items = [item for item in [*lock.get("deps", []), *lock.get("outs", [])] if "md5" in item]
-    why += [
-        item["path"] for item in items if not _is_same(workspace, Path(os.path.normpath(base / item["path"])), item)
-    ]
-    for file, values in (lock.get("params") or {}).items():
-        now = locked.read_yaml(base / file) if (base / file).is_file() else {}
-        why += [f"{file}:{key}" for key, value in values.items() if _at(now, key) != value]
-        why += [f"{file}:{key}" for key in params.get(file, []) if key not in values]
-    return why
+    if commands != ([ran] if isinstance(ran, str) else ran):
+        yield "the command"
+    items = {os.path.normpath(item["path"]): item for item in [*lock.get("deps", []), *lock.get("outs", [])]}
+    for path in (*read, *outs):
+        item = items.get(os.path.normpath(path))
+        if item is None or not _is_same(workspace, Path(os.path.normpath(base / path)), item):
+            yield path
+    for file, keys in params.items():
+        yield from _changed_params(base / file, file, keys, (lock.get("params") or {}).get(file))
+
+
+def _changed_params(path: Path, file: str, keys: list[str], ran: dict[str, Any] | None) -> Iterator[str]:
+    """Give the keys whose values are others; without keys, every one at the top of the file is meant."""
+    if ran is None or not path.is_file():
+        yield file
+        return
+    now = read_parameters(path)
+    for key in keys or list(dict.fromkeys([*now, *ran])):
+        value = value_at(now, key) if keys else now.get(key, MISSING)
+        plain = list(value) if isinstance(value, tuple) else value
+        if value is MISSING or key not in ran or plain != ran[key]:
+            yield f"{file}:{key}"
 
 
 def _is_same(workspace: Workspace, path: Path, item: dict[str, Any]) -> bool:
-    if not path.exists():
+    if not path.exists() or "md5" not in item:
         return False
     if "hash" not in item:
         return compare(workspace, path, item["md5"]) is None
@@ -153,21 +174,16 @@ def _paths(items: Any) -> list[str]:
     return [path for path in found if "://" not in path]
 
 
-def _params(items: Any) -> Iterator[tuple[str, list[str]]]:
+def _params(items: Any) -> dict[str, list[str]]:
+    """Return the keys that are read of each file; none where all of it is."""
     if isinstance(items, dict):  # as dvc.lock has them
-        yield from ((file, list(values)) for file, values in items.items())
-        return
-    if own := [item for item in items if isinstance(item, str)]:
-        yield _PARAMS, own
+        return {file: list(values) for file, values in items.items()}
+    found: dict[str, list[str]] = {}
+    whole = {file for item in items if isinstance(item, dict) for file, keys in item.items() if not keys}
     for item in items:
-        if isinstance(item, dict):
-            yield from ((file, list(keys or [])) for file, keys in item.items())
-
-
-def _at(tree: Any, key: str) -> Any:
-    for part in key.split("."):
-        tree = tree.get(part) if isinstance(tree, dict) else None
-    return tree
+        for file, keys in (item if isinstance(item, dict) else {_PARAMS: [item]}).items():
+            found.setdefault(file, []).extend([] if file in whole else keys)
+    return found
 
 
 def _relative(workspace: Workspace, path: Path) -> str:

@@ -23,6 +23,7 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True):
     cmd: str | list[str] | None = None
     wdir: str | None = None
     always_changed: bool = False
+    frozen: bool = False
     deps: list[str | dict[str, Any]] | None = None
     params: list[str | dict[str, Any]] | None = None
     outs: list[str | dict[str, Any]] | None = None
@@ -52,6 +53,8 @@ def read_stages(file: Path) -> dict[str, dict[str, Any]]:
     """
     if not file.is_file():
         return {}
+    from mainspring.base.settings.parameters import read_yaml  # few repositories have stages
+
     tree = read_yaml(file) or {}
     stages = (tree.get("stages") or {}) if isinstance(tree, dict) else None
     if not isinstance(stages, dict):
@@ -64,24 +67,6 @@ def read_stages(file: Path) -> dict[str, dict[str, Any]]:
                 f"{file} cannot be read: of the stage '{name}', {error}", hint="correct it", path=str(file)
             ) from None
     return stages
-
-
-def read_yaml(file: Path) -> Any:
-    """Return what a file of YAML says.
-
-    Raises:
-        InvalidData: it is none.
-    """
-    import yaml
-
-    from mainspring.base.yamls import parse
-
-    try:
-        return parse(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise InvalidData(
-            f"{file} cannot be read: it is not YAML", hint="resolve the merge conflict", path=str(file)
-        ) from None
 
 
 def locked_outs(folder: Path) -> dict[Path, dict[str, Any]]:
