@@ -42,6 +42,8 @@ class Runner(Protocol):
     """What carries out work: a recorded execution, or a plan of one."""
 
     root: Path
+    only_plans: bool
+    """Whether nothing that is not remembered is computed."""
 
     def perform(self, work: Work) -> Any:
         """Return the result of the work, remembered or computed."""

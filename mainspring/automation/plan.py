@@ -130,6 +130,8 @@ class NotKnownYet(MainspringError):
 class _Planner:
     """The runner of a plan."""
 
+    only_plans = True
+
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.root = workspace.root

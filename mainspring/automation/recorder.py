@@ -72,6 +72,8 @@ class Recorder:
     with the next transaction. May be used from several threads.
     """
 
+    only_plans = False
+
     def __init__(
         self,
         workspace: Workspace,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from mainspring.automation.script import ScriptResult, script
 from mainspring.base.errors import NotFound, UsageError, did_you_mean
 from mainspring.store.workspace import Workspace
 from mainspring.versioning.stages import UNRESOLVED, read_stages
+from mainspring.versioning.turns.repositories import working
 
 if TYPE_CHECKING:
     from mainspring.versioning.stages import Stage
@@ -22,16 +24,19 @@ def run_stages(*names: str) -> dict[str, ScriptResult]:
 
     Those run too, as with ``dvc repro``, and are in what is returned. A stage whose command, deps and parameter files are as in
     an earlier run is not run again, unless it is ``always_changed``: its outs are put back. A shell reads the commands.
-    ``dvc.lock`` is not written, so DVC itself takes them for changed until ``dvc commit``.
+    ``dvc.lock`` is not written, so DVC itself takes them for changed until ``dvc commit``. While a stage runs, DVC's commands
+    stay away from what it reads and writes, and it does not run while they are at work on that.
 
     Raises:
         NotFound: no such stage.
+        Conflict: DVC is at work on what a stage reads or writes.
         StepFailed, UsageError: as ``script``.
         InvalidData: ``dvc.yaml`` cannot be read.
     """
     current = runner()
     root = current.root if current is not None else Path.cwd()
-    stages = {stage.name: stage for stage in read_stages(Workspace(root))}
+    workspace = Workspace(root)
+    stages = {stage.name: stage for stage in read_stages(workspace)}
     for name in names:
         if name not in stages:
             hint = did_you_mean(name, stages) or f"stages of dvc.yaml: {', '.join(stages) or 'none'}"
@@ -40,10 +45,11 @@ def run_stages(*names: str) -> dict[str, ScriptResult]:
     for name, stage in reversed(stages.items()):
         if name in wanted:
             wanted.update(stage.needs)
-    return {name: _run(stage) for name, stage in stages.items() if name in wanted}
+    only_plans = current is not None and current.only_plans
+    return {name: _run(workspace, stage, only_plans) for name, stage in stages.items() if name in wanted}
 
 
-def _run(stage: Stage) -> ScriptResult:
+def _run(workspace: Workspace, stage: Stage, only_plans: bool) -> ScriptResult:
     if UNRESOLVED in stage.why:
         raise UsageError(
             f"the stage '{stage.name}' is a template, and dvc.lock does not say what it stands for",
@@ -53,11 +59,13 @@ def _run(stage: Stage) -> ScriptResult:
     moved = [f"cd {shlex.quote(stage.folder)}"] if stage.folder != os.curdir else []
     command = " && ".join([*moved, *stage.commands])
     deps = list(dict.fromkeys([*stage.deps, *stage.params]))
-    return script(
-        "sh -c {command}",
-        params={"command": command},
-        deps=deps,
-        outs=stage.outs,
-        name=stage.name,
-        cache=not stage.always_changed,
-    )
+    reads, writes = ([workspace.root / path for path in paths] for paths in (deps, stage.outs))
+    with nullcontext() if only_plans else working(workspace, reads=reads, writes=writes):
+        return script(
+            "sh -c {command}",
+            params={"command": command},
+            deps=deps,
+            outs=stage.outs,
+            name=stage.name,
+            cache=not stage.always_changed,
+        )

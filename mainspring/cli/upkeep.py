@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,7 @@ def gc(
     from mainspring.store.leftovers import leftovers
     from mainspring.tracking.purge import purge
     from mainspring.versioning.pointers import named
+    from mainspring.versioning.turns.repositories import alone
 
     workspace = context.workspace()
     if remove and not not_shared and not workspace.objects.root.is_relative_to(workspace.root):
@@ -154,11 +156,12 @@ def gc(
             f"the objects lie in {workspace.objects.root}, where other projects may keep theirs",
             hint="if no other project uses that folder, say --not-shared",
         )
-    purged = purge(workspace, older_than_days=milliseconds(older_than) / 86_400_000, remove=remove)
-    found = collect(workspace.database, workspace.objects, others=named(workspace.root), remove=remove)
-    left = list(leftovers(workspace.objects.root / "incoming", older_than_seconds=3600))
-    if remove:
-        workspace.objects.sweep()
+    with alone(workspace) if remove else nullcontext():
+        purged = purge(workspace, older_than_days=milliseconds(older_than) / 86_400_000, remove=remove)
+        found = collect(workspace.database, workspace.objects, others=named(workspace.root), remove=remove)
+        left = list(leftovers(workspace.objects.root / "incoming", older_than_seconds=3600))
+        if remove:
+            workspace.objects.sweep()
     record = {
         "removed": remove,
         "runs": purged.runs,

@@ -30,6 +30,7 @@ from mainspring.versioning.pointers import (
     write_pointer,
 )
 from mainspring.versioning.scratch import scratch
+from mainspring.versioning.turns.repositories import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,9 +89,24 @@ def checkout(
         NotFound: no such version, or objects of it are not in the store.
         Corrupted: objects of it are damaged; the disk is as it was.
         Refused: files on disk are in no version, or something else is in the way.
+        Conflict: DVC is at work in the repository.
     """
     name, path = locate(workspace, name)
     refuse_linked(workspace, path)
+    with alone(workspace, writes=[path]):
+        return _checkout(workspace, name, path, version, force=force, tick=tick, linker=linker)
+
+
+def _checkout(
+    workspace: Workspace,
+    name: str,
+    path: Path,
+    version: int | str | None,
+    *,
+    force: bool,
+    tick: Tick | None,
+    linker: Linker | None,
+) -> DatasetVersion:
     found = find_version(workspace, name, version) if version is not None else _pointed(workspace, name, path)
     executable = is_executable(path)
     wanted = _files(workspace, found.md5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +14,7 @@ from mainspring.store.garbage import needed
 from mainspring.versioning.exchange import heal
 from mainspring.versioning.pointers import named
 from mainspring.versioning.remotes import open_remote
+from mainspring.versioning.turns.repositories import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +48,15 @@ def clear(
         Refused: the listing of a folder that is needed is neither here nor there, and ``accept_lost`` does not say that its
             files may go; nothing is removed.
         Corrupted, StorageError: a listing, or the remote, cannot be read.
+        Conflict: DVC is at work in the repository.
     """
+    with alone(workspace) if remove else nullcontext():
+        return _clear(workspace, remote, older_than_seconds=older_than_seconds, remove=remove, accept_lost=accept_lost)
+
+
+def _clear(
+    workspace: Workspace, remote: str, *, older_than_seconds: float, remove: bool, accept_lost: bool
+) -> Clearance:
     with workspace.database.read() as connection:
         roots = needed(connection, named(workspace.root))
     store = open_remote(workspace, remote)

@@ -51,12 +51,19 @@ class NoFiles(InvalidData):
 
 
 def read_contents(
-    workspace: Workspace, path: Path, *, store: bool = False, tick: Tick | None = None, linker: Linker | None = None
+    workspace: Workspace,
+    path: Path,
+    *,
+    store: bool = False,
+    before: Callable[[], bool] | None = None,
+    tick: Tick | None = None,
+    linker: Linker | None = None,
 ) -> Contents:
     """Return what is at a path; with ``store``, every file is durable in the store when it returns.
 
     Files whose size, time and inode are as remembered are not read again; times of less than two seconds ago are not
-    trusted. ``linker`` says how the store gets the bytes.
+    trusted. ``before`` is called before anything is read or stored, and says whether files may have changed meanwhile.
+    ``linker`` says how the store gets the bytes.
 
     Raises:
         NotFound: there is nothing.
@@ -69,6 +76,8 @@ def read_contents(
     held = index.load()
     if held.md5 and held.identities == found and not (store and _lost(workspace, held)):
         return Contents(files=held.addresses, size=_size(found), md5=held.md5)
+    if before is not None and before():
+        found = scan_files(path)
     found = dict(sorted(found.items()))
     base = str(path)
     places = {name: f"{base}/{name}" if name else base for name in found}

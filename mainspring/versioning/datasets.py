@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.base.clock import now
-from mainspring.base.errors import Conflict, NotFound, did_you_mean
+from mainspring.base.errors import Conflict, InvalidData, NotFound, did_you_mean
 from mainspring.base.ids import new_id
 from mainspring.store.links import Linker
 from mainspring.versioning.contents import Contents, read_contents
@@ -18,6 +19,7 @@ from mainspring.versioning.known import DatasetVersion, known, log
 from mainspring.versioning.places import refuse_linked, refuse_outside, refuse_taken
 from mainspring.versioning.pointers import LegacyPointer, is_written_by_stage, pointer_path, read_pointer, write_pointer
 from mainspring.versioning.records.datasets import insert_dataset_version
+from mainspring.versioning.turns.repositories import turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,20 +76,24 @@ def add(
 
     Raises:
         NotFound: there is nothing at the path.
-        Conflict: it changed while it was read, another dataset has its name, or it is taken by another one or by git.
+        Conflict: it changed while it was read, another dataset has its name, it is taken by another one or by git, or DVC is at
+            work in the repository.
         UsageError: it is outside of the workspace, or a link to a folder.
     """
     name, path = locate(workspace, target)
     refuse_linked(workspace, path)
     refuse_taken(workspace, name, path)
     linker = _unshared(workspace) if _may_run(path) else linker or Linker(workspace.settings.state.links)
-    contents = read_contents(workspace, path, store=True, tick=tick, linker=linker)
-    if contents.is_folder:
-        _put_listing(workspace, contents)
-    version = record(workspace, name, path, contents)
-    if not is_written_by_stage(path):
-        write_pointer(path, contents)
-    return version
+    with turns(workspace, reads=[path]) as take:
+        contents = read_contents(workspace, path, store=True, before=take, tick=tick, linker=linker)
+        if not _is_pointed(path, contents.md5) and take():  # what was found in the store may be gone by now
+            contents = read_contents(workspace, path, store=True, before=take, tick=tick, linker=linker)
+        if contents.is_folder:
+            _put_listing(workspace, contents)
+        version = record(workspace, name, path, contents)
+        if not is_written_by_stage(path):
+            write_pointer(path, contents)
+        return version
 
 
 def _may_run(path: Path) -> bool:
@@ -202,6 +208,12 @@ def record(workspace: Workspace, name: str, path: Path, contents: Contents) -> D
         "actor": workspace.actor,
     }
     return msgspec.convert(insert_dataset_version(workspace, row), DatasetVersion)
+
+
+def _is_pointed(path: Path, md5: str) -> bool:
+    with suppress(InvalidData):  # a pointer that cannot be read is written anew
+        return read_pointer(path) == md5
+    return False
 
 
 def _pointed(path: Path) -> str | None:

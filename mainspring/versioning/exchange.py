@@ -18,6 +18,7 @@ from mainspring.store.leftovers import sweep
 from mainspring.store.remotes.traffic import in_flight
 from mainspring.versioning.contents import index_of
 from mainspring.versioning.remotes import open_remote
+from mainspring.versioning.turns.repositories import alone
 from mainspring.versioning.wanted import Wanted, choose
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ def fetch(
     Raises:
         NotFound, Corrupted: the remote does not have objects, or has damaged ones; all others are here now. No such file.
         StorageError: the remote did not give them, or the disk did not take them.
+        Conflict: DVC is at work in the repository.
     """
     wanted = choose(workspace, targets, all_versions=all_versions, models=models)
     return fetch_wanted(workspace, wanted, remote=remote, tick=tick)
@@ -176,7 +178,8 @@ def fetch_wanted(
         present += len(asked) - len(missing)
         if missing:
             store = store or open_remote(workspace, remote)
-            _download(workspace, store, missing, count, lost, damaged)
+            with alone(workspace):
+                _download(workspace, store, missing, count, lost, damaged)
     if damaged:
         more = f" (and {len(damaged) - 1} more objects)" if len(damaged) > 1 else ""
         raise Corrupted(damaged[0].message + more, hint=damaged[0].hint, md5=[item.details["md5"] for item in damaged])
@@ -191,13 +194,16 @@ def heal(workspace: Workspace, md5s: Iterable[str], *, remote: str | None = None
     Raises:
         UsageError: there is no remote to fetch from.
         StorageError: the remote did not answer.
+        Conflict: DVC is at work in the repository.
     """
     store = open_remote(workspace, remote)
     asked = set(md5s)
     missing = sorted(asked - _sizes(workspace, asked).keys())
     lost: set[str] = set()
     damaged: list[Corrupted] = []
-    _download(workspace, store, missing, _Count(0, None), lost, damaged)
+    if missing:
+        with alone(workspace):
+            _download(workspace, store, missing, _Count(0, None), lost, damaged)
     bad = lost | {str(item.details["md5"]) for item in damaged}
     return [md5 for md5 in missing if md5 not in bad]
 

@@ -21,6 +21,7 @@ from mainspring.versioning.checkout import checkout
 from mainspring.versioning.contents import Contents, read_contents
 from mainspring.versioning.exchange import fetch_wanted
 from mainspring.versioning.pointers import pointer_path, read_origin, read_pointer, write_pointer
+from mainspring.versioning.turns.repositories import alone
 from mainspring.versioning.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -78,19 +79,19 @@ def bring(
     Done again, it takes what that revision holds by now. Passwords in the address are not written down.
 
     Raises:
-        Conflict: another dataset, or data from elsewhere, is at ``out``.
+        Conflict: another dataset, or data from elsewhere, is at ``out``; or DVC is at work in the repository.
         Refused: files at ``out`` are in no version; ``force`` loses them.
         NotFound, UsageError: as ``get`` and ``locate``.
     """
     out = Path(os.path.normpath(out))
     _check_free(workspace, out, path, _shown(url))
-    with _cloned(url, rev) as (clone, commit):
+    with _cloned(url, rev) as (clone, commit), alone(workspace, writes=[out]):
         contents = _gather(clone, url, path, workspace.objects, tick)
-    repo = {"url": _shown(url)} | ({"rev": rev} if rev else {}) | {"rev_lock": commit}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with _undone(pointer_path(out)):
-        write_pointer(out, contents, origin={"frozen": True, "deps": [{"path": path, "repo": repo}]})
-        return checkout(workspace, out, force=force)
+        repo = {"url": _shown(url)} | ({"rev": rev} if rev else {}) | {"rev_lock": commit}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with _undone(pointer_path(out)):
+            write_pointer(out, contents, origin={"frozen": True, "deps": [{"path": path, "repo": repo}]})
+            return checkout(workspace, out, force=force)
 
 
 def _check_free(workspace: Workspace, out: Path, path: str, url: str) -> None:

@@ -8,6 +8,7 @@ from mainspring.base.errors import Corrupted, NotFound
 from mainspring.versioning.checkout import checkout, verify
 from mainspring.versioning.displaced import files_at, refuse_loss, refuse_obstacles
 from mainspring.versioning.exchange import Exchange, fetch_wanted, heal
+from mainspring.versioning.turns.repositories import alone
 from mainspring.versioning.wanted import Wanted, choose
 
 if TYPE_CHECKING:
@@ -36,16 +37,18 @@ def pull(
     Raises:
         NotFound, Corrupted, StorageError: as ``fetch``.
         Refused: files on disk are in no version (``force`` loses them), or something else is in the way.
+        Conflict: DVC is at work in the repository.
     """
-    wanted = choose(workspace, targets)
-    done = fetch_wanted(workspace, wanted, remote=remote, tick=tick)
-    for item in wanted:
-        try:
-            _put_on_disk(workspace, item, force=force)
-        except Corrupted:
-            _heal(workspace, item, remote)
-            _put_on_disk(workspace, item, force=force)
-    return done
+    with alone(workspace):
+        wanted = choose(workspace, targets)
+        done = fetch_wanted(workspace, wanted, remote=remote, tick=tick)
+        for item in wanted:
+            try:
+                _put_on_disk(workspace, item, force=force)
+            except Corrupted:
+                _heal(workspace, item, remote)
+                _put_on_disk(workspace, item, force=force)
+        return done
 
 
 def verify_and_heal(
@@ -83,14 +86,15 @@ def _restore_part(workspace: Workspace, item: Wanted, path: Path, *, force: bool
             f"{item.what} has no file or folder '{item.part}'",
             hint=f"see the listing: mainspring data pull {item.what}",
         )
-    wanted = {entry.relpath: entry.md5 for entry in found}
-    present = files_at(path, wanted)
-    changed = {name: md5 for name, md5 in wanted.items() if present.get(name) != md5}
-    leaving = [name for name in changed if name in present]
-    refuse_obstacles(path, changed, leaving)
-    refuse_loss(workspace, path, present, leaving, force=force)
-    for name, md5 in changed.items():
-        workspace.objects.restore(md5, path / name)
+    with alone(workspace, writes=[path]):
+        wanted = {entry.relpath: entry.md5 for entry in found}
+        present = files_at(path, wanted)
+        changed = {name: md5 for name, md5 in wanted.items() if present.get(name) != md5}
+        leaving = [name for name in changed if name in present]
+        refuse_obstacles(path, changed, leaving)
+        refuse_loss(workspace, path, present, leaving, force=force)
+        for name, md5 in changed.items():
+            workspace.objects.restore(md5, path / name)
 
 
 def _heal(workspace: Workspace, item: Wanted, remote: str | None) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mainspring.automation.execute import execute, steps
+from mainspring.automation.plan import plan
 from mainspring.base.errors import NotFound, StepFailed, UsageError
 from tests.automation.conftest import edit
 
@@ -100,3 +103,16 @@ def test_a_template_that_dvc_never_resolved_is_refused(staged):
     edit(staged.root / "dvc.yaml", "cp double", "cp ${vars.from}")
     with pytest.raises((UsageError, StepFailed), match="is a template"):
         run(staged)
+
+
+def test_dvc_is_told_what_a_stage_is_at_work_on_while_it_runs(staged):
+    edit(staged.root / "dvc.yaml", "- echo ran >> ran.log", "- cat .dvc/tmp/rwlock >> ran.log")
+    (staged.root / ".dvc").mkdir()
+    (staged.root / ".dvc" / "config").touch()
+    plan(staged, entrypoint="flow:flow")
+    assert not (staged.root / ".dvc" / "tmp").exists()
+    run(staged, only="double")
+    told = json.loads((staged.root / "ran.log").read_text())
+    assert list(told["write"]) == [str(staged.root / "double")]
+    assert list(told["read"]) == [str(staged.root / "raw")]
+    assert json.loads((staged.root / ".dvc" / "tmp" / "rwlock").read_text()) == {"write": {}, "read": {}}
