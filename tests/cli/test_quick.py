@@ -6,12 +6,9 @@ import json
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 QUICK = [sys.executable, "-m", "mainspring", "data", "status"]
 ORDINARY = [sys.executable, "-c", "from mainspring.cli.main import main; main()", "data", "status"]
@@ -116,3 +113,26 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
         shell=True, cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr == ""
+
+
+@pytest.mark.slow
+def test_output_that_cannot_be_written_is_an_error(folder: Path) -> None:
+    with Path("/dev/full").open("w") as target:
+        done = subprocess.run(QUICK, cwd=folder, stdout=target, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 3
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.slow
+def test_what_is_registered_for_the_end_still_happens(folder: Path) -> None:
+    program = (
+        "import atexit, sys, tempfile, weakref\n"
+        "class Held: pass\n"
+        "held = Held(); weakref.finalize(held, print, 'finalized')\n"
+        "atexit.register(lambda: print('at exit', end=''))\n"
+        "sys.argv = ['mainspring', 'data', 'status']\n"
+        "from mainspring.cli.quick import main; main()\n"
+    )
+    code, out, err = said([sys.executable, "-c", program], folder)
+    assert (code, err) == (0, "")
+    assert out.endswith("at exitfinalized\n")
