@@ -145,7 +145,7 @@ def gc(
     from mainspring.base.clock import milliseconds
     from mainspring.base.errors import UsageError
     from mainspring.store.garbage import collect
-    from mainspring.store.leftovers import leftovers
+    from mainspring.store.leftovers import unfinished
     from mainspring.tracking.purge import purge
     from mainspring.versioning.pointers import named
     from mainspring.versioning.turns.repositories import alone
@@ -159,9 +159,9 @@ def gc(
     with alone(workspace) if remove else nullcontext():
         purged = purge(workspace, older_than_days=milliseconds(older_than) / 86_400_000, remove=remove)
         found = collect(workspace.database, workspace.objects, others=named(workspace.root), remove=remove)
-        left = list(leftovers(workspace.objects.root / "incoming", older_than_seconds=3600))
-        if remove:
-            workspace.objects.sweep()
+        left = list(unfinished(workspace.objects.root, older_than_seconds=3600))
+        for item in left if remove else []:
+            item.remove()
     record = {
         "removed": remove,
         "runs": purged.runs,

@@ -17,10 +17,31 @@ _STALE_SECONDS = 86_400
 
 
 class Leftover(NamedTuple):
-    """A folder that nobody has written to for long, and the bytes in it."""
+    """A file or folder that nobody has written to for long, and its bytes."""
 
     path: Path
     size: int
+
+    def remove(self) -> None:
+        """Remove it; what cannot be removed, or goes meanwhile, is left to others."""
+        import shutil  # seldom needed, and slow to load
+
+        if self.path.is_dir():
+            shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                self.path.unlink()
+
+
+def unfinished(root: Path, *, older_than_seconds: float) -> Iterator[Leftover]:
+    """Give what writers left anywhere in a store so long ago, beside objects too."""
+    yield from leftovers(root / "incoming", older_than_seconds=older_than_seconds)
+    stale = time.time() - older_than_seconds
+    for path in (root / "files" / "md5").glob("*/.*.tmp"):
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            if status.st_mtime < stale:
+                yield Leftover(path, status.st_size)
 
 
 def leftovers(incoming: Path, *, older_than_seconds: float = _STALE_SECONDS) -> Iterator[Leftover]:
@@ -37,9 +58,7 @@ def leftovers(incoming: Path, *, older_than_seconds: float = _STALE_SECONDS) -> 
 
 
 def sweep(incoming: Path) -> None:
-    """Remove it; what cannot be removed, or goes meanwhile, is left to others."""
+    """Remove what lies there for a day."""
     with suppress(OSError):
         for left in leftovers(incoming):
-            import shutil  # seldom needed, and slow to load
-
-            shutil.rmtree(left.path, ignore_errors=True)
+            left.remove()

@@ -222,19 +222,6 @@ class Objects:
                 if not path.name.endswith(".tmp"):
                     yield folder.name + path.name
 
-    def sweep(self) -> int:
-        """Remove what interrupted writers left behind more than an hour ago; return how many."""
-        import time
-
-        stale = time.time() - 3600
-        left = [*self.root.glob("incoming/*"), *self.files.glob("*/.*.tmp")]
-        old = [path for path in left if _newest(path) < stale]
-        for path in old:
-            import shutil
-
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        return len(old)
-
     def sound(self, md5: str) -> os.stat_result:
         """Return the status of an object that is believed: by its seal, or else by hashing it, which seals it.
 
@@ -293,11 +280,6 @@ class Objects:
         os.replace(self.path(md5), aside)
         hint = "add the same data again (it heals the store), or restore the object from a backup"
         return Corrupted(f"the object {md5} is damaged; it was moved to {aside}", hint=hint, md5=md5, aside=str(aside))
-
-
-def _newest(path: Path) -> float:
-    """Return when a file, or anything in a folder, was last written, in seconds since 1970."""
-    return max((held.stat().st_mtime for held in (path, *path.rglob("*"))), default=0.0)
 
 
 def parse_listing(data: bytes, md5: str) -> list[Entry]:

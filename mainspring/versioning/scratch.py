@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.files import disk_error
 from mainspring.base.ids import new_id
+from mainspring.store.leftovers import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mainspring.store.workspace import Workspace
-
-_STALE_SECONDS = 86_400
 
 
 @contextmanager
@@ -29,7 +27,7 @@ def scratch(workspace: Workspace) -> Iterator[Path]:
     folder = workspace.state / "scratch" / new_id()
     try:
         folder.mkdir(parents=True, mode=0o700)
-        _sweep(folder.parent)
+        sweep(folder.parent)
         yield folder
     except OSError as error:
         if error.errno is None:
@@ -46,13 +44,3 @@ def _blamed(error: OSError, folder: Path) -> Path:
     named = error.filename2 or error.filename
     place = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else folder
     return folder if place.is_relative_to(folder) else place
-
-
-def _sweep(parent: Path) -> None:
-    stale = time.time() - _STALE_SECONDS
-    with suppress(OSError), os.scandir(parent) as entries:
-        for entry in entries:
-            if entry.stat().st_mtime < stale:
-                import shutil
-
-                shutil.rmtree(entry.path, ignore_errors=True)

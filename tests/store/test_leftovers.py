@@ -58,11 +58,17 @@ def test_gc_counts_them_before_it_removes_them(
     workspace: Workspace, incoming: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(workspace.root)
+    beside = workspace.objects.files / "ab"
+    beside.mkdir(parents=True)
+    for name, age in ((".old.tmp", 2 * HOUR), (".new.tmp", 0)):
+        (beside / name).write_bytes(b"hal")
+        os.utime(beside / name, (time.time() - age,) * 2)
     for words, there in ((["gc", "--json"], 3), (["gc", "--json", "--remove"], 1)):
         assert command(words) == 0
         told = json.loads(capsys.readouterr().out)
-        assert (told["unfinished"], told["unfinished_bytes"]) == (2, 8)
+        assert (told["unfinished"], told["unfinished_bytes"]) == (3, 11)
         assert len(list(incoming.iterdir())) == there
+    assert [path.name for path in beside.iterdir()] == [".new.tmp"]
     (incoming / "old").mkdir()
     os.utime(incoming / "old", (0, 0))
     assert command(["gc"]) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from pathlib import Path
 
@@ -122,17 +121,3 @@ def test_many_files_are_stored_at_once(objects: Objects, tmp_path: Path) -> None
     assert stored.files == 200
     assert objects.has(stored.md5)
     assert not (objects.root / "incoming").exists() or not list((objects.root / "incoming").iterdir())
-
-
-def test_sweep_removes_only_what_is_old(objects: Objects) -> None:
-    old, young = objects.root / "incoming" / "old", objects.root / "incoming" / "young"
-    filled = objects.root / "incoming" / "filled"
-    for folder in (old, young, filled / "a"):
-        folder.mkdir(parents=True)
-    (filled / "a" / "arrives").touch()
-    for folder in (old, filled / "a", filled):
-        os.utime(folder, (0, 0))
-    assert objects.sweep() == 1
-    assert not old.exists()
-    assert young.exists()
-    assert (filled / "a" / "arrives").exists()
