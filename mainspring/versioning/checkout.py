@@ -19,7 +19,7 @@ from mainspring.versioning.contents import Contents, NoFiles, read_contents, rem
 from mainspring.versioning.datasets import known_datasets, locate, record
 from mainspring.versioning.displaced import files_at, refuse_loss, refuse_obstacles
 from mainspring.versioning.index import identity
-from mainspring.versioning.known import DatasetVersion, log
+from mainspring.versioning.known import DatasetVersion, find, log
 from mainspring.versioning.places import refuse_linked
 from mainspring.versioning.pointers import (
     LegacyPointer,
@@ -63,12 +63,7 @@ def find_version(workspace: Workspace, name: str, wanted: int | str | None) -> D
     if wanted is None:
         pointed = read_pointer(workspace.root / held[-1].path)
         return next((version for version in reversed(held) if version.md5 == pointed), held[-1])
-    text = str(wanted).removeprefix("v")
-    for version in reversed(held):
-        if text == str(version.number) or (len(text) >= 6 and version.md5.startswith(text)):
-            return version
-    numbers = f"1 to {held[-1].number}" if len(held) > 1 else "1"
-    raise NotFound(f"the dataset '{name}' has no version '{wanted}'", hint=f"its versions: {numbers}", dataset=name)
+    return find(held, wanted)
 
 
 def checkout(
