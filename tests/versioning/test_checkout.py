@@ -8,22 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from folders import tree, write
 
 from mainspring.base.errors import Refused, StorageError
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import data, pull
 from mainspring.versioning.wanted import Wanted
-
-
-def write(workspace: Workspace, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = workspace.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def tree(folder: Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
 def damage(workspace: Workspace, text: str) -> Path:

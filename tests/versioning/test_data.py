@@ -10,22 +10,12 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from folders import tree, write
 
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, Refused, UsageError
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import contents, data
 from mainspring.versioning.pointers import read_pointer
-
-
-def write(workspace: Workspace, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = workspace.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def tree(folder: Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
 def age(folder: Path) -> None:

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from folders import write
 from small_project import git
 
 from mainspring.base.errors import Conflict, InvalidData, UsageError
@@ -15,13 +16,6 @@ from mainspring.versioning import data
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def write(workspace: Workspace, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = workspace.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 def test_a_dataset_in_another_one_is_refused(workspace: Workspace) -> None:
