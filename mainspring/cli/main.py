@@ -8,6 +8,7 @@ import sys
 import typer
 from typer.core import TyperGroup
 
+from mainspring import __version__
 from mainspring.cli import context
 from mainspring.cli.endings import INTERRUPTED, ended, interrupted
 
@@ -39,6 +40,12 @@ app = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"mainspring {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     workspace: str = typer.Option(
@@ -46,9 +53,13 @@ def options(
     ),
     environment: str = typer.Option(None, help="Overlay of the settings, from environments/NAME.yaml."),
     debug: bool = typer.Option(False, help="Show tracebacks."),
+    version: bool = typer.Option(
+        False, "--version", help="Say which version this is.", is_eager=True, callback=_tell_version
+    ),
 ) -> None:
     """Continuous training for ordinary ML projects."""
     del debug  # read from the line itself, since it has to work when the line cannot be parsed
+    del version  # told by now
     context.choose(workspace=workspace, environment=environment)
 
 
