@@ -63,7 +63,8 @@ def _cli() -> Iterator[str]:
     root = typer.main.get_command(app)
     yield " ".join((root.epilog or "").split())
     yield ""
-    yield "Before or after every command: `--workspace DIR`, `--environment NAME`, `--debug`. `mainspring --version` says which version this is."
+    yield "Before or after every command: `--workspace DIR`, `--environment NAME`, `--debug`."
+    yield "`mainspring --version` says which version this is."
     yield ""
     yield from _commands("mainspring", root)
 
