@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.base.clock import iso, milliseconds, parse_iso
-from mainspring.base.errors import StorageError, UsageError
+from mainspring.base.errors import SettingsError, StorageError, UsageError
 from mainspring.base.files import staged, write_atomic
 from mainspring.base.hashing import digest
 from mainspring.base.ids import new_id
 from mainspring.base.randomness import set_seed
+from mainspring.base.sections import read_sections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,3 +84,14 @@ def test_a_write_over_the_size_limit_is_said_so_and_leaves_nothing(tmp_path: Pat
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
     assert "file too large" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sections(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    assert read_sections(file) == read_sections(tmp_path) == {}
+    file.write_text("[core]\nremote = a%b\n['remote \"x\"']\nurl = s3://x\n[core]\nremote = c\n", encoding="utf-8")
+    assert read_sections(file) == {"core": {"remote": "c"}, "'remote \"x\"'": {"url": "s3://x"}}
+    for bad in (b"x = 1\n", b"[a]\n\xff = 1\n"):
+        file.write_bytes(bad)
+        with pytest.raises(SettingsError, match=r"config: \w+"):
+            read_sections(file)

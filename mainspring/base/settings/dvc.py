@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-from mainspring.base.errors import SettingsError
 from mainspring.base.settings import locked
 from mainspring.base.settings.load import FILE_NAME
 from mainspring.base.settings.schema import DatasetSettings, Link, Settings, StateSettings
@@ -47,16 +46,11 @@ def read_config_file(file: Path) -> dict[str, dict[str, str]]:
     """
     if not os.access(file, os.F_OK):
         return {}
-    import configparser  # finding pointers does without it
+    from mainspring.base.sections import read_sections  # finding pointers does without it
 
-    parser = configparser.RawConfigParser(default_section="\0", strict=False)
-    try:
-        parser.read(file, encoding="utf-8")
-    except (configparser.Error, OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {file}: {type(error).__name__}", hint="correct the file") from None
     return {
-        title: {key: _placed(file, title, key, _unquoted(value)) for key, value in parser[title].items()}
-        for title in parser.sections()
+        title: {key: _placed(file, title, key, _unquoted(value)) for key, value in said.items()}
+        for title, said in read_sections(file).items()
     }
 
 

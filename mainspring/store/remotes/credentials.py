@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.base.errors import StorageError
+from mainspring.base.sections import read_sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +22,11 @@ def read_profile(name: str | None) -> dict[str, str]:
 
     Raises:
         StorageError: there is no profile of that name.
+        SettingsError: a file cannot be read.
     """
     wanted = name or os.environ.get("AWS_PROFILE") or "default"
-    config = _read(Path(os.environ.get("AWS_CONFIG_FILE", "~/.aws/config")).expanduser())
-    shared = _read(Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser())
+    config = read_sections(Path(os.environ.get("AWS_CONFIG_FILE", "~/.aws/config")).expanduser())
+    shared = read_sections(Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser())
     section = wanted if wanted == "default" else f"profile {wanted}"
     found = config.get(section, {}) | shared.get(wanted, {})
     if not found and wanted != "default":
@@ -91,16 +93,3 @@ def _told(command: list[str]) -> dict[str, Any]:
         raise StorageError(
             f"'{command[0]}' gave no credentials: {last}", hint="log in again, e.g. aws sso login --profile NAME"
         ) from None
-
-
-def _read(path: Path) -> dict[str, dict[str, str]]:
-    if not os.access(path, os.R_OK):
-        return {}
-    import configparser
-
-    parser = configparser.RawConfigParser(default_section="\0", strict=False)
-    try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"cannot read {path}: {type(error).__name__}", hint="correct the file") from None
-    return {section: dict(parser[section]) for section in parser.sections()}
