@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mainspring.base.errors import InvalidData
+from mainspring.versioning.formats.libraries import library
 from mainspring.versioning.formats.native import Native, matrix
 
 if TYPE_CHECKING:
@@ -67,14 +68,9 @@ def wrap(model: Any) -> Native:
 
 def _library() -> Any:
     try:
-        import lightgbm
-    except ImportError:
-        raise InvalidData(
-            "this model needs LightGBM, which is not installed", hint="pip install 'mainspring[trees]'"
-        ) from None
+        return library("lightgbm", "LightGBM", extra="trees")
     except OSError as error:
         raise InvalidData(
             f"this model needs LightGBM, which cannot be loaded: {error}",
             hint="install OpenMP, for example: apt-get install libgomp1",
         ) from error
-    return lightgbm

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from mainspring.base.errors import InvalidData
+from mainspring.versioning.formats.libraries import library
 from mainspring.versioning.formats.native import Native, matrix
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def wrap(model: Any) -> Native:
     Raises:
         InvalidData: its inputs or outputs are none that a table of rows fits.
     """
-    runtime = _library()
+    runtime = library("onnxruntime", "ONNX Runtime", extra="onnx")
     raw = model if isinstance(model, bytes) else model.SerializeToString(deterministic=True)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -136,13 +137,3 @@ def _column(column: pl.Series, dtype: Any) -> np.ndarray:
     if dtype is np.object_:
         return np.array(column.cast(pl.String).fill_null("").to_list(), dtype=object).reshape(-1, 1)
     return matrix(column.to_frame()).astype(dtype)
-
-
-def _library() -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise InvalidData(
-            "this model needs ONNX Runtime, which is not installed", hint="pip install 'mainspring[onnx]'"
-        ) from None
-    return onnxruntime

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mainspring.base.errors import InvalidData
+from mainspring.versioning.formats.libraries import library
 from mainspring.versioning.formats.native import Native, matrix
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def load(path: Path, policy: Policy) -> Native:  # noqa: ARG001 - the format hol
     Raises:
         InvalidData: XGBoost is not installed, or cannot read the file.
     """
-    xgboost = _library()
+    xgboost = library("xgboost", "XGBoost", extra="trees")
     booster = xgboost.Booster()
     try:
         booster.load_model(bytearray(path.read_bytes()))
@@ -45,7 +46,7 @@ def wrap(model: Any) -> Native:
     Raises:
         InvalidData: it answers margins, which are no probabilities.
     """
-    xgboost = _library()
+    xgboost = library("xgboost", "XGBoost", extra="trees")
     learner = json.loads(model.save_config())["learner"]
     objective = learner["objective"]["name"]
     width = int(learner["learner_model_param"]["num_class"])
@@ -63,13 +64,3 @@ def wrap(model: Any) -> Native:
 
     classes = {"binary": 2, "multiclass": width}.get(task, 0)
     return Native(raw=model, task=task, compute=compute, width=classes, features=model.feature_names)
-
-
-def _library() -> Any:
-    try:
-        import xgboost
-    except ImportError:
-        raise InvalidData(
-            "this model needs XGBoost, which is not installed", hint="pip install 'mainspring[trees]'"
-        ) from None
-    return xgboost
