@@ -58,10 +58,9 @@ def model_page(
     start: Sequence[Any] | None,
 ) -> Sequence[Row[Any]]:
     """Return up to ``most`` models with their sort values behind, after the one with the sort values ``start``."""
-    query = select(models, *(key.column for key in keys))
-    for item in filters:
-        if item.key != PROMPT_TAG or item.entity != "tag":
-            query = query.where(_model_condition(item, connection.dialect.name))
+    dialect = connection.dialect.name
+    conditions = [_model_condition(item, dialect) for item in filters if not _asks_for_kind(item)]
+    query = select(models, *(key.column for key in keys)).where(*conditions)
     query = query.where(_prompts(model_tags, _NAME, asks_for_prompts(filters)))
     return _rows(connection, query, keys, most, start)
 
@@ -75,10 +74,9 @@ def version_page(
     start: Sequence[Any] | None,
 ) -> Sequence[Row[Any]]:
     """Return up to ``most`` versions with their sort values behind, after the one with the sort values ``start``."""
-    query = select(model_versions, *(key.column for key in keys))
-    for item in filters:
-        if item.key != PROMPT_TAG or item.entity != "tag":
-            query = query.where(_version_condition(item, connection.dialect.name))
+    dialect = connection.dialect.name
+    conditions = [_version_condition(item, dialect) for item in filters if not _asks_for_kind(item)]
+    query = select(model_versions, *(key.column for key in keys)).where(*conditions)
     query = query.where(_prompts(model_version_tags, _VERSION_NAME, asks_for_prompts(filters)))
     return _rows(connection, query, keys, most, start)
 
@@ -86,10 +84,14 @@ def version_page(
 def asks_for_prompts(filters: Sequence[Comparison]) -> bool:
     """Say whether prompts are searched, and not models."""
     for item in filters:
-        if item.entity == "tag" and item.key == PROMPT_TAG:
+        if _asks_for_kind(item):
             wanted = "true" if item.comparator == "=" else "false" if item.comparator == "!=" else None
             return isinstance(item.value, str) and item.value.lower() == wanted
     return False
+
+
+def _asks_for_kind(item: Comparison) -> bool:
+    return item.entity == "tag" and item.key == PROMPT_TAG
 
 
 def _prompts(tags: Table, name: ColumnElement[Any], wanted: bool) -> ColumnElement[bool]:
