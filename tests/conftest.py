@@ -14,7 +14,7 @@ from hypothesis import settings
 from mainspring.store import migrate
 from mainspring.tracking import recording
 from scripts.environments import Unavailable
-from tests import postgres, s3
+from tests import azure, gcs, postgres, s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +169,26 @@ def s3_server() -> Iterator[s3.Server]:
             yield server
     except Unavailable as reason:
         pytest.skip(f"no S3 server: {reason}")
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[gcs.Server]:
+    """One server of Google's storage for all tests that want one."""
+    try:
+        with gcs.running() as server:
+            yield server
+    except Unavailable as reason:
+        pytest.skip(f"no GCS server: {reason}")
+
+
+@pytest.fixture(scope="session")
+def azure_endpoint() -> Iterator[str]:
+    """The address of one server of Azure's blobs for all tests that want one."""
+    try:
+        with azure.running() as endpoint:
+            yield endpoint
+    except Unavailable as reason:
+        pytest.skip(f"no Azurite: {reason}")
 
 
 @pytest.fixture

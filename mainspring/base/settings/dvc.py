@@ -39,7 +39,7 @@ def config_files(root: Path) -> list[Path]:
 
 
 def read_config_file(file: Path) -> dict[str, dict[str, str]]:
-    """Return the sections of one file; folders that it names are absolute, unless they are relative to the repository's.
+    """Return the sections of one file; what it names is absolute, but for folders relative to the repository's.
 
     Raises:
         SettingsError: it cannot be read.
@@ -68,11 +68,14 @@ def _folder(level: str) -> Path:
 
 
 def _placed(file: Path, title: str, key: str, value: str) -> str:
-    is_folder = (title, key) == ("cache", "dir") or (title.startswith(("remote ", "'remote ")) and key == "url")
-    if not is_folder or "://" in value:
+    of_remote = title.startswith(("remote ", "'remote "))
+    is_file = of_remote and key == "credentialpath"
+    is_folder = (title, key) == ("cache", "dir") or (of_remote and key == "url")
+    if not (is_file or is_folder) or "://" in value:
         return value
     place = os.path.expanduser(value)  # noqa: PTH111 - without a home, it stays as it is
-    return place if file.parent.name == ".dvc" else os.path.normpath(file.parent / place)
+    is_near = is_folder and file.parent.name == ".dvc"
+    return place if is_near else os.path.normpath(file.parent / place)
 
 
 def dvc_settings(root: Path) -> Settings:

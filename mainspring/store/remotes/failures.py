@@ -24,20 +24,21 @@ _CASES = (
     _Case(
         r"ExpiredToken|TokenRefreshRequired|RequestExpired|token (has )?expired|invalid_grant|Signature not valid in the",
         "the credentials have expired",
-        "log in again (for example `aws sso login`), or export fresh ones, " + _AGAIN,
+        "log in again (`aws sso login`, `gcloud auth application-default login`, `az login`), or export fresh ones, "
+        + _AGAIN,
     ),
     _Case(r"RequestTimeTooSkewed", "this machine's clock is wrong", "set the clock, " + _AGAIN),
     _Case(
         r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|InvalidSecurity|AuthenticationFailed|"
         r"InvalidAuthenticationInfo|401 Unauthorized|UnauthenticatedError|lacked valid authentication",
         "it does not accept the credentials",
-        "check the profile, the AWS_… variables or the remote's `credentials`",
+        "check the profile, the AWS_…, GOOGLE_… or AZURE_… variables, or the remote's `credentials`",
     ),
     _Case(
         r"169\.254\.169\.254|metadata\.google|ECS_CONTAINER|NoCredentials",
         "no credentials were found",
         "name a `profile`, log in, or export the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-        "GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_KEY); for a public bucket say `anonymous: true`",
+        "GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_KEY); to read a public bucket say `anonymous: true`",
     ),
     _Case(
         r"403 Forbidden|AccessDenied|AllAccessDisabled|lacked the necessary privileges|PermissionDenied",
@@ -96,16 +97,19 @@ _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"')]*")
 
 def explained(error: BaseException, *, remote: str, url: str, doing: str) -> StorageError:
     """Return the error for what happened while ``doing`` something to a remote."""
+    said, hint = reason(error)
+    return StorageError(f"cannot {doing} the remote '{remote}' ({url}): {said}", hint=hint, remote=remote, url=url)
+
+
+def reason(error: BaseException) -> tuple[str, str]:
+    """Return what happened, and what to do about it."""
     case = _case(error)
     if case is None:
         first = _QUERY.sub(r"\1", str(error).partition("Debug source")[0]).strip().splitlines()
         shown = first[0][:300] if first else type(error).__name__
         case = _Case("", shown, "check the remote's settings and the network, " + _AGAIN)
     failed = re.search(r"status code: (\d{3})", str(error))
-    code = f" ({failed[1]})" if failed and failed[1] not in case.said else ""
-    return StorageError(
-        f"cannot {doing} the remote '{remote}' ({url}): {case.said}{code}", hint=case.hint, remote=remote, url=url
-    )
+    return case.said + (f" ({failed[1]})" if failed and failed[1] not in case.said else ""), case.hint
 
 
 def is_passing(error: BaseException) -> bool:

@@ -110,8 +110,14 @@ def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> 
         return _open_other(settings, place.scheme, place.netloc)
     except (BaseError, ValueError) as error:
         said = str(error).partition("Debug source")[0].strip()
-        hint = "name the storage account: `account: NAME`" if "Account" in said else "correct its keys in the settings"
-        raise SettingsError(f"the remote {settings.url} cannot be opened: {said}", hint=hint) from None
+        raise SettingsError(f"the remote {settings.url} cannot be opened: {said}", hint=_remedy(said)) from None
+
+
+def _remedy(said: str) -> str:
+    """Return what to do about what obstore said of its settings."""
+    if "service account" in said or "application credentials" in said:
+        return "check the file that GOOGLE_APPLICATION_CREDENTIALS, GOOGLE_SERVICE_ACCOUNT or `service_account` names"
+    return "name the storage account: `account: NAME`" if "Account" in said else "correct its keys in the settings"
 
 
 def takes_signed_uploads(settings: RemoteSettings) -> bool:

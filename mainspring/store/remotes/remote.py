@@ -202,12 +202,9 @@ class Remote:
 
     def delete(self, md5s: Collection[str]) -> None:
         """Remove objects; what is not there is no error."""
-        import obstore
-
         paths = [self._path(md5) for md5 in sorted(md5s)]
-        parts = [paths[start : start + 1000] for start in range(0, len(paths), 1000)]
-        for part in parts:
-            self._patiently("remove from", lambda part=part: obstore.delete(self._store, part))  # type: ignore[misc] # bound now
+        for start in range(0, len(paths), 1000):
+            self._patiently("remove from", partial(_delete, self._store, paths[start : start + 1000]))
 
     def _put_parts(self, md5: str, source: Path, moved: Moved) -> None:
         import obstore
@@ -358,6 +355,21 @@ class Remote:
 
                 time.sleep(random.uniform(0.5, 1) * attempt)  # noqa: S311 - clients should not come back all at once
         raise AssertionError("the last round returns or raises")
+
+
+def _delete(store: ObjectStore, paths: list[str]) -> None:
+    """Remove objects, also from stores that stop at the first that is not there."""
+    import obstore
+
+    def alone(path: str) -> None:
+        with suppress(FileNotFoundError):
+            obstore.delete(store, path)
+
+    try:
+        obstore.delete(store, paths)
+    except FileNotFoundError:
+        for _ in in_flight(alone, paths):
+            pass
 
 
 def _read(source: Path) -> tuple[int, bytes | None]:

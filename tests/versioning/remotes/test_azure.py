@@ -10,12 +10,12 @@ import pytest
 from mainspring.base.errors import Corrupted, StorageError
 from mainspring.versioning import data, exchange, pull
 from mainspring.versioning.clearance import clear
-from scripts.environments import Unavailable
+from mainspring.versioning.remotes import open_remote
 from tests import azure
 from tests.versioning.remotes.scene import FILES, git, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mainspring.store.workspace import Workspace
 
@@ -23,13 +23,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("azure")]
 URL = f"az://{azure.CONTAINER}"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    try:
-        with azure.running() as found:
-            yield found
-    except Unavailable as reason:
-        pytest.skip(f"no Azurite: {reason}")
+@pytest.fixture
+def endpoint(azure_endpoint: str) -> str:
+    return azure_endpoint
 
 
 @pytest.fixture
@@ -106,3 +102,11 @@ def test_what_nobody_needs_is_collected(ours: Workspace, endpoint: str, request:
     git(ours.root, "init", "-q")
     assert clear(ours, "store", older_than_seconds=-60, remove=True).objects == 1
     assert exchange.push(ours).objects == 0
+
+
+def test_what_somebody_else_removed_meanwhile_is_no_error(ours: Workspace) -> None:
+    exchange.push(ours)
+    store = open_remote(ours, write=True)
+    listing = data.log(ours, "data")[0].md5
+    store.delete([*(f"{number:032x}" for number in range(20)), *(entry.md5 for entry in ours.objects.listing(listing))])
+    assert {held.md5 for held in store.held()} == {listing}

@@ -14,6 +14,7 @@ from mainspring.base.errors import Corrupted, ExternalToolError, Refused
 from mainspring.cli.main import run as command
 from mainspring.versioning import data, exchange
 from mainspring.versioning.clearance import clear
+from mainspring.versioning.remotes import open_remote
 from tests import s3
 from tests.versioning.remotes.scene import git, run, stored
 
@@ -173,3 +174,9 @@ def test_only_below_the_address_of_the_remote(make: Callable[..., Workspace], s3
     assert STRANGE[2:] not in str(inside.list().collect())
     assert outside.head(f"files/md5/aa/{STRANGE[2:]}")["size"] == 7
     assert exchange.push(ours).present == 1
+
+
+def test_what_is_gone_already_is_no_error(ours: Workspace, store: Path) -> None:
+    remote = open_remote(ours, write=True)
+    remote.delete([f"{number:032x}" for number in range(20)] + [STRANGE])
+    assert not (store / "files/md5/aa" / STRANGE[2:]).exists()

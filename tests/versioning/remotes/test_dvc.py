@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mainspring.versioning import data, exchange, pull
-from tests import s3
+from tests import gcs, s3
 from tests.versioning.dvc.repository import empty
 from tests.versioning.remotes.scene import FILES, run, tree
 
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=["folder", "s3"])
-def remote(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(params=["folder", "s3", "gs"])
+def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Settings of an empty remote."""
     if request.param == "folder":
         (tmp_path / "store").mkdir()
         return {"url": str(tmp_path / "store")}
+    if request.param == "gs":
+        google: gcs.Server = request.getfixturevalue("gcs_server")
+        monkeypatch.setenv(*gcs.PLAIN_CLIENT)
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(google.service_account(tmp_path)))
+        return {"url": google.url(), "endpoint": google.endpoint}
     request.getfixturevalue("keys")
     server: s3.Server = request.getfixturevalue("s3_server")
     return {"url": server.url(), "endpoint": server.endpoint}
@@ -86,3 +91,20 @@ def test_the_remotes_of_a_dvc_repository_are_ours_too(
     shutil.rmtree(ours.root / ".dvc" / "cache")
     pull.pull(ours)
     assert tree(ours.root) == FILES
+
+
+def test_a_key_file_is_where_the_configuration_says(
+    make: Make, gcs_server: gcs.Server, dvc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*gcs.PLAIN_CLIENT)
+    ours = make()
+    dvc_repository(dvc, ours.root, {"url": gcs_server.url(), "endpoint": gcs_server.endpoint})
+    file = gcs_server.service_account(tmp_path)
+    run(dvc, "remote", "modify", "--local", "store", "credentialpath", f"../{file.name}", folder=ours.root)
+    assert f"credentialpath = ../../{file.name}" in (ours.root / ".dvc/config.local").read_text()
+    for path in ("data/months", "data/airports.csv"):
+        data.add(ours, ours.root / path)
+    monkeypatch.chdir(tmp_path)
+    assert exchange.push(ours).objects == 4
+    run(dvc, "fetch", folder=ours.root)
+    assert "in sync" in run(dvc, "status", "-c", folder=ours.root)
