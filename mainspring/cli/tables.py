@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mainspring.base.errors import UsageError
 from mainspring.cli import context, output
 from mainspring.cli.versioning import data_app
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mainspring.monitoring.data_diff import ColumnChange, DataDiff
+    from mainspring.versioning.delta.deleting import Deletion
+    from mainspring.versioning.delta.remains import Remains
+    from mainspring.versioning.delta.vacuuming import Vacuum
     from mainspring.versioning.difference.rows import RowChanges
 
 _JSON = typer.Option(False, "--json", help="Print JSON.")
@@ -29,6 +33,7 @@ def register(app: typer.Typer) -> None:
     data_app.command("append")(append)
     data_app.command("overwrite")(overwrite)
     data_app.command("merge")(merge)
+    data_app.command("delete")(delete)
     data_app.command("history")(history)
     data_app.command("changes")(changes)
     data_app.command("vacuum")(vacuum)
@@ -82,6 +87,32 @@ def merge(
     _committed(table.merge(rows, key=keys, evolve=evolve), table.name, json)
 
 
+def delete(
+    name: str = _NAME,
+    where: str = typer.Option(
+        None,
+        help="Which rows: \"id = 7 AND (city IN ('a', 'b') OR at < '2026-01-01')\"; also LIKE, BETWEEN, IS NULL, NOT.",
+    ),
+    everything: bool = typer.Option(
+        False, "--all", help="Every row may go: without --where, or where all of them fit."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only say how many rows would go."),
+    json: bool = _JSON,
+) -> None:
+    """Delete rows of a Delta table; versions before still have them, and which pinned ones is said."""
+    import msgspec
+
+    from mainspring.tracking.tables import Table
+
+    table = Table(name, context.workspace())
+    done = table.delete(where, everything=everything, dry_run=dry_run)
+    left = table.remains(where) if where is not None else []
+    told = msgspec.to_builtins(
+        {"dataset": table.name, "table_version": done.version, "rows": done.rows, "remains": left}
+    )
+    output.emit(told, json=json, show=lambda: "\n".join(_deleted(table.name, done, left, dry_run=dry_run)))
+
+
 def history(
     name: str = _NAME, limit: int = typer.Option(20, min=1, help="How many commits, newest first."), json: bool = _JSON
 ) -> None:
@@ -94,7 +125,7 @@ def history(
     found = Table(name, context.workspace()).history(limit=limit)
     rows = [msgspec.structs.asdict(commit) | {"at": iso(commit.at)} for commit in found]
     shown = [
-        (row["version"], row["at"], row["operation"], row["run"], row["actor"], _figures(row["metrics"]))
+        (row["version"], row["at"], row["operation"], row["run"], row["actor"], _figures(row["metrics"], row["forgot"]))
         for row in rows
     ]
     columns = ("version", "at", "operation", "run", "actor", "rows")
@@ -129,6 +160,8 @@ def vacuum(
     name: str = _NAME,
     retention: str = typer.Option("7d", help="Files that left the table more recently stay, for those who still read."),
     orphans: bool = typer.Option(False, "--orphans", help="Also what the log does not name, and old change feeds."),
+    forget: str = typer.Option("", help="Pinned versions of the table to give up all the same, with commas: for good."),
+    accept_lost: bool = typer.Option(False, "--accept-lost", help="Versions that are given up may be lost."),
     remove: bool = typer.Option(False, "--remove", "--yes", help="Do it; otherwise it is only said what would go."),
     json: bool = _JSON,
 ) -> None:
@@ -140,13 +173,10 @@ def vacuum(
     from mainspring.tracking.tables import Table
 
     hours = milliseconds(retention) // 3_600_000
-    found = Table(name, context.workspace()).vacuum(retention_hours=hours, orphans=orphans, remove=remove)
-    done = "were removed" if found.removed else "would go; --remove does it"
-    kept = ", ".join(map(str, found.kept)) or "none"
-    lost = f"; lost already: {', '.join(map(str, found.lost))}" if found.lost else ""
-    output.emit(
-        found, json=json, show=lambda: f"{len(found.files)} files {done}\nkept for pinned versions: {kept}{lost}"
+    found = Table(name, context.workspace()).vacuum(
+        retention_hours=hours, orphans=orphans, forget=_numbers(forget), accept_lost=accept_lost, remove=remove
     )
+    output.emit(found, json=json, show=lambda: _vacuumed(found))
 
 
 def diff(
@@ -174,18 +204,55 @@ def _committed(version: int, name: str, json: bool) -> None:
     output.emit({"dataset": name, "table_version": version}, json=json, show=lambda: said)
 
 
+def _deleted(name: str, done: Deletion, left: Sequence[Remains], *, dry_run: bool) -> list[str]:
+    rows = "1 row" if done.rows == 1 else f"{done.rows:,} rows"
+    if not done.rows:
+        lines = [f"no rows of {name} fit, of {done.before:,}: nothing was committed"]
+    elif dry_run:
+        lines = [f"{rows} of {done.before:,} would go"]
+    else:
+        lines = [
+            f"{rows} of {done.before:,} went",
+            f"{name} is at version {done.version} of its table; `mainspring data add {name}` pins it",
+        ]
+    if left:
+        shown = ", ".join(
+            f"{each.version}{f' ({name}@{each.numbers[-1]})' if each.numbers else ''}{'?' if each.rows is None else ''}"
+            for each in left
+        )
+        lines.append(f"pinned versions of the table that have such rows: {shown}; `data vacuum --forget` gives them up")
+    return lines
+
+
+def _vacuumed(found: Vacuum) -> str:
+    done = "were removed" if found.removed else "would go; --remove does it"
+    kept = ", ".join(map(str, found.kept)) or "none"
+    lost = f"; lost already: {', '.join(map(str, found.lost))}" if found.lost else ""
+    given = f"; given up: {', '.join(map(str, found.forgotten))}" if found.forgotten else ""
+    return f"{len(found.files)} files {done}\nkept for pinned versions: {kept}{given}{lost}"
+
+
+def _numbers(text: str) -> list[int]:
+    words = _words(text)
+    for word in words:
+        if not word.removeprefix("@").isdigit():
+            raise UsageError(f"'{word}' is no version of a table", hint="write them as they are listed: 0, 7")
+    return [int(word.removeprefix("@")) for word in words]
+
+
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _figures(metrics: dict[str, Any]) -> str:
+def _figures(metrics: dict[str, Any], forgot: Sequence[int]) -> str:
     words = {
         "num_added_rows": "+{}",
         "num_target_rows_inserted": "+{}",
         "num_target_rows_updated": "~{}",
         "num_target_rows_deleted": "-{}",
     }
-    return " ".join(shown.format(metrics[name]) for name, shown in words.items() if metrics.get(name))
+    told = [shown.format(metrics[name]) for name, shown in words.items() if metrics.get(name)]
+    return " ".join(told + ([f"gave up {', '.join(map(str, forgot))}"] if forgot else []))
 
 
 def _diff(found: DataDiff) -> Any:

@@ -1,4 +1,4 @@
-"""What happened to a Delta table: its commits, its state at a moment, and the change feed."""
+"""What happened to a Delta table: its commits, and its state at a moment."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import polars as pl
 
-from mainspring.base.errors import NotFound, UsageError
+from mainspring.base.errors import NotFound
 from mainspring.versioning.delta.opening import open_table, translated
-from mainspring.versioning.delta.reading import MISSING, gone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mainspring.versioning.delta.sources import Source
 
 RUN = "mainspring.run"
 ACTOR = "mainspring.actor"
-FEED = "delta.enableChangeDataFeed"
+OPERATION = "mainspring.operation"
+FORGOT = "mainspring.forgot"
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of a table: what was done, when (milliseconds since 1970), by whom and in which run, and its figures."""
+    """A version of a table: what was done, when (milliseconds since 1970), by whom and in which run, and its figures.
+
+    ``forgot`` are versions that a vacuum of ours gave up.
+    """
 
     version: int
     at: int
@@ -31,6 +31,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     run: str | None = None
     actor: str | None = None
     metrics: dict[str, Any] = {}
+    forgot: list[int] = []
 
 
 def history(source: Source, *, limit: int | None = None) -> list[Commit]:
@@ -46,10 +47,11 @@ def history(source: Source, *, limit: int | None = None) -> list[Commit]:
         Commit(
             version=each["version"],
             at=int(each.get("timestamp") or 0),
-            operation=str(each.get("operation", "")).lower(),
+            operation=str(each.get(OPERATION) or each.get("operation", "")).lower(),
             run=each.get(RUN),
             actor=each.get(ACTOR) or each.get("userName"),
             metrics=each.get("operationMetrics") or {},
+            forgot=[int(version) for version in str(each.get(FORGOT) or "").split(",") if version.isdigit()],
         )
         for each in told
     ]
@@ -72,35 +74,3 @@ def version_at(source: Source, moment: datetime) -> int:
         hint=f"see `mainspring data history {source.name}`",
         table=source.shown,
     )
-
-
-def changes(source: Source, after: int, until: int) -> Iterator[pl.DataFrame]:
-    """Yield the changes that the commits after ``after`` up to ``until`` made, as rows in batches, commit by commit.
-
-    A row is told with ``_change_type`` (insert, delete, update_preimage, update_postimage), ``_commit_version`` and
-    ``_commit_timestamp``. A row that was changed twice is told twice; what remains of it all is ``difference``'s to say.
-
-    Raises:
-        UsageError: the table keeps no change feed, or the versions are the wrong way round.
-        NotFound: there is no such version, or what a commit changed was vacuumed.
-    """
-    if after >= until:
-        raise UsageError(
-            f"there are no commits after version {after} up to {until}", hint="name the older version first"
-        )
-    table = open_table(source, until)
-    if table.metadata().configuration.get(FEED) != "true":
-        raise UsageError(
-            f"{source.shown} keeps no change feed",
-            hint=f"it is asked for when a table is made (--change-feed); `mainspring data diff {source.name}` needs none",
-            table=source.shown,
-        )
-    for version in range(after + 1, until + 1):
-        with translated(source):
-            try:
-                for batch in table.load_cdf(starting_version=version, ending_version=version):
-                    yield pl.DataFrame(batch)
-            except Exception as error:  # what goes wrong while it is read has no class of its own
-                if MISSING.search(str(error)):
-                    raise gone(source, version, str(error)) from None
-                raise error if type(error) is not Exception else OSError(str(error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import MainspringError
@@ -9,7 +10,7 @@ from mainspring.versioning.datasets import known_datasets, locate
 from mainspring.versioning.known import log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.delta.pins import Pin
@@ -22,7 +23,8 @@ _NAMED = 3
 def damaged(workspace: Workspace, name: str | None = None) -> Iterator[tuple[DatasetVersion, str]]:
     """Give the versions of tables (of one dataset, or all) whose log or files are not there, with what is wrong.
 
-    Those of a table that was given up for another one, with ``--recreated``, are not looked at. No rows are read.
+    Those of a table that was given up for another one, with ``--recreated``, are not looked at, nor are versions that a vacuum
+    gave up. No rows are read.
 
     Raises:
         NotFound: no such dataset.
@@ -42,13 +44,17 @@ def damaged(workspace: Workspace, name: str | None = None) -> Iterator[tuple[Dat
 
 
 def _of_table(workspace: Workspace, source: Source, held: list[DatasetVersion]) -> Iterator[tuple[DatasetVersion, str]]:
+    from mainspring.versioning.delta.losses import given_up
     from mainspring.versioning.delta.pins import read_pointer
     from mainspring.versioning.delta.versions import pin_of_version
 
     pointer = read_pointer(source)
     table_id = pointer.pin.id if pointer is not None else held[-1].table_id
+    lost: Collection[int] = ()
+    with suppress(MainspringError):  # each version tells why the table cannot be read
+        lost = given_up(source)
     for version in held:
-        if version.table_id != table_id:
+        if version.table_id != table_id or version.table_version in lost:
             continue
         problem = _problem(source, pin_of_version(workspace, version))
         if problem is not None:

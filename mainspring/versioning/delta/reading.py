@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mainspring.base.errors import InvalidData, NotFound
+from mainspring.base.errors import InvalidData
 from mainspring.versioning.datasets import Dataset
+from mainspring.versioning.delta.losses import MISSING, gone
 from mainspring.versioning.delta.opening import open_pinned, translated
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mainspring.versioning.delta.pins import Pin
     from mainspring.versioning.delta.sources import Source
 
-MISSING = re.compile(r"object at location .* not found|\b404\b", re.IGNORECASE)
 _READERS_FEATURES = {"deletionVectors", "timestampNtz"}
 
 
@@ -69,11 +68,15 @@ def scan(table: DeltaTable) -> pl.LazyFrame:
     return pl.scan_delta(table)
 
 
-def scan_some(table: DeltaTable, uris: Sequence[str]) -> pl.LazyFrame:
-    """Return the rows of some files of a table, unread; only where ``splits`` says that files can be told apart."""
+def scan_some(table: DeltaTable, uris: Sequence[str], *, file: str | None = None) -> pl.LazyFrame:
+    """Return the rows of some files of a table, unread; only where ``splits`` says that files can be told apart.
+
+    ``file`` is the name of a column that is added and says which file a row is of.
+    """
     schema = schema_of(table)
+    more = {file: pl.String()} if file is not None else {}
     if not uris:
-        return pl.DataFrame(schema=schema).lazy()
+        return pl.DataFrame(schema={**schema, **more}).lazy()
     partitioned = table.metadata().partition_columns
     return pl.scan_parquet(
         list(uris),
@@ -85,7 +88,8 @@ def scan_some(table: DeltaTable, uris: Sequence[str]) -> pl.LazyFrame:
         extra_columns="ignore",
         storage_options=table._storage_options,
         credential_provider=None,
-    ).select(list(schema))
+        include_file_paths=file,
+    ).select(*schema, *more)
 
 
 def splits(table: DeltaTable) -> bool:
@@ -122,13 +126,3 @@ def collected(source: Source, version: int, collect: Callable[[], pl.DataFrame])
                 table=source.shown,
                 version=version,
             ) from error
-
-
-def gone(source: Source, version: int, said: str) -> NotFound:
-    """Return the error that rows of a version are not there any more."""
-    return NotFound(
-        f"version {version} of {source.shown} cannot be read any more: files of it were removed ({said.splitlines()[0][:200]})",
-        hint="somebody vacuumed the table past it; `mainspring data vacuum` keeps what is pinned",
-        table=source.shown,
-        version=version,
-    )

@@ -121,6 +121,11 @@ def _mismatch(said: str, column: str, expected: pl.DataType | None, given: pl.Da
     )
 
 
+def quoted(name: str) -> str:
+    """Return a column's name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def check_keys(frame: pl.DataFrame, keys: Sequence[str], *, what: str) -> None:
     """Make sure that columns identify rows.
 

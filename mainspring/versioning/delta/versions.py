@@ -10,6 +10,7 @@ import msgspec
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, StorageError
 from mainspring.base.ids import new_id
+from mainspring.versioning.delta.losses import given_up, gone
 from mainspring.versioning.delta.opening import check_follows, open_pinned, open_table, pin_of
 from mainspring.versioning.delta.pins import Pin, Pointer, read_pointer, read_record, write_pointer
 from mainspring.versioning.delta.reading import TableDataset
@@ -40,7 +41,7 @@ def add(workspace: Workspace, source: Source, *, recreated: bool = False) -> Dat
             this is meant.
     """
     table = open_table(source)
-    before = None if recreated else _pinned(workspace, source, read_pointer(source))
+    before = None if recreated else last_pin(workspace, source, read_pointer(source))
     if before is not None:
         check_follows(source, before, table)
     pin = pin_of(source, table)
@@ -51,7 +52,7 @@ def add(workspace: Workspace, source: Source, *, recreated: bool = False) -> Dat
     return version
 
 
-def _pinned(workspace: Workspace, source: Source, pointer: Pointer | None) -> Pin | None:
+def last_pin(workspace: Workspace, source: Source, pointer: Pointer | None) -> Pin | None:
     """Return what the pointer names, or without one the newest version that was recorded; None if there is none."""
     if pointer is not None:
         return pointer.pin
@@ -185,12 +186,14 @@ def checkout(workspace: Workspace, source: Source, wanted: int | str | None) -> 
     The table itself is only read: the pointer says what is held.
 
     Raises:
-        NotFound: no such version, or the table does not have it any more.
+        NotFound: no such version, or the table does not have it any more, or it was given up.
         Conflict: another table lies there now.
     """
     version = find_version(workspace, source, wanted)
     pin = pin_of_version(workspace, version)
     table = open_pinned(source, pin)
+    if pin.version in given_up(source):
+        raise gone(source, pin.version, "given up")
     write_pointer(source, pin_of(source, table) if not pin.at else pin, held=True)
     return version
 
@@ -207,7 +210,7 @@ def restore(
     version = find_version(workspace, source, wanted)
     pin = pin_of_version(workspace, version)
     open_pinned(source, pin)
-    if (before := _pinned(workspace, source, read_pointer(source))) is not None:
+    if (before := last_pin(workspace, source, read_pointer(source))) is not None:
         check_follows(source, before, open_table(source))
     restore_version(workspace, source, pin.version, run_id=run_id)
     return add(workspace, source)
@@ -220,7 +223,7 @@ def status(workspace: Workspace, source: Source) -> DatasetStatus:
         pointer = read_pointer(source)
     except InvalidData as error:
         return DatasetStatus(dataset=source.name, path=source.shown, state="damaged", problem=error.message)
-    pin = _pinned(workspace, source, pointer)
+    pin = last_pin(workspace, source, pointer)
     number = next((version.number for version in reversed(held) if pin and version.md5 == pin.md5), None)
     state, problem = _state(source, pointer, pin)
     return DatasetStatus(

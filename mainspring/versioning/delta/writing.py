@@ -1,27 +1,22 @@
-"""Committing to a Delta table: rows that fit, the run that wrote them, and what becomes of two writers."""
+"""Rows on their way into a Delta table: the verbs that write them."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mainspring.base.errors import AlreadyExists, Conflict, InvalidData, Refused
-from mainspring.versioning.delta.history import ACTOR, RUN, history
+from mainspring.base.errors import AlreadyExists, InvalidData
+from mainspring.versioning.delta.committing import again, check_free, commit_options, conflict
 from mainspring.versioning.delta.opening import open_table, translated
-from mainspring.versioning.delta.pins import read_pointer
 from mainspring.versioning.delta.reading import schema_of
-from mainspring.versioning.delta.schemas import check_keys, fitted, storable
+from mainspring.versioning.delta.schemas import check_keys, fitted, quoted, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import polars as pl
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.delta.sources import Source
-
-_ATTEMPTS = 6
-_PAUSE = 0.05
 
 
 def create(
@@ -79,8 +74,8 @@ def append(
         Refused: a version of the dataset is held.
         Conflict: the table's schema changed meanwhile, or others left no gap to commit in.
     """
-    _check_free(source)
-    return _again(lambda: _write(workspace, source, frame, "append", evolve, run_id))
+    check_free(source)
+    return again(lambda: _write(workspace, source, frame, "append", evolve, run_id))
 
 
 def overwrite(
@@ -93,7 +88,7 @@ def overwrite(
         Refused: a version of the dataset is held.
         Conflict: somebody committed meanwhile. Rows that nobody looked at would be replaced, so it is not tried again.
     """
-    _check_free(source)
+    check_free(source)
     return _write(workspace, source, frame, "overwrite", evolve, run_id)
 
 
@@ -117,9 +112,9 @@ def merge(
         Refused: a version of the dataset is held.
         Conflict: others left no gap to commit in.
     """
-    _check_free(source)
+    check_free(source)
     check_keys(frame, keys, what="what is merged")
-    return _again(lambda: _merge(workspace, source, frame, keys, evolve, run_id))
+    return again(lambda: _merge(workspace, source, frame, keys, evolve, run_id))
 
 
 def restore_version(workspace: Workspace, source: Source, version: int, *, run_id: str | None = None) -> None:
@@ -131,7 +126,7 @@ def restore_version(workspace: Workspace, source: Source, version: int, *, run_i
     """
     from deltalake.exceptions import CommitFailedError, DeltaError
 
-    from mainspring.versioning.delta.reading import gone
+    from mainspring.versioning.delta.losses import gone
 
     table = open_table(source)
     with translated(source, doing="written"):
@@ -139,7 +134,7 @@ def restore_version(workspace: Workspace, source: Source, version: int, *, run_i
             properties = commit_options(workspace, run_id)["commit_properties"]
             table.restore(version, commit_properties=properties)
         except CommitFailedError as error:
-            raise _conflict(source, error) from error
+            raise conflict(source, error) from error
         except DeltaError as error:
             if "missing file" in str(error):
                 raise gone(source, version, str(error)) from None
@@ -171,7 +166,7 @@ def _write(
         try:
             write_deltalake(table, rows, **common)
         except CommitFailedError as error:
-            raise _conflict(source, error) from error
+            raise conflict(source, error) from error
     return table.version()
 
 
@@ -191,7 +186,7 @@ def _merge(
         try:
             merging = table.merge(
                 rows,
-                predicate=" AND ".join(f"target.{_quoted(key)} = source.{_quoted(key)}" for key in keys),
+                predicate=" AND ".join(f"target.{quoted(key)} = source.{quoted(key)}" for key in keys),
                 source_alias="source",
                 target_alias="target",
                 merge_schema=evolve,
@@ -199,58 +194,5 @@ def _merge(
             )
             merging.when_matched_update_all().when_not_matched_insert_all().execute()
         except CommitFailedError as error:
-            raise _conflict(source, error) from error
+            raise conflict(source, error) from error
     return table.version()
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def commit_options(workspace: Workspace, run_id: str | None, *, retries: int | None = None) -> dict[str, Any]:
-    """Return what every commit says of itself; expired logs stay, since versions may be pinned that need them."""
-    from deltalake import CommitProperties, PostCommitHookProperties
-
-    told = {ACTOR: workspace.actor} | ({RUN: run_id} if run_id else {})
-    return {
-        "commit_properties": CommitProperties(custom_metadata=told, max_commit_retries=retries),
-        "post_commithook_properties": PostCommitHookProperties(cleanup_expired_logs=False),
-    }
-
-
-def _check_free(source: Source) -> None:
-    """Make sure that no version is held.
-
-    Raises:
-        Refused: one is.
-    """
-    pointer = read_pointer(source)
-    if pointer is not None and pointer.held:
-        raise Refused(
-            f"'{source.name}' is held at version {pointer.pin.version} of {source.shown}: nothing is written to it meanwhile",
-            hint=f"follow the table again first: mainspring data add {source.name}",
-            dataset=source.name,
-        )
-
-
-def _again(commit: Callable[[], int]) -> int:
-    """Commit, and where somebody else was first, commit on top of that."""
-    for attempt in range(1, _ATTEMPTS):
-        try:
-            return commit()
-        except Conflict:
-            time.sleep(_PAUSE * attempt)
-    return commit()
-
-
-def _conflict(source: Source, error: Exception) -> Conflict:
-    newest = history(source, limit=1)[0]
-    by = f" by {newest.actor}" if newest.actor else ""
-    by += f" in run {newest.run}" if newest.run else ""
-    return Conflict(
-        f"{source.shown} was changed at the same moment: version {newest.version} is a {newest.operation}{by}",
-        hint=f"nothing of ours was committed; look at `mainspring data history {source.name}`, then do it again",
-        table=source.shown,
-        version=newest.version,
-        reason=str(error).strip().splitlines()[0],
-    )
