@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     data_app.command("delete")(delete)
     data_app.command("history")(history)
     data_app.command("changes")(changes)
+    data_app.command("compact")(compact)
     data_app.command("vacuum")(vacuum)
     data_app.command("diff")(diff)
 
@@ -156,6 +157,24 @@ def changes(
         output.console(stderr=True).print(f"these are the first {limit}: --limit 0 tells all", markup=False)
 
 
+def compact(
+    name: str = _NAME,
+    by: str = typer.Option(
+        "", help="Columns to order all files by (Z-order), with commas; without, small files are joined."
+    ),
+    json: bool = _JSON,
+) -> None:
+    """Write the many small files of a Delta table as few large ones; no row changes, and older versions keep their files."""
+    from mainspring.tracking.tables import Table
+
+    table = Table(name, context.workspace())
+    done = table.compact(by=_words(by))
+    told = {"dataset": table.name, "table_version": done.version, "files": done.files, "before": done.before}
+    files = "1 file" if done.files == 1 else f"{done.files} files"
+    said = f"{files}, where {done.before} were" if by or done.files != done.before else f"{files}: nothing to join"
+    output.emit(told, json=json, show=lambda: said)
+
+
 def vacuum(
     name: str = _NAME,
     retention: str = typer.Option("7d", help="Files that left the table more recently stay, for those who still read."),
@@ -252,6 +271,8 @@ def _figures(metrics: dict[str, Any], forgot: Sequence[int]) -> str:
         "num_target_rows_deleted": "-{}",
     }
     told = [shown.format(metrics[name]) for name, shown in words.items() if metrics.get(name)]
+    if metrics.get("numFilesRemoved") is not None:
+        told.append(f"{metrics['numFilesRemoved']} files → {metrics.get('numFilesAdded')}")
     return " ".join(told + ([f"gave up {', '.join(map(str, forgot))}"] if forgot else []))
 
 

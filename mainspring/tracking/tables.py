@@ -17,7 +17,7 @@ from mainspring.store.workspace import Workspace
 from mainspring.tracking.lineage import log_commit
 from mainspring.tracking.run import active_run
 from mainspring.versioning.delta import changes as feed
-from mainspring.versioning.delta import deleting, reading, sources, vacuuming, versions, writing
+from mainspring.versioning.delta import compacting, deleting, reading, sources, vacuuming, versions, writing
 from mainspring.versioning.delta import history as past
 from mainspring.versioning.delta import remains as remaining
 from mainspring.versioning.delta.opening import open_table
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from deltalake import DeltaTable
 
+    from mainspring.versioning.delta.compacting import Compaction
     from mainspring.versioning.delta.deleting import Deletion
     from mainspring.versioning.delta.history import Commit
     from mainspring.versioning.delta.remains import Remains
@@ -135,7 +136,7 @@ class Table:
         """Record with the active run, if there is one, that it committed a version, and return that."""
         run = active_run()
         if run is not None:
-            log_commit(run.workspace, run.id, self.source.shown, open_table(self.source).metadata().id, version)
+            log_commit(run.workspace, run.id, self.source.shown, str(open_table(self.source).metadata().id), version)
         return version
 
     def _opened(self, version: int | None, at: datetime | None) -> DeltaTable:
@@ -157,6 +158,10 @@ class Table:
         if restored.table_version is not None:
             self._committed(restored.table_version)
         return restored
+
+    def compact(self, *, by: Sequence[str] = ()) -> Compaction:
+        """Write small files together, or all files in the order of columns; as ``delta.compacting.compact``."""
+        return compacting.compact(self.workspace, self.source, by=by, run_id=_run())
 
     def vacuum(
         self,

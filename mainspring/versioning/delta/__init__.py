@@ -3,10 +3,10 @@
 Import from the module that has the word: ``sources`` (where a table is), ``commits`` (what its log has), ``opening`` (one version
 of it), ``pins`` (what names it), ``versions`` (dataset versions), ``reading``, ``writing``, ``schemas``, ``committing``,
 ``deleting`` with ``conditions`` and ``values``, ``remains`` (who still has what went), ``history``, ``changes``, ``inspection``,
-``vacuuming``, ``losses`` (what is gone).
+``compacting``, ``vacuuming``, ``losses`` (what is gone).
 """
 
 __all__ = [
-    "changes", "commits", "committing", "conditions", "deleting", "history", "inspection", "losses", "opening", "pins",
-    "reading", "remains", "schemas", "sources", "vacuuming", "values", "versions", "writing",
+    "changes", "commits", "committing", "compacting", "conditions", "deleting", "history", "inspection", "losses", "opening",
+    "pins", "reading", "remains", "schemas", "sources", "vacuuming", "values", "versions", "writing",
 ]  # fmt: skip

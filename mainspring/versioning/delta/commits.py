@@ -14,14 +14,28 @@ if TYPE_CHECKING:
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A commit: its moment in milliseconds since 1970, 0 where it says none, and whether it changed nothing, as a vacuum's."""
+    """A commit: its moment in milliseconds since 1970, 0 where it says none, and whether it left rows and columns as they were.
+
+    So do those of a vacuum, which say nothing but that, and of a compaction, whose files say that their data did not change.
+    """
 
     at: int
     is_idle: bool
 
 
+class _File(msgspec.Struct, frozen=True, kw_only=True, rename={"changes": "dataChange"}):
+    changes: bool = True
+
+
 class _Action(msgspec.Struct, frozen=True, kw_only=True, rename={"info": "commitInfo"}):
     info: dict[str, Any] | None = None
+    add: _File | None = None
+    remove: _File | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        file = self.add or self.remove
+        return self.info is not None or (file is not None and not file.changes)
 
 
 def read_entry(source: Source, version: int) -> Entry | None:
@@ -36,7 +50,7 @@ def read_entry(source: Source, version: int) -> Entry | None:
         return None
     lines = [line for line in content.splitlines() if line.strip()]
     try:
-        actions = [msgspec.json.decode(line, type=_Action) for line in lines if b'"commitInfo"' in line]
+        actions = [msgspec.json.decode(line, type=_Action) for line in lines]
         told = [action.info for action in actions if action.info is not None]
         at = int(told[-1].get("timestamp") or 0) if told else 0
     except (msgspec.MsgspecError, TypeError, ValueError):
@@ -48,7 +62,7 @@ def read_entry(source: Source, version: int) -> Entry | None:
             table=source.shown,
             version=version,
         )
-    return Entry(at=at, is_idle=len(told) == len(lines))
+    return Entry(at=at, is_idle=all(action.is_idle for action in actions))
 
 
 def _content(source: Source, name: str) -> bytes | None:

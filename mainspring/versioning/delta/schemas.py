@@ -121,6 +121,37 @@ def _mismatch(said: str, column: str, expected: pl.DataType | None, given: pl.Da
     )
 
 
+def check_parts(frame: pl.DataFrame, parts: Sequence[str], *, table: str) -> None:
+    """Make sure that a table can be parted by columns, as far as rows tell.
+
+    Raises:
+        InvalidData: there is no such column, or a value of it is not kept in the names of parts: an empty text becomes null, a
+            decimal below 0 makes the table unreadable.
+    """
+    for name in parts:
+        if name not in frame.columns:
+            raise InvalidData(
+                f"{table} is parted by '{name}', and the rows have no column '{name}'",
+                hint="add it; how a table is parted never changes",
+                column=name,
+            )
+        values = frame[name]
+        if values.dtype.is_nested() or values.dtype == pl.Binary:
+            raise InvalidData(f"no table can be parted by '{name}', which is {values.dtype}", column=name)
+        if values.dtype == pl.String and (values == "").any():
+            raise InvalidData(
+                f"{table} is parted by '{name}', and an empty text there would become null",
+                hint="write null, or another text",
+                column=name,
+            )
+        if isinstance(values.dtype, pl.Decimal) and (values < 0).any():
+            raise InvalidData(
+                f"{table} is parted by '{name}', and a decimal below 0 there would make it unreadable",
+                hint="part it by another column",
+                column=name,
+            )
+
+
 def quoted(name: str) -> str:
     """Return a column's name as SQL has it."""
     return '"' + name.replace('"', '""') + '"'

@@ -8,7 +8,7 @@ from mainspring.base.errors import AlreadyExists, InvalidData
 from mainspring.versioning.delta.committing import again, check_free, commit_options, conflict
 from mainspring.versioning.delta.opening import open_table, translated
 from mainspring.versioning.delta.reading import schema_of
-from mainspring.versioning.delta.schemas import check_keys, fitted, quoted, storable
+from mainspring.versioning.delta.schemas import check_keys, check_parts, fitted, quoted, storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +32,12 @@ def create(
 
     Raises:
         AlreadyExists: there is one; nothing was written.
-        InvalidData: a column is of a type that Delta does not have, or a partition is no column.
+        InvalidData: a column is of a type that Delta does not have, or no table can be parted by one (see ``check_parts``).
     """
     from deltalake import write_deltalake
     from deltalake.exceptions import DeltaError
 
-    if missing := [name for name in partition_by if name not in frame.columns]:
-        raise InvalidData(f"there is no column '{missing[0]}' to part the table by", column=missing[0])
+    check_parts(frame, partition_by, table=source.shown)
     configuration = {"delta.enableExpiredLogCleanup": "false"}
     if change_feed:
         configuration["delta.enableChangeDataFeed"] = "true"
@@ -152,13 +151,7 @@ def _write(
     common = commit_options(workspace, run_id, retries=0 if replaces else None) | {"mode": mode}
     if evolve:
         common["schema_mode"] = "overwrite" if replaces else "merge"
-    parts = table.metadata().partition_columns
-    if missing := [name for name in parts if name not in frame.columns]:
-        raise InvalidData(
-            f"{source.shown} is parted by '{missing[0]}', and the rows have no such column",
-            hint="add it; how a table is parted never changes",
-            column=missing[0],
-        )
+    check_parts(frame, table.metadata().partition_columns, table=source.shown)
     rows = (
         storable(frame) if replaces and evolve else fitted(frame, schema_of(table), evolve=evolve, table=source.shown)
     )
@@ -178,6 +171,7 @@ def _merge(
     table = open_table(source)
     schema = schema_of(table)
     rows = fitted(frame, schema, evolve=evolve, table=source.shown)
+    check_parts(rows, [name for name in table.metadata().partition_columns if name in rows.columns], table=source.shown)
     for key in keys:
         if key not in schema:
             raise InvalidData(f"{source.shown} has no column '{key}', which is a key", column=key)

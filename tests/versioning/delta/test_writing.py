@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -120,6 +121,25 @@ def test_a_merge_needs_keys_that_identify(trips: Table, frame: pl.DataFrame, key
     with pytest.raises(InvalidData, match=said):
         trips.merge(frame, key=keys)
     assert trips.version == 0
+
+
+def test_values_that_parts_cannot_have(lake: Workspace) -> None:
+    table = Table("trips", lake)
+    frame = pl.DataFrame({"id": [1], "s": ["a"], "m": [Decimal("1.5")], "l": [[1]]})
+    for column, bad, said in (
+        ("s", "", "parted by 's', and an empty text there would become null"),
+        ("m", Decimal("-0.5"), "parted by 'm', and a decimal below 0 there would make it unreadable"),
+        ("l", [], "no table can be parted by 'l'"),
+    ):
+        with pytest.raises(InvalidData, match=said):
+            table.create(frame.with_columns(pl.Series(column, [bad], frame.schema[column])), partition_by=[column])
+    table.create(frame, partition_by=["s", "m"])
+    for write in (table.append, table.overwrite, table.merge):
+        for column, bad in (("s", ""), ("m", Decimal("-0.5"))):
+            with pytest.raises(InvalidData, match=f"parted by '{column}'"):
+                write(frame.with_columns(pl.Series(column, [bad], frame.schema[column])))
+    assert table.version == 0
+    assert table.frame().equals(frame)
 
 
 def test_rules_of_the_table_are_told(trips: Table) -> None:
