@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,7 +14,13 @@ from mainspring.base.errors import Corrupted
 from mainspring.versioning.delta.sources import LOG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mainspring.versioning.delta.sources import Source
+
+
+_COMMIT = re.compile(r"(\d{20})\.json")
+_TOGETHER = 16
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +34,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, rename={"changes": "dataChange"}):
-    changes: bool = True
+    changes: bool | None = True
 
 
 class _Action(msgspec.Struct, frozen=True, kw_only=True, rename={"info": "commitInfo"}):
@@ -35,7 +45,7 @@ class _Action(msgspec.Struct, frozen=True, kw_only=True, rename={"info": "commit
     @property
     def is_idle(self) -> bool:
         file = self.add or self.remove
-        return self.info is not None or (file is not None and not file.changes)
+        return self.info is not None or (file is not None and file.changes is False)
 
 
 def read_entry(source: Source, version: int) -> Entry | None:
@@ -65,23 +75,60 @@ def read_entry(source: Source, version: int) -> Entry | None:
     return Entry(at=at, is_idle=all(action.is_idle for action in actions))
 
 
+def broken_commits(source: Source) -> dict[int, Corrupted]:
+    """Return the commits of a log that cannot be read, whether anything needs them or not. Each file of the log is read.
+
+    Commits that the log does not have any more are none of them.
+
+    Raises:
+        OSError: the store does not answer, or refuses us.
+    """
+
+    def look(version: int) -> Corrupted | None:
+        try:
+            read_entry(source, version)
+        except Corrupted as error:
+            return error
+        return None
+
+    versions = sorted(int(found[1]) for name in log_files(source) if (found := _COMMIT.fullmatch(name)))
+    with ThreadPoolExecutor(_TOGETHER if source.folder is None else 1) as pool:
+        return {version: error for version, error in zip(versions, pool.map(look, versions), strict=True) if error}
+
+
+def log_files(source: Source) -> list[str]:
+    """Return the names of the files of a log.
+
+    Raises:
+        OSError: the store does not answer, or refuses us.
+    """
+    if source.folder is not None:
+        return os.listdir(source.folder / LOG)  # noqa: PTH208 - names are all that is asked for
+    with _answering():
+        found = [each["path"] for batch in source.store.list(f"{LOG}/") for each in batch]
+    return [path.removeprefix(f"{LOG}/") for path in found]
+
+
 def _content(source: Source, name: str) -> bytes | None:
     """Return a file of the log; the library tells commits of older versions by wrong numbers."""
     try:
         if source.folder is not None:
             return (source.folder / name).read_bytes()
-        from obstore.exceptions import BaseError, NotFoundError
-        from obstore.store import from_url
-
-        options: Any = dict(source.options or {})
-        plain = options.pop("aws_allow_http", "false") == "true"
-        options.pop("aws_conditional_put", None)
-        store: Any = from_url(source.uri, config=options, client_options={"allow_http": plain})
-        try:
-            return bytes(store.get(name).bytes())
-        except (NotFoundError, FileNotFoundError):
-            return None
-        except BaseError as error:
-            raise OSError(str(error)) from error
+        with _answering():
+            return bytes(source.store.get(name).bytes())
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    from obstore.exceptions import BaseError, NotFoundError
+
+    try:
+        yield
+    except NotFoundError as error:
+        raise FileNotFoundError(str(error)) from error
+    except FileNotFoundError:
+        raise
+    except BaseError as error:
+        raise OSError(str(error)) from error

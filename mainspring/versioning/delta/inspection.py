@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,20 @@ from mainspring.versioning.known import log
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from mainspring.base.errors import Corrupted
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.delta.pins import Pin
     from mainspring.versioning.delta.sources import Source
     from mainspring.versioning.known import DatasetVersion
 
 _NAMED = 3
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.")
 
 
 def damaged(workspace: Workspace, name: str | None = None) -> Iterator[tuple[DatasetVersion, str]]:
     """Give the versions of tables (of one dataset, or all) whose log or files are not there, with what is wrong.
+
+    A commit that cannot be read is said of every version that is made of it, or of the newest one if none is.
 
     Those of a table that was given up for another one, with ``--recreated``, are not looked at, nor are versions that a vacuum
     gave up. No rows are read.
@@ -53,12 +58,32 @@ def _of_table(workspace: Workspace, source: Source, held: list[DatasetVersion]) 
     lost: Collection[int] = ()
     with suppress(MainspringError):  # each version tells why the table cannot be read
         lost = given_up(source)
-    for version in held:
-        if version.table_id != table_id or version.table_version in lost:
-            continue
-        problem = _problem(source, pin_of_version(workspace, version))
+    mine = [version for version in held if version.table_id == table_id and version.table_version not in lost]
+    broken, checkpoints = _log(source)
+    needed: set[int] = set()
+    for version in mine:
+        pin = pin_of_version(workspace, version)
+        start = max((number for number in checkpoints if number <= pin.version), default=-1)
+        bad = [number for number in broken if start < number <= pin.version]
+        problem = broken[bad[0]].message if bad else _problem(source, pin)
         if problem is not None:
             yield version, problem
+        needed.update(bad)
+    if mine:
+        yield from ((mine[-1], error.message) for number, error in broken.items() if number not in needed)
+
+
+def _log(source: Source) -> tuple[dict[int, Corrupted], list[int]]:
+    """Return the commits that cannot be read, and the versions that are made without those before."""
+    from mainspring.versioning.delta.commits import broken_commits, log_files
+    from mainspring.versioning.delta.opening import translated
+
+    try:
+        with translated(source):
+            names = log_files(source)
+            return broken_commits(source), [int(found[1]) for name in names if (found := _CHECKPOINT.match(name))]
+    except MainspringError:
+        return {}, []  # each version tells why the table cannot be read
 
 
 def _problem(source: Source, pin: Pin) -> str | None:

@@ -6,7 +6,7 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainspring.base.errors import UsageError
 from mainspring.base.files import disk_error
@@ -46,6 +46,16 @@ class Source:
             StorageError: the credentials cannot be had.
         """
         return storage_options(self.uri, self._given) if self.folder is None else None
+
+    @cached_property
+    def store(self) -> Any:
+        """The store in which it lies, by the client that reads single files; only where there is no folder."""
+        from obstore.store import from_url
+
+        options: Any = dict(self.options or {})
+        plain = options.pop("aws_allow_http", "false") == "true"
+        options.pop("aws_conditional_put", None)
+        return from_url(self.uri, config=options, client_options={"allow_http": plain})
 
     @property
     def folder(self) -> Path | None:

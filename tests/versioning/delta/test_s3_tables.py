@@ -76,6 +76,27 @@ def test_a_life_on_s3(trips: Table) -> None:
         trips.frame(version=2)
 
 
+def test_rows_and_files_go_on_s3(trips: Table) -> None:
+    workspace = trips.workspace
+    for number in range(4, 9):
+        trips.append(rows(number))
+    data.add(workspace, "trips")
+    assert trips.compact().files == 1
+    assert [status.state for status in data.status(workspace)] == ["up to date"]
+    assert trips.delete("id = 2 OR id > 7").rows == 2
+    data.add(workspace, "trips")
+    assert [(each.version, each.rows) for each in trips.remains("id = 2")] == [(5, 1)]
+    done = trips.vacuum(retention_hours=0, orphans=True, forget=[5], accept_lost=True, remove=True)
+    assert len(done.files) == 8
+    assert trips.remains("id = 2") == []
+    assert data.verify(workspace) == []
+    with pytest.raises(NotFound, match="it was given up by"):
+        trips.frame(version=5)
+    trips.source.store.put("_delta_log/00000000000000000003.json", b"")
+    [damage] = data.verify(workspace)
+    assert "the commit of version 3 cannot be read" in damage.problem
+
+
 def _append(root: Path, start: int) -> None:
     workspace = Workspace(root)
     table = Table("trips", workspace)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, Refused, UsageError
 from mainspring.store.garbage import collect
@@ -343,6 +343,57 @@ def test_verify_misses_files_of_pinned_versions(trips: Table, tmp_path: Path) ->
     trips.create(rows(1))
     data.add(workspace, "trips", recreated=True)
     assert data.verify(workspace) == []
+
+
+@pytest.mark.parametrize("left", [b"", b'{"commitInfo": {"timestamp": 1}}\n{"add": {"pa', b"\x00" * 40, b"<html>"])
+def test_verify_reads_every_commit_of_the_log(trips: Table, left: bytes) -> None:
+    workspace, log = trips.workspace, trips.workspace.root / "data/trips/_delta_log"
+    data.add(workspace, "trips")
+    for number in range(4, 8):
+        trips.append(rows(number))
+    data.add(workspace, "trips")
+    trips.append(rows(8))
+    middle = log / f"{2:020}.json"
+    whole = middle.read_bytes()
+    middle.write_bytes(left)
+    found = data.verify(workspace)
+    assert [damage.used_by for damage in found] == [["trips version 2"]], "the first is made without it"
+    assert "the log of the table data/trips is damaged: the commit of version 2 cannot be read" in found[0].problem
+    middle.write_bytes(whole)
+    assert data.verify(workspace) == []
+    last = log / f"{5:020}.json"
+    last.write_bytes(left)
+    [damage] = data.verify(workspace, "trips")
+    assert (damage.used_by, "version 5 cannot be read" in damage.problem) == (["trips version 2"], True)
+
+
+def test_a_log_that_was_checkpointed_and_cleaned_up_is_no_damage(lake: Workspace) -> None:
+    """As others do: the commits that a checkpoint holds are gone, one that is left says nothing of itself."""
+    folder = lake.root / "data/trips"
+    for number in range(6):
+        write_deltalake(folder, rows(number), mode="append")
+        if number == 3:
+            data.add(lake, "trips")
+            DeltaTable(folder).create_checkpoint()
+    log = folder / "_delta_log"
+    for number in range(3):
+        (log / f"{number:020}.json").unlink()
+    (log / f"{3:020}.crc").write_text("x")
+    (log / f"{4:020}.json.tmp").write_text("x")
+    commit = log / f"{4:020}.json"
+    lines = commit.read_text().splitlines()
+    commit.write_text(
+        "\n".join(line for line in lines if "commitInfo" not in line) + '\n{"txn": {"appId": "a", "version": 1}}'
+    )
+    data.add(lake, "trips")
+    assert [version.table_version for version in data.log(lake, "trips")] == [3, 5]
+    assert data.verify(lake) == []
+    commit.write_bytes(b"")
+    assert [damage.used_by for damage in data.verify(lake)] == [["trips version 2"]]
+    DeltaTable(folder).create_checkpoint()
+    assert [damage.used_by for damage in data.verify(lake)] == [["trips version 2"]], (
+        "named, though nothing is made of it"
+    )
 
 
 def test_git_remembers_what_pointers_named(trips: Table) -> None:
