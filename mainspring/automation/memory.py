@@ -23,9 +23,10 @@ _LOGGED = "+logged"
 
 
 class Remembered(NamedTuple):
-    """A result, and what is to be logged along with it."""
+    """A result, how it is stored, and what is to be logged along with it."""
 
     value: Any
+    stored: StoredResult
     logged: Logged | None
 
 
@@ -42,11 +43,12 @@ def recall(workspace: Workspace, key: str) -> Remembered | None:
             beside = records.find_result(connection, _beside(key))
     if row is None:
         return None
-    value = results.load(workspace.objects, _stored(row), workspace.root)
+    stored = _stored(row)
+    value = results.load(workspace.objects, stored, workspace.root)
     if beside is None:
-        return Remembered(value, None)
+        return Remembered(value, stored, None)
     try:
-        return Remembered(value, replay.decode(results.read(workspace.objects, _stored(beside))))
+        return Remembered(value, stored, replay.decode(results.read(workspace.objects, _stored(beside))))
     except MainspringError as error:
         raise results.Unreadable(error.message, hint=error.hint) from error
 

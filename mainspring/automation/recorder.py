@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from mainspring.automation import memory, records, results
+from mainspring.automation import memory, outputs, records, results
 from mainspring.automation.active import acting
 from mainspring.automation.attempts import Attempted, attempt, explained
 from mainspring.automation.closure import code_hash
@@ -25,6 +25,7 @@ from mainspring.base.errors import MainspringError, StepFailed
 from mainspring.base.hashing import digest
 from mainspring.base.ids import new_id
 from mainspring.base.owner import describe
+from mainspring.tracking.run import active_run
 from mainspring.versioning import environment
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mainspring.automation.replay import Logged
     from mainspring.automation.results import StoredResult
     from mainspring.store.workspace import Workspace
+    from mainspring.tracking.recording import Run
 
 KEY_FORMAT = 1
 """Part of every key; a later version that hashes differently counts it up."""
@@ -160,6 +162,7 @@ class Recorder:
         passed()
         if remembered.logged is not None:
             replay(remembered.logged, self.workspace.objects)
+        outputs.log(active_run(), remembered.value, remembered.stored)
         self.reporter.ended(work.name, "cached")
         return True, remembered.value
 
@@ -193,6 +196,7 @@ class Recorder:
         self._end_attempted(work, key, position, attempted, stored, logged, error)
         if error is not None:
             raise error
+        outputs.log(active_run(), value, stored)
         return value
 
     def _end_attempted(
@@ -264,10 +268,13 @@ class Recorder:
         else:
             require(work.name, work.resources)
             self.reporter.started(work.name)
-            self._pool.submit(work, _label(work)).add_done_callback(partial(self._arrived, answer, work, key, position))
+            arrived = partial(self._arrived, answer, active_run(), work, key, position)
+            self._pool.submit(work, _label(work)).add_done_callback(arrived)
         return answer
 
-    def _arrived(self, answer: Future[Any], work: Work, key: str, position: int, sent: Future[Done]) -> None:
+    def _arrived(
+        self, answer: Future[Any], run: Run | None, work: Work, key: str, position: int, sent: Future[Done]
+    ) -> None:
         """Record what came back from another process, then hand it on."""
         try:
             if sent.cancelled():
@@ -278,7 +285,9 @@ class Recorder:
             if done.stored is None:
                 answer.set_exception(_told(done.attempted.error))
             else:
-                answer.set_result(results.load(self.workspace.objects, done.stored, self.root))
+                value = results.load(self.workspace.objects, done.stored, self.root)
+                outputs.log(run, value, done.stored)
+                answer.set_result(value)
         except Exception as error:  # noqa: BLE001 - it has to reach whoever waits for the answer
             answer.set_exception(_broken(work.name, error))
 

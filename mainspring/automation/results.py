@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import posixpath
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,6 +172,12 @@ def _store_files(objects: Objects, files: Files) -> StoredResult:
     entries = [*objects.listing(stored.md5), Entry(_META, objects.put_bytes(meta))]
     listing = objects.put_listing(entries, stored.size + len(meta))
     return StoredResult(md5=listing.md5, format="files", size=listing.size)
+
+
+def files(objects: Objects, md5: str) -> dict[str, str]:
+    """Return the md5 of each file that a stored result of files has, by its path below the root."""
+    entries = ((entry.relpath, entry.md5) for entry in objects.listing(md5) if entry.relpath != _META)
+    return {posixpath.normpath(name.removeprefix("content/")): address for name, address in entries}
 
 
 def _load_files(objects: Objects, md5: str, root: Path) -> Files | Path:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mainspring.automation import outputs
 from mainspring.automation.active import Work, runner
 from mainspring.automation.results import Files
 from mainspring.base.errors import Conflict, ExternalToolError, InvalidData, StepFailed, UsageError
@@ -82,6 +83,8 @@ def script(
     done = current.perform(work) if current is not None else work.compute()
     if not isinstance(done, Files):  # a plan does not know yet
         return done  # type: ignore[no-any-return]  # it stands for a ScriptResult
+    if current is None:  # else whoever recorded the step has recorded them
+        outputs.log(active_run(), done)
     result = ScriptResult(
         outs=[root / path for path in outs],
         metrics=_metrics(root / metrics) if metrics else {},

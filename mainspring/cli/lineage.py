@@ -12,6 +12,8 @@ from mainspring.cli import context, output
 if TYPE_CHECKING:
     from mainspring.versioning.lineage import Node
 
+_SHOWN_STEPS = 40
+"""What people look at ends so far from what they asked about; everything else is told whole."""
 _KINDS = ("dataset", "stage", "run", "model", "release", "endpoint")
 
 
@@ -43,12 +45,14 @@ def lineage(
         raise UsageError(f"'{only}' is no kind of asset", hint=f"one of {', '.join(_KINDS)}")
     workspace = context.workspace()
     ways = {"up": up or not down, "down": down or not up}
-    graph = walk(workspace, find(workspace, asset), **ways)
+    roots = find(workspace, asset)
     wrote = [file for file in (svg, openlineage) if file is not None]
     if svg is not None:
         from mainspring.versioning.lineage.picture import draw
 
-        draw(graph, svg, title=asset)
+        draw(walk(workspace, roots, **ways, steps=_SHOWN_STEPS), svg, title=asset)
+    is_looked_at = not (json or only or openlineage)
+    graph = walk(workspace, roots, **ways, steps=_SHOWN_STEPS if is_looked_at else None)
     if openlineage is not None:
         from mainspring.versioning.lineage.openlineage import export
 

@@ -13,7 +13,7 @@ from mainspring.tracking.records import logged_models as model_rows
 from mainspring.tracking.records import runs as run_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -67,6 +67,40 @@ def log_outputs(workspace: Workspace, run_id: str, models: Sequence[tuple[str, i
         _check(connection, run_id, [model_id for model_id, _ in models])
         for model_id, step in models:
             input_rows.put_output(connection, run_id, model_id, step)
+
+
+def log_data(workspace: Workspace, run_id: str, contents: Mapping[str, str]) -> None:
+    """Record files and folders of the workspace that a run wrote: relative POSIX path → md5, of folders that of their listing.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: the run was deleted.
+    """
+    rows = [_output(run_id, path, md5=md5) for path, md5 in contents.items() if len(path) <= _LONGEST["name"]]
+    _put_data(workspace, run_id, rows)
+
+
+def log_commit(workspace: Workspace, run_id: str, path: str, table_id: str, version: int) -> None:
+    """Record that a run committed a version of a Delta table, which lies at a path or an address.
+
+    Raises:
+        NotFound, Conflict: as ``log_data``.
+    """
+    row = _output(run_id, path[: _LONGEST["name"]], table_id=table_id, table_version=version)
+    _put_data(workspace, run_id, [row])
+
+
+def _output(
+    run_id: str, path: str, *, md5: str = "", table_id: str | None = None, table_version: int = -1
+) -> dict[str, Any]:
+    return {"run_id": run_id, "path": path, "md5": md5, "table_id": table_id, "table_version": table_version}
+
+
+def _put_data(workspace: Workspace, run_id: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        with workspace.database.write() as connection:
+            run_rows.check_active(connection, run_id)
+            input_rows.put_data(connection, rows)
 
 
 def dataset_row(run_id: str, dataset: ReadDataset) -> dict[str, Any]:

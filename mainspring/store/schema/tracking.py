@@ -221,6 +221,20 @@ run_outputs = Table(
     Column("step", BigInteger, nullable=False),
 )
 
+data_outputs = Table(
+    "data_outputs",
+    metadata,
+    Column("run_id", Id, ForeignKey("runs.id"), primary_key=True),
+    Column("path", String(500), primary_key=True),
+    Column("md5", Address, primary_key=True),
+    Column("table_version", BigInteger, primary_key=True),
+    Column("table_id", String(36)),
+    Index(None, "md5"),
+    Index(None, "table_id"),
+)
+"""Data that runs wrote: files and folders of the workspace by content, with -1 as ``table_version``; or commits to Delta tables,
+without ``md5``."""
+
 run_model_inputs = Table(
     "run_model_inputs",
     metadata,

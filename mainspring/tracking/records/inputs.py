@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import and_, select
 
 from mainspring.store.prepared import Prepared, among, bound, upsert
-from mainspring.store.schema.tracking import inputs, run_model_inputs, run_outputs
+from mainspring.store.schema.tracking import data_outputs, inputs, run_model_inputs, run_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +84,12 @@ def put_output(connection: Connection, run_id: str, model_id: str, step: int) ->
 def outputs_of(connection: Connection, run_ids: Sequence[str]) -> list[tuple[str, str, int]]:
     """Return the logged models that runs made as run, model and step, in the order of their steps."""
     return _fetched(_outputs, connection, run_ids)
+
+
+def put_data(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Record data that a run wrote: ``run_id``, ``path``, ``md5``, ``table_version``, ``table_id``."""
+    statement = upsert(connection.dialect.name)(data_outputs)
+    connection.execute(statement.on_conflict_do_nothing(), list(rows))
 
 
 def _fetched(statement: Prepared, connection: Connection, run_ids: Sequence[str]) -> list[Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, select, update
 from mainspring.store.schema.automation import executions
 from mainspring.store.schema.tracking import (
     artifacts,
+    data_outputs,
     experiment_tags,
     experiments,
     inputs,
@@ -42,6 +43,7 @@ _OF_RUNS = (
     tags,
     inputs,
     artifacts,
+    data_outputs,
     run_outputs,
     run_model_inputs,
     logged_model_metrics,

@@ -45,11 +45,15 @@ class Edge(msgspec.Struct, frozen=True, order=True):
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """The part of the lineage that was asked for; ``roots`` are the nodes that were asked about."""
+    """The part of the lineage that was asked for; ``roots`` are the nodes that were asked about.
+
+    One that is not ``is_whole`` ends at some distance from them, though the way goes on.
+    """
 
     roots: list[str]
     nodes: dict[str, Node]
     edges: list[Edge]
+    is_whole: bool = True
 
     @cached_property
     def before(self) -> dict[str, list[Edge]]:

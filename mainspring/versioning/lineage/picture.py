@@ -84,6 +84,9 @@ def svg(graph: Graph, *, title: str) -> str:
     parts += [_edge(places, boxes, left, right) for left, right in edges]
     for name, box in boxes.items():
         parts += _drawn(box, *_corner(places[name]))
+    if not graph.is_whole:
+        said = "… the way goes on from the outermost: mainspring lineage --json tells all of it"
+        parts.append(f'<text x="{_MARGIN}" y="{height - 8:.0f}" fill="#666">{said}</text>')
     return "\n".join([*parts, "</svg>\n"])
 
 

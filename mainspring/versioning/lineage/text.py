@@ -30,6 +30,8 @@ def tree(graph: Graph, *, up: bool = True, down: bool = True) -> str:
             lines.append(f"{'└' if last else '├'}─ {title}{'' if following(root) else ' nothing that is recorded'}")
             seen = {root}
             lines += _branches(graph, root, following, "   " if last else "│  ", seen)
+    if not graph.is_whole:
+        lines.append("… the way goes on from there: --json tells all of it")
     return "\n".join(lines)
 
 

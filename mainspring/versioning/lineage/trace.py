@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
 
 
+_AROUND = 4
+"""Edges from a version to what is told of it: its run and that run's data, its releases and their endpoint."""
+
+
 def trace(workspace: Workspace, reference: str) -> dict[str, Any]:
     """Return what ``describe`` tells of a version, with its run and its deployments, newest first.
 
@@ -21,7 +25,7 @@ def trace(workspace: Workspace, reference: str) -> dict[str, Any]:
     """
     about = describe(workspace, reference)
     key = Key("model", about["model"], about["version"])
-    graph = walk(workspace, [key])
+    graph = walk(workspace, [key], steps=_AROUND)
     return about | {"run": _run(graph, about["run_id"]), "deployments": _deployments(graph, about["version"])}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mainspring.versioning.lineage import nodes
 from mainspring.versioning.lineage.graph import KINDS, Edge, Graph, Key, Kind
 from mainspring.versioning.lineage.stages import LockedStages
+from mainspring.versioning.lineage.writers import writing, written_by
 from mainspring.versioning.records import lineage as rows
 
 if TYPE_CHECKING:
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 Link = tuple[Key, Key, str]
 
 
-def walk(workspace: Workspace, roots: Sequence[Key], *, up: bool = True, down: bool = True) -> Graph:
+def walk(
+    workspace: Workspace, roots: Sequence[Key], *, up: bool = True, down: bool = True, steps: int | None = None
+) -> Graph:
     """Return what ``roots`` came from and what came of them, seen at one moment; what is beside them is left out.
+
+    With ``steps``, what is more than so many edges away is, too, and the graph says so.
 
     Each round asks the records once a kind, for all nodes that the round before found: only what is reached is read.
     A step of a run that was remembered is a node, and its ``facts`` name the run that made it; the way ends there, for
@@ -29,13 +34,15 @@ def walk(workspace: Workspace, roots: Sequence[Key], *, up: bool = True, down: b
     links: dict[Link, None] = {}
     stages = LockedStages(workspace)
     with workspace.database.read() as connection:
-        seen = set(roots)
+        seen, is_whole = set(roots), True
         for wanted, ways in ((up, _upwards(stages)), (down, _downwards(stages))):
             if wanted:
-                seen |= _follow(connection, roots, ways, links)
+                found, ended = _follow(connection, roots, ways, links, steps)
+                seen |= found
+                is_whole = is_whole and ended
         described = stages.described(nodes.describe(connection, {key for key in seen if key.kind != "stage"}), seen)
     edges = [Edge(str(before), str(after), how) for before, after, how in links]
-    return Graph(roots=[str(root) for root in roots], nodes=described, edges=sorted(edges))
+    return Graph(roots=[str(root) for root in roots], nodes=described, edges=sorted(edges), is_whole=is_whole)
 
 
 def _follow(
@@ -43,9 +50,14 @@ def _follow(
     roots: Iterable[Key],
     ways: dict[Kind, Callable[..., Iterable[Link]]],
     links: dict[Link, None],
-) -> set[Key]:
-    seen, waiting = set(roots), set(roots)
+    steps: int | None,
+) -> tuple[set[Key], bool]:
+    """Return what is found, its links put to the others, and whether that is all."""
+    seen, waiting, rounds = set(roots), set(roots), 0
     while waiting:
+        if rounds == steps:
+            return seen, False
+        rounds += 1
         found: set[Key] = set()
         for kind in KINDS:
             mine = sorted(key for key in waiting if key.kind == kind)
@@ -55,13 +67,13 @@ def _follow(
                     found.update(link[:2])
         waiting = found - seen
         seen |= found
-    return seen
+    return seen, True
 
 
 def _upwards(stages: LockedStages) -> dict[Kind, Callable[..., Iterable[Link]]]:
     return {
         **_UP,
-        "dataset": lambda _, keys: stages.making(keys),
+        "dataset": lambda connection, keys: [*writing(connection, keys), *stages.making(keys)],
         "stage": lambda _, keys: stages.read_by(keys),
     }
 
@@ -100,6 +112,7 @@ def _made(connection: Connection, keys: Sequence[Key]) -> Iterable[Link]:
         yield Key("run", run), Key("model", model, version), "made"
     for run, model in rows.logged_by_run(connection, ids):
         yield Key("run", run), Key("logged model", model), "made"
+    yield from written_by(connection, keys)
 
 
 def _made_of_logged(connection: Connection, keys: Sequence[Key]) -> Iterable[Link]:

@@ -10,6 +10,7 @@ from mainspring.store.prepared import among, bound
 from mainspring.store.schema.automation import execution_steps, executions, step_results
 from mainspring.store.schema.serving import releases, route_tables
 from mainspring.store.schema.tracking import (
+    data_outputs,
     experiments,
     inputs,
     logged_models,
@@ -91,6 +92,46 @@ def readers(connection: Connection, dataset: str, md5s: Sequence[str]) -> Sequen
     """Return ``run_id`` and ``md5`` of the runs that read contents of a dataset."""
     query = select(inputs.c.run_id, inputs.c.md5).where(inputs.c.dataset == dataset)
     return _rows(connection, query.order_by(inputs.c.run_id), inputs.c.md5, md5s)
+
+
+def writers(connection: Connection, dataset: str, md5s: Sequence[str]) -> Sequence[Any]:
+    """Return ``run_id`` and ``md5`` of the runs that wrote contents of a dataset, where it lies."""
+    versions = dataset_versions
+    query = select(data_outputs.c.run_id, versions.c.md5).join(versions, _same_content()).distinct()
+    query = query.where(versions.c.dataset == dataset)
+    return _rows(connection, query.order_by(data_outputs.c.run_id), versions.c.md5, md5s)
+
+
+def datasets_written(connection: Connection, run_ids: Sequence[str]) -> Sequence[Any]:
+    """Return ``run_id``, ``dataset`` and ``md5`` of the contents that runs wrote, where datasets lie that had them."""
+    versions = dataset_versions
+    query = select(data_outputs.c.run_id, versions.c.dataset, versions.c.md5).join(versions, _same_content()).distinct()
+    return _rows(connection, query.order_by(versions.c.dataset, versions.c.md5), data_outputs.c.run_id, run_ids)
+
+
+def _same_content() -> ColumnElement[bool]:
+    return (data_outputs.c.md5 == dataset_versions.c.md5) & (data_outputs.c.path == dataset_versions.c.path)
+
+
+def commits(connection: Connection, *, run_ids: Sequence[str] = (), table_ids: Sequence[str] = ()) -> list[Any]:
+    """Return ``run_id``, ``table_id`` and ``table_version`` of what runs committed to Delta tables, by run or by table."""
+    query = select(data_outputs.c.run_id, data_outputs.c.table_id, data_outputs.c.table_version)
+    query = query.where(data_outputs.c.table_id.is_not(None)).order_by(data_outputs.c.table_version)
+    by_run = _rows(connection, query, data_outputs.c.run_id, run_ids)
+    return [*by_run, *_rows(connection, query, data_outputs.c.table_id, table_ids)]
+
+
+def tables_of(connection: Connection, md5s: Sequence[str]) -> list[str]:
+    """Return the ids of the Delta tables that these contents of datasets are versions of."""
+    query = select(dataset_versions.c.table_id).where(dataset_versions.c.table_id.is_not(None)).distinct()
+    return sorted(row.table_id for row in _rows(connection, query, dataset_versions.c.md5, md5s))
+
+
+def versions_of_tables(connection: Connection, table_ids: Sequence[str]) -> Sequence[Any]:
+    """Return ``dataset``, ``md5``, ``table_id`` and ``table_version`` of the dataset versions that pin Delta tables."""
+    columns = (dataset_versions.c[name] for name in ("dataset", "md5", "table_id", "table_version"))
+    query = select(*columns).order_by(dataset_versions.c.dataset, dataset_versions.c.table_version)
+    return _rows(connection, query, dataset_versions.c.table_id, table_ids)
 
 
 def dataset_contents(connection: Connection, dataset: str, md5s: Sequence[str]) -> Sequence[Any]:
