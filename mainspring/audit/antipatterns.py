@@ -21,6 +21,7 @@ from mainspring.base.errors import MainspringError
 from mainspring.base.settings.checks import Skew
 from mainspring.serving import publication, routes
 from mainspring.versioning import data, environment
+from mainspring.versioning.code import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,12 +70,13 @@ def _lost_code(evidence: Evidence) -> Iterator[Finding]:
         said = f"run {short(evidence.run.id)} of {evidence.name} recorded neither code, data nor environment"
         yield _finding(NO_VERSIONING, "error", "A run without a snapshot", said, fix="run it again with a snapshot")
         return
-    code = evidence.snapshot.code
-    if code.get("dirty") and not code.get("diff") and not code.get("untracked"):
+    recorded = evidence.snapshot.code
+    stored = kept(recorded)
+    if recorded.get("dirty") and not stored and not recorded.get("links"):
         said = f"run {short(evidence.run.id)} of {evidence.name} ran changed code that was not kept"
         yield _finding(NO_VERSIONING, "error", "Changed code without a diff", said, fix="commit, and run again")
-    for kind in ("diff", "untracked"):
-        if (address := code.get(kind)) and not evidence.has_object(address):
+    for kind, address in stored.items():
+        if not evidence.has_object(address):
             said = f"the {kind} object {short(address)} of run {short(evidence.run.id)} is not in the store"
             yield _finding(
                 NO_VERSIONING, "error", "Code of the subject's run is gone", said, fix="commit, and run again"

@@ -149,11 +149,9 @@ def _snapshot_row(found: Snapshot) -> dict[str, Any]:
 def _snapshot_text(found: Snapshot) -> str:
     from mainspring.base.clock import iso
 
-    code, machine = found.code, found.environment
-    changed = [word for word, there in (("diff", code["diff"]), ("untracked files", code["untracked"])) if there]
-    changes = f" + {' + '.join(changed)}" if changed else ""
+    machine = found.environment
     lines = [f"snapshot {found.id}  {iso(found.created_at)}", ""]
-    lines.append(f"code         {code['commit'] or 'no commit'} on {code['branch'] or 'no branch'}{changes}")
+    lines += [f"{'code' if number == 0 else '':<12} {line}" for number, line in enumerate(_code_lines(found.code))]
     lines += [f"data         {item['dataset']} version {item['number']} ({_read(item)})" for item in found.data]
     lines.append(f"environment  Python {machine['python']}, {len(machine['distributions'])} distributions")
     lines.append(f"             {machine['platform']}, {machine['cpu']['model']} × {machine['cpu']['usable']}")
@@ -163,6 +161,25 @@ def _snapshot_text(found: Snapshot) -> str:
     lines.append(f"config       overlay {found.config['environment'] or 'none'}")
     lines += [f"             {name} = {value}" for name, value in found.config["parameters"].items()]
     return "\n".join(lines)
+
+
+_BESIDE = (
+    ("diff", "diff"),
+    ("untracked", "untracked files"),
+    ("large", "large files by their hashes"),
+    ("links", "links"),
+)
+
+
+def _code_lines(recorded: dict[str, Any], below: str = "") -> list[str]:
+    beside = [word for kind, word in _BESIDE if recorded.get(kind)]
+    at = f"{recorded['commit'] or 'no commit'} on {recorded['branch'] or 'no branch'}"
+    lines = [" + ".join([f"{below}: {at}" if below else at, *beside])]
+    inside = f"{below}/" if below else ""
+    lines += [f"not kept: {inside}{name}" for name in recorded.get("skipped") or ()]
+    for path, inner in (recorded.get("repositories") or {}).items():
+        lines += _code_lines(inner, f"{inside}{path}")
+    return lines
 
 
 def _read(item: dict[str, Any]) -> str:

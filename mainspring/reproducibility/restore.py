@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mainspring.base.errors import Corrupted, ExternalToolError, NotFound, UsageError
+from mainspring.base.errors import Corrupted, NotFound, UsageError
 from mainspring.base.files import write_atomic
-from mainspring.base.hashing import md5_file
+from mainspring.base.git import run_git
 from mainspring.base.settings.load import FILE_NAME, merge
 from mainspring.base.settings.read import read_tree
-from mainspring.versioning import code
+from mainspring.reproducibility.code import restore_code
 from mainspring.versioning.delta.pins import write_pointer
 from mainspring.versioning.delta.sources import elsewhere
 from mainspring.versioning.delta.versions import pins_of
@@ -63,7 +62,7 @@ def restore(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty", hint="name a folder that is not there yet with --to")
     try:
-        missing = _restore_code(workspace, snapshot.code, folder, say)
+        missing = restore_code(workspace, snapshot.code, folder, say)
         root = folder / snapshot.code.get("folder", ".")
         if not (root / FILE_NAME).is_file():
             hint = "it was ignored by git when the run was made: nothing tells what its settings were"
@@ -78,81 +77,6 @@ def restore(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return Restored(root=root, missing=tuple(missing))
-
-
-# Code
-
-
-def _restore_code(
-    workspace: Workspace, recorded: Mapping[str, Any], folder: Path, say: Callable[[str], None]
-) -> list[str]:
-    commit = recorded.get("commit")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    if commit is None:
-        if recorded.get("untracked") is None:
-            raise NotFound("the run recorded no code", hint="runs made in an empty folder cannot be made again")
-        folder.mkdir(exist_ok=True)
-    else:
-        say(f"code: commit {commit[:12]}")
-        _clone(workspace, commit, folder)
-    if address := recorded.get("diff"):
-        say("code: changes that were not committed")
-        _apply(workspace.objects.read_bytes(address), folder)
-    if address := recorded.get("untracked"):
-        say("code: files that git did not hold")
-        workspace.objects.restore(address, folder)
-    top = code.repository(workspace.root) or workspace.root
-    large = [item for item in recorded.get("large") or () if not _copy_large(top, item, folder)]
-    return [item["path"] for item in large] + list(recorded.get("skipped") or ())
-
-
-def _clone(workspace: Workspace, commit: str, folder: Path) -> None:
-    top = code.repository(workspace.root)
-    if top is None:
-        raise NotFound(
-            f"commit {commit[:12]} was recorded, and {workspace.root} is in no git repository any more",
-            hint="bring the repository back, for example by cloning it",
-            commit=commit,
-        )
-    if _git(["cat-file", "-e", f"{commit}^{{commit}}"], top, check=False).returncode != 0:
-        raise NotFound(
-            f"commit {commit[:12]} is not in {top} any more",
-            hint="fetch it from where it was pushed: git fetch origin " + commit,
-            commit=commit,
-        )
-    _git(["clone", "--quiet", "--local", "--no-checkout", str(top), str(folder)], top)
-    _git(["-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", commit], folder)
-
-
-def _apply(difference: bytes, folder: Path) -> None:
-    _git(["apply", "--binary", "--whitespace=nowarn", "-"], folder, feed=difference)
-
-
-def _copy_large(top: Path, item: Mapping[str, Any], folder: Path) -> bool:
-    """Copy a file that was recorded by its hash only, if it still is what it was."""
-    source, target = top / item["path"], folder / item["path"]
-    if not source.is_file() or md5_file(source) != item["md5"]:
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-    return True
-
-
-def _git(
-    arguments: list[str], folder: Path, *, feed: bytes | None = None, check: bool = True
-) -> subprocess.CompletedProcess[bytes]:
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    variables |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-    command = ["git", "-c", "core.hooksPath=/dev/null", *arguments]
-    try:
-        done = subprocess.run(command, cwd=folder, env=variables, input=feed, capture_output=True, check=False)
-    except FileNotFoundError:
-        raise ExternalToolError("git is needed to restore the code, and it is not there", hint="install git") from None
-    if check and done.returncode != 0:
-        said = os.fsdecode(done.stderr).strip() or f"exit code {done.returncode}"
-        hint = "run `git fsck` in the project's folder: the repository may be damaged"
-        raise ExternalToolError(f"git {arguments[0]} failed: {said.splitlines()[-1]}", hint=hint)
-    return done
 
 
 # Data
@@ -188,7 +112,7 @@ def _hold(tables: Mapping[str, tuple[str, Pin]], root: Path, say: Callable[[str]
         write_pointer(pointer, pin, held=True)
         relative = pointer.pointer.relative_to(root).as_posix()
         _exclude(root, relative)
-        _git(["update-index", "--assume-unchanged", relative], root, check=False)
+        run_git(["update-index", "--assume-unchanged", relative], root)
 
 
 # Settings
@@ -214,7 +138,9 @@ def _write_overlay(root: Path, snapshot: Snapshot, parameters: Mapping[str, Any]
 
 def _exclude(root: Path, path: str) -> None:
     """Keep what was laid beside the restored code out of it."""
-    exclude = root / ".git" / "info" / "exclude"
-    if exclude.parent.is_dir():
-        with exclude.open("a", encoding="utf-8") as file:
-            file.write(f"\n/{path}\n")
+    found = run_git(["rev-parse", "--show-toplevel", "--git-path", "info/exclude"], root)
+    if found.returncode == 0:
+        top, exclude = os.fsdecode(found.stdout).splitlines()
+        pattern = (root.resolve() / path).relative_to(top).as_posix() + ("/" if path.endswith("/") else "")
+        with (root / exclude).open("a", encoding="utf-8") as file:
+            file.write(f"\n/{pattern}\n")

@@ -10,9 +10,12 @@ from mainspring.base.errors import NotFound
 from mainspring.base.git import run_git
 from mainspring.versioning import code, snapshot
 from mainspring.versioning.materials import is_packed, stored_signature
+from mainspring.versioning.patches import changed_files
 from mainspring.versioning.semver import Bump
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Row
 
     from mainspring.store.workspace import Workspace
@@ -84,23 +87,24 @@ def _data_changes(before: Snapshot, after: Snapshot) -> list[str]:
 
 def _code_changes(workspace: Workspace, before: Snapshot, after: Snapshot) -> list[str]:
     old, new = before.code, after.code
-    if _uncommitted(workspace, old) != _uncommitted(workspace, new):
-        return ["code that was not committed"]
     if old.get("commit") != new.get("commit") and not _alike(workspace, old.get("commit"), new.get("commit")):
         return [f"the code ({str(old.get('commit'))[:8]} → {str(new.get('commit'))[:8]})"]
-    return []
+    inside = [{path: one["commit"] for path, one in (code.get("repositories") or {}).items()} for code in (old, new)]
+    if changed := [path for path in sorted({*inside[0], *inside[1]}) if inside[0].get(path) != inside[1].get(path)]:
+        return [f"the code of {path}" for path in changed]
+    return ["code that was not committed"] if _uncommitted(workspace, old) != _uncommitted(workspace, new) else []
 
 
-def _uncommitted(workspace: Workspace, recorded: dict[str, Any]) -> tuple[list[bytes], dict[str, str]]:
-    """Return the changes of files and the new files, but those that are no code."""
+def _uncommitted(workspace: Workspace, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is code of the changes of files, the new files and the links, here and in the repositories inside."""
     difference = workspace.objects.read_bytes(recorded["diff"]) if recorded.get("diff") else b""
-    changes = [part for path, part in code.changed_files(difference).items() if not _no_code(path)]
-    listed = workspace.objects.listing(recorded["untracked"]) if recorded.get("untracked") else []
-    return changes, {entry.relpath: entry.md5 for entry in listed if not _no_code(entry.relpath)}
-
-
-def _no_code(name: str) -> bool:
-    return name.endswith(_NO_CODE)
+    found: dict[str, Any] = dict(changed_files(difference)) | dict(recorded.get("links") or {})
+    for kind in ("untracked", "exact"):
+        listed = workspace.objects.listing(recorded[kind]) if recorded.get(kind) else []
+        found |= {entry.relpath: (kind, entry.md5) for entry in listed}
+    found = {name: said for name, said in found.items() if not name.endswith(_NO_CODE)}
+    inside = recorded.get("repositories") or {}
+    return found | {f"{path}/": held for path, one in inside.items() if (held := _uncommitted(workspace, one))}
 
 
 def _alike(workspace: Workspace, old: str | None, new: str | None) -> bool:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from mainspring.base.errors import AlreadyExists, ExternalToolError, NotFound
-from mainspring.base.git import run_git
+from mainspring.base.errors import AlreadyExists, NotFound
+from mainspring.base.git import git, run_git
 from mainspring.base.yamls import parse
 from mainspring.store.objects import Entry
 from mainspring.versioning import code, gto, labels, registration, registry, snapshot
@@ -126,7 +126,7 @@ def register(workspace: Workspace, name: str | None = None) -> list[ModelVersion
 
 def read_tags(top: Path) -> list[Tag]:
     """Return the tags of a repository that GTO understands."""
-    listed = _git(["for-each-ref", f"--format={_FORMAT}", "refs/tags"], top)
+    listed = git(["for-each-ref", f"--format={_FORMAT}", "refs/tags"], top)
     found: list[Tag] = []
     for record in listed.split(_END):
         name, _, rest = record.strip(b"\n").partition(b"\0")
@@ -256,13 +256,3 @@ def _top(workspace: Workspace) -> Path:
     if top is None:
         raise NotFound(f"{workspace.root} is in no git repository", hint="git init, and commit the project")
     return top
-
-
-def _git(arguments: list[str], top: Path) -> bytes:
-    done = run_git(arguments, top)
-    if done.returncode != 0:
-        said = os.fsdecode(done.stderr).strip() or f"exit code {done.returncode}"
-        raise ExternalToolError(
-            f"git {arguments[0]} failed: {said.splitlines()[0]}", hint="run it in the project's folder"
-        )
-    return done.stdout

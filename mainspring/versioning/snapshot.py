@@ -11,6 +11,7 @@ from mainspring.base.errors import NotFound, UsageError
 from mainspring.base.hashing import md5_bytes
 from mainspring.base.ids import new_id
 from mainspring.versioning import code, config, environment
+from mainspring.versioning.patches import changed_files
 from mainspring.versioning.records import snapshots as snapshot_rows
 from mainspring.versioning.records.rows import as_struct
 from mainspring.versioning.registry import resolve
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 Part = Literal["code", "data", "environment", "randomness", "config"]
 PARTS: tuple[Part, ...] = ("code", "data", "environment", "randomness", "config")
+_IN_FILES = frozenset({"diff", "untracked", "exact", "links", "executables", "large", "repositories"})
+"""What is recorded of code that is told file by file."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,9 +136,7 @@ def diff(before: Snapshot, after: Snapshot, objects: Objects | None = None) -> l
 
 def _flat(part: Part, value: Any, objects: Objects | None) -> dict[str, Any]:
     if part == "code" and objects is not None:
-        value = {name: item for name, item in value.items() if name not in ("diff", "untracked")} | _files(
-            value, objects
-        )
+        value = _code(value, objects)
     if part == "data":
         return {item["dataset"]: _shown(item) for item in value}
     flat: dict[str, Any] = {}
@@ -148,14 +149,23 @@ def _shown(item: dict[str, Any]) -> str:
     return f"version {item['number']} ({content})"
 
 
-def _files(code_part: dict[str, Any], objects: Objects) -> dict[str, Any]:
-    """Return what was beside the commit, file by file, each with what its content begins to hash to."""
-    found: dict[str, Any] = {}
-    if address := code_part.get("diff"):
-        for path, change in code.changed_files(objects.read_bytes(address)).items():
-            found[f"changed {path}"] = f"changed ({md5_bytes(change)[:8]})"
-    if address := code_part.get("untracked"):
-        found |= {f"new file {entry.relpath}": f"there ({entry.md5[:8]})" for entry in objects.listing(address)}
+def _code(recorded: dict[str, Any], objects: Objects, below: str = "") -> dict[str, Any]:
+    """Return what is recorded of code, with what was beside the commit file by file, and what its content begins to hash to."""
+    found: dict[str, Any] = {f"{below}{name}": item for name, item in recorded.items() if name not in _IN_FILES}
+    if address := recorded.get("diff"):
+        for path, change in changed_files(objects.read_bytes(address)).items():
+            found[f"changed {below}{path}"] = f"changed ({md5_bytes(change)[:8]})"
+    for kind, name in (("untracked", "new file"), ("exact", "as on disk")):
+        for entry in objects.listing(recorded[kind]) if recorded.get(kind) else ():
+            found[f"{name} {below}{entry.relpath}"] = f"there ({entry.md5[:8]})"
+    for item in recorded.get("large") or ():
+        found[f"large file {below}{item['path']}"] = f"there ({item['md5'][:8]})"
+    for name, target in (recorded.get("links") or {}).items():
+        found[f"link {below}{name}"] = f"to {target}"
+    for name in recorded.get("executables") or ():
+        found[f"executable {below}{name}"] = "yes"
+    for path, inner in (recorded.get("repositories") or {}).items():
+        found |= _code(inner, objects, f"{below}{path}/")
     return found
 
 
