@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from mainspring.cli import context, exchange, output
 from mainspring.cli.versioning import data_app
-
-if TYPE_CHECKING:
-    pass
 
 remote_app = typer.Typer(help="Places beyond this machine that keep data.", no_args_is_help=True)
 
@@ -28,13 +23,21 @@ _URL = typer.Argument(metavar="URL", help="Address or folder of a git repository
 _PATH = typer.Argument(metavar="PATH", help="File or folder in it.")
 _REV = typer.Option(None, help="Branch, tag or commit; by default what the repository has checked out.")
 _OUT = typer.Option(None, "--out", "-o", help="Where to put it; by default under the same name, here.")
+_ORIGIN = typer.Argument(
+    metavar="URL",
+    help="A git repository, with PATH in it; or the address of data: s3://, gs://, azure://, https://, remote://NAME/, a path "
+    "outside of the workspace; or a dataset that was imported, to take what is there by now.",
+)
+_INSIDE = typer.Argument(
+    None, metavar="[PATH]", help="File or folder in the repository; of an address, where to put it."
+)
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to those of ``data``."""
     del app
-    for verb in (push, fetch, pull, gc, get):
+    for verb in (push, fetch, pull, gc, get, sources):
         data_app.command()(verb)
     data_app.command("import")(bring)
     remote_app.command("list")(list_remotes)
@@ -131,26 +134,39 @@ def get(
 
 
 def bring(
-    url: str = _URL,
-    path: str = _PATH,
+    url: str = _ORIGIN,
+    path: str = _INSIDE,
     rev: str = _REV,
     out: str = _OUT,
     force: bool = typer.Option(False, "--force", help="Lose files on disk that no version holds."),
     json: bool = _JSON,
 ) -> None:
-    """Make a file or folder of another git repository, or of its data, a dataset whose pointer says where it came from.
+    """Make data of another git repository, or at an address, a dataset whose pointer says where it came from.
 
-    Done again, it takes what the revision holds by then.
+    Done again, it takes what is there by then: `data sources` says whether that is something else.
     """
-    from pathlib import Path
-
-    from mainspring.versioning import foreign
+    from mainspring.versioning import bringing
 
     workspace = context.workspace()
     with exchange.transfer("importing") as tick:
-        place = Path.cwd() / (out or Path(path).name)
-        done = foreign.bring(workspace, url, path, place, rev=rev, force=force, tick=tick)
+        done = bringing.bring(workspace, url, path, out, rev=rev, force=force, tick=tick)
     output.emit(done, json=json, show=lambda: f"{done.path} is version {done.number} of {done.dataset}")
+
+
+def sources(
+    targets: list[str] = typer.Argument(None, metavar="[DATASET]...", help="Imported datasets; by default all."),
+    fail: bool = typer.Option(False, "--fail", help="Exit code 1 unless all are unchanged."),
+    json: bool = _JSON,
+) -> None:
+    """Ask where data was imported from whether it is still the same there. Nothing is downloaded into the workspace."""
+    from mainspring.versioning.origins.asking import ask
+
+    found = ask(context.workspace(), targets or ())
+    rows = [(item.dataset, item.source, item.state, item.what) for item in found]
+    columns = ("dataset", "source", "state", "what")
+    output.emit(found, json=json, show=lambda: output.table(columns, rows) if rows else "nothing was imported")
+    if fail and any(item.state != "unchanged" for item in found):
+        raise typer.Exit(1)
 
 
 def list_remotes(json: bool = _JSON) -> None:

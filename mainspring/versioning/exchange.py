@@ -60,15 +60,16 @@ def push(
 ) -> Exchange:
     """Upload what the remote does not have yet; the listing of a folder comes after all of its files.
 
-    What ``choose`` returns is meant. Everything that can be uploaded is, before an object that is missing or damaged here
-    is complained of. An interrupted push is done again, and goes on where it was. With ``replace`` objects that are there
-    already are written again.
+    What ``choose`` returns is meant, but for what its pointer keeps from remotes. Everything that can be uploaded is, before an
+    object that is missing or damaged here is complained of. An interrupted push is done again, and goes on where it was. With
+    ``replace`` objects that are there already are written again.
 
     Raises:
         NotFound, Corrupted: objects are neither here nor there, or damaged here (and in quarantine now); no such file.
         StorageError: the remote did not take them.
     """
     wanted = choose(workspace, targets, all_versions=all_versions, models=models)
+    wanted = [item for item in wanted if item.is_pushed]
     store = open_remote(workspace, remote, write=True)
     listings, files, unread = _addresses(workspace, wanted)
     held = store.sizes(listings | files | unread)
@@ -165,7 +166,12 @@ def fetch(
 def fetch_wanted(
     workspace: Workspace, wanted: Sequence[Wanted], *, remote: str | None = None, tick: Moved | None = None
 ) -> Exchange:
-    """Download chosen objects; the rest as ``fetch``."""
+    """Download chosen objects; the rest as ``fetch``. What remotes do not keep is taken from where it was imported from."""
+    for item in wanted:
+        if item.path is not None and not item.is_pushed and not workspace.objects.has(item.md5):
+            from mainspring.versioning.origins.restoring import restore  # few pointers say that
+
+            restore(workspace, item.path, item.md5, tick=tick)
     store = open_remote(workspace, remote) if remote is not None else None
     count = _Count(0, tick)
     lost: set[str] = set()

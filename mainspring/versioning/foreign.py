@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import Conflict, ExternalToolError, NotFound, UsageError, did_you_mean
-from mainspring.base.files import write_atomic
 from mainspring.base.git import run_git
 from mainspring.base.settings.dvc import find_outs, is_root
 from mainspring.store.objects import Entry, Objects
 from mainspring.store.workspace import Workspace
-from mainspring.versioning.checkout import checkout
 from mainspring.versioning.contents import Contents, read_contents
 from mainspring.versioning.exchange import fetch_wanted
-from mainspring.versioning.pointers import pointer_path, read_origin, read_pointer, write_pointer
+from mainspring.versioning.placing import put_in_place, refuse_place
+from mainspring.versioning.pointers import pointer_path, read_origin, read_pointer
 from mainspring.versioning.turns.repositories import alone
 from mainspring.versioning.wanted import Wanted
 
@@ -88,34 +87,17 @@ def bring(
     with _cloned(url, rev) as (clone, commit), alone(workspace, writes=[out]):
         contents = _gather(clone, url, path, workspace.objects, tick)
         repo = {"url": _shown(url)} | ({"rev": rev} if rev else {}) | {"rev_lock": commit}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with _undone(pointer_path(out)):
-            write_pointer(out, contents, origin={"frozen": True, "deps": [{"path": path, "repo": repo}]})
-            return checkout(workspace, out, force=force)
+        origin = {"frozen": True, "deps": [{"path": path, "repo": repo}]}
+        return put_in_place(workspace, out, contents, origin, force=force)
 
 
 def _check_free(workspace: Workspace, out: Path, path: str, url: str) -> None:
-    if not out.is_relative_to(workspace.root):
-        raise UsageError(f"{out} is not inside the workspace {workspace.root}", hint="name a place there with --out")
+    refuse_place(workspace, out)
     if not pointer_path(out).is_file():
         return
     deps = read_origin(out)
     if not any(dep.get("path") == path and dep.get("repo", {}).get("url") == url for dep in deps):
         raise Conflict(f"{out} is a dataset already, and did not come from there", hint="name another place with --out")
-
-
-@contextmanager
-def _undone(file: Path) -> Iterator[None]:
-    """Make a file what it was if what follows fails."""
-    before = file.read_bytes() if file.is_file() else None
-    try:
-        yield
-    except BaseException:
-        if before is None:
-            file.unlink(missing_ok=True)
-        else:
-            write_atomic(file, before)
-        raise
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring.base.errors import ExternalToolError, InvalidData, StorageError
 from mainspring.base.files import disk_error, write_atomic
@@ -80,6 +80,13 @@ def write_pointer(path: Path, contents: Contents, *, origin: dict[str, Any] | No
     return True
 
 
+class Pointed(NamedTuple):
+    """What a pointer names: an address, None as long as it names none, and whether remotes keep what has it."""
+
+    md5: str | None
+    is_pushed: bool
+
+
 def read_pointer(path: Path) -> str | None:
     """Return the address that the pointer of ``path`` names, or ``dvc.lock``; None without one, or when it names none yet.
 
@@ -87,13 +94,22 @@ def read_pointer(path: Path) -> str | None:
         LegacyPointer: it is one of DVC 2's.
         InvalidData: it is no pointer, with a hint what to do.
     """
+    return pointed(path).md5
+
+
+def pointed(path: Path) -> Pointed:
+    """Return what the pointer of ``path`` names, or ``dvc.lock``.
+
+    Raises:
+        LegacyPointer, InvalidData: as ``read_pointer``.
+    """
     out = _out(path)
     md5 = out.get("md5")
     if out.get("hash", "md5") != "md5" or not isinstance(md5, str | None) or (md5 and not _ADDRESS.fullmatch(md5)):
         raise _invalid(find_pointer(path), "it names no md5")
     if md5 is not None and "hash" not in out:
         raise LegacyPointer(find_pointer(path), path.name, md5)
-    return md5
+    return Pointed(md5, out.get("push") is not False)
 
 
 def is_executable(path: Path) -> bool:

@@ -74,11 +74,24 @@ def open_remote(workspace: Workspace, name: str | None = None, *, write: bool = 
             else "name one with --remote, or say `default: true`"
         )
         raise UsageError("no remote is the default" if known else "there is no remote yet", hint=hint)
-    if chosen not in known:
-        hint = did_you_mean(chosen, known) or f"known remotes: {', '.join(sorted(known)) or 'none'}"
-        raise NotFound(f"there is no remote '{chosen}'", hint=hint, remote=chosen)
-    found = known[chosen]
-    return Remote(chosen, found.settings, found.root, write=write)
+    settings, folder = _chosen(known, chosen)
+    return Remote(chosen, settings, folder, write=write)
+
+
+def find_remote(workspace: Workspace, name: str) -> tuple[RemoteSettings, Path]:
+    """Return what is said of a remote, and the folder that a relative one is below.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    return _chosen(_known(workspace)[0], name)
+
+
+def _chosen(known: dict[str, _Known], name: str) -> tuple[RemoteSettings, Path]:
+    if name not in known:
+        hint = did_you_mean(name, known) or f"known remotes: {', '.join(sorted(known)) or 'none'}"
+        raise NotFound(f"there is no remote '{name}'", hint=hint, remote=name)
+    return known[name].settings, known[name].root
 
 
 def _known(workspace: Workspace) -> tuple[dict[str, _Known], str | None]:

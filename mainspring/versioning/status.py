@@ -12,7 +12,7 @@ from mainspring.base.errors import Corrupted, InvalidData, MainspringError, Stor
 from mainspring.base.files import disk_error
 from mainspring.versioning.contents import address_of, read_contents
 from mainspring.versioning.known import known
-from mainspring.versioning.pointers import LegacyPointer, read_pointer
+from mainspring.versioning.pointers import LegacyPointer, read_origin, read_pointer
 from mainspring.versioning.states import DatasetStatus, command, compare
 
 if TYPE_CHECKING:
@@ -130,7 +130,10 @@ def _compared(
 
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         if wanted is None:
-            return said("missing", problem="nothing is at its path")
+            is_noted = bool(read_origin(path))  # by an import that has not downloaded anything yet
+            return said(
+                "missing", problem=f"import it: mainspring data import {name}" if is_noted else "nothing is at its path"
+            )
         if workspace.objects.path(wanted).is_file():
             return said("missing", "checkout", f"restore it: {command('checkout', name)}")
         return said("missing", "pull", f"get it: {command('pull', name)}")

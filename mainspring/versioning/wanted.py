@@ -14,7 +14,7 @@ import msgspec
 
 from mainspring.base.errors import MainspringError, NotFound, UsageError, did_you_mean
 from mainspring.base.settings.dvc import find_outs
-from mainspring.versioning.pointers import named, read_pointer
+from mainspring.versioning.pointers import named, pointed
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """An object, of a folder all or those at or below ``part``; ``path`` is where its pointer says that it belongs.
 
-    What only history names (``is_needed`` off) may be lost already.
+    What only history names (``is_needed`` off) may be lost already. What its pointer keeps from remotes (``is_pushed`` off) is
+    where it came from.
     """
 
     md5: str
@@ -31,6 +32,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     path: Path | None = None
     part: str = ""
     is_needed: bool = True
+    is_pushed: bool = True
 
     def takes(self, relpath: str) -> bool:
         """Say whether a file of the folder is meant."""
@@ -53,9 +55,9 @@ def choose(
     found: list[Wanted] = []
     for path, part in _meant(workspace, targets, pointers):
         shown = _relative(workspace, path)
-        md5 = read_pointer(path)
+        md5, is_pushed = pointed(path)
         if md5 is not None:
-            found.append(Wanted(md5=md5, what=shown, path=path, part=part))
+            found.append(Wanted(md5=md5, what=shown, path=path, part=part, is_pushed=is_pushed))
         elif targets and not all_versions and path not in pointers:
             raise _unpointed(workspace, path, shown)
         if all_versions:
@@ -93,10 +95,10 @@ def _found(
         return
     plain = target.removesuffix(".dvc")
     places = [Path(os.path.normpath(base / plain)) for base in (Path.cwd(), workspace.root)]
-    pointed = {*pointers, *known.values()}
+    paths = {*pointers, *known.values()}
     for place in places:
         for path in (place, *place.parents):
-            if path in pointed:
+            if path in paths:
                 yield path, place.relative_to(path).as_posix().removeprefix(".")
                 return
         below = [path for path in pointers if path.is_relative_to(place)]
