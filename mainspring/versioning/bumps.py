@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -87,24 +87,26 @@ def _data_changes(before: Snapshot, after: Snapshot) -> list[str]:
 
 def _code_changes(workspace: Workspace, before: Snapshot, after: Snapshot) -> list[str]:
     old, new = before.code, after.code
-    if old.get("commit") != new.get("commit") and not _alike(workspace, old.get("commit"), new.get("commit")):
-        return [f"the code ({str(old.get('commit'))[:8]} → {str(new.get('commit'))[:8]})"]
+    if _beside(workspace, old, "untracked") != _beside(workspace, new, "untracked"):
+        return ["code that was not committed"]
     inside = [{path: one["commit"] for path, one in (code.get("repositories") or {}).items()} for code in (old, new)]
     if changed := [path for path in sorted({*inside[0], *inside[1]}) if inside[0].get(path) != inside[1].get(path)]:
         return [f"the code of {path}" for path in changed]
-    return ["code that was not committed"] if _uncommitted(workspace, old) != _uncommitted(workspace, new) else []
+    if old.get("commit") != new.get("commit") and not _alike(workspace, old.get("commit"), new.get("commit")):
+        return [f"the code ({str(old.get('commit'))[:8]} → {str(new.get('commit'))[:8]})"]
+    hidden = _beside(workspace, old, "exact") != _beside(workspace, new, "exact")
+    return ["code that git was told not to look at"] if hidden else []
 
 
-def _uncommitted(workspace: Workspace, recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is code of the changes of files, the new files and the links, here and in the repositories inside."""
+def _beside(workspace: Workspace, recorded: Mapping[str, Any], kind: Literal["untracked", "exact"]) -> dict[str, Any]:
+    """Return what is code of the changes of files, the links and the files of a kind, in the repositories inside too."""
     difference = workspace.objects.read_bytes(recorded["diff"]) if recorded.get("diff") else b""
     found: dict[str, Any] = dict(changed_files(difference)) | dict(recorded.get("links") or {})
-    for kind in ("untracked", "exact"):
-        listed = workspace.objects.listing(recorded[kind]) if recorded.get(kind) else []
-        found |= {entry.relpath: (kind, entry.md5) for entry in listed}
+    listed = workspace.objects.listing(recorded[kind]) if recorded.get(kind) else []
+    found |= {entry.relpath: entry.md5 for entry in listed}
     found = {name: said for name, said in found.items() if not name.endswith(_NO_CODE)}
     inside = recorded.get("repositories") or {}
-    return found | {f"{path}/": held for path, one in inside.items() if (held := _uncommitted(workspace, one))}
+    return found | {f"{path}/": held for path, one in inside.items() if (held := _beside(workspace, one, kind))}
 
 
 def _alike(workspace: Workspace, old: str | None, new: str | None) -> bool:

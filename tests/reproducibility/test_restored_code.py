@@ -412,7 +412,13 @@ def test_what_changed_in_a_submodule_changed_the_code(root: Path, library: Path)
     third = snapshot.take(workspace)
     assert bumps._code_changes(workspace, first, first) == []
     assert bumps._code_changes(workspace, first, second) == ["code that was not committed"]
-    assert bumps._code_changes(workspace, first, third) != []
+    assert bumps._code_changes(workspace, first, third) == ["code that was not committed"]
+    git(root / "lib", "update-index", "--skip-worktree", "long.py")
+    (root / "lib" / "long.py").write_text("other\n")
+    fourth = snapshot.take(workspace)
+    assert bumps._code_changes(workspace, third, fourth) == ["code that git was told not to look at"]
+    commit(root)
+    assert bumps._code_changes(workspace, fourth, snapshot.take(workspace)) == ["code that was not committed"]
     workspace.close()
 
 
