@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
 
-_SECRET = re.compile(r"(?i)(password|passwd|secret|token|api[-_]?key|credential)")
-_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):([^/@\s]+)@")
+_SECRET = re.compile(
+    r"(?i)(password|passwd|passphrase|(?:^|[-_])pwd$|secret|token(?!i[sz])|(?:api|access|private|account)[-_]?key|authorization|credential)"
+)
+_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):([^/\s]+)@")
 _HIDDEN = "***"
 
 
@@ -41,7 +43,7 @@ def capture(
 def hide_secrets(value: Any, name: str = "") -> Any:
     """Return a JSON-able value with secrets replaced; ``${VAR}`` stays, it says nothing.
 
-    >>> hide_secrets({"url": "https://me:pw@host/", "api_key": "1234", "token": "${TOKEN}"})
+    >>> hide_secrets({"url": "https://me:p@w@host/", "api_key": "1234", "token": "${TOKEN}"})
     {'url': 'https://me:***@host/', 'api_key': '***', 'token': '${TOKEN}'}
     """
     if isinstance(value, dict):

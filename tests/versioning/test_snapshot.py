@@ -145,6 +145,19 @@ def test_config_keeps_variables_and_hides_secrets(workspace: Workspace, monkeypa
     assert found["argv"] == ["run", "--token", "***", "--password=***", "--rate=0.1"]
 
 
+@pytest.mark.parametrize(
+    "name", ["DB_PASSWORD", "passphrase", "db-pwd", "aws_secret", "hf_token", "API-KEY", "access_key", "Authorization"]
+)
+def test_what_is_named_like_a_secret_is_hidden(name: str) -> None:
+    assert config.hide_secrets({"deep": [{name: "hush"}]}) == {"deep": [{name: "***"}]}
+
+
+def test_what_only_resembles_a_secret_is_shown() -> None:
+    shown = {"tokenizer": "bpe", "max_tokens": 5, "key": "id", "url": "https://host:80/a@b", "pwdist": "x"}
+    assert config.hide_secrets(shown) == shown
+    assert config.hide_secrets("a https://me:p@ss@host/x b") == "a https://me:***@host/x b"
+
+
 def test_take_load_and_diff(repository: Workspace) -> None:
     (repository.root / "d.csv").write_text("a\n1\n")
     first_data = data.add(repository, repository.root / "d.csv")
