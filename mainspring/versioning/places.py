@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Conflict, ExternalToolError, UsageError
 from mainspring.base.settings.locked import locked
 from mainspring.versioning.contents import IGNORED, check_name
+from mainspring.versioning.marks import find_pointers, has_log, is_pointer, pointer_of
 from mainspring.versioning.pointers import find_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mainspring.store.workspace import Workspace
 
@@ -71,19 +72,7 @@ def refuse_taken(workspace: Workspace, name: str, path: Path) -> None:
     """
     if _is_dataset(path):
         return
-    above = next((place for place in _above(workspace, path) if _is_dataset(place)), None)
-    if above is not None:
-        raise Conflict(
-            f"{path} lies in {above}, which is a dataset already",
-            hint=f"add that one: mainspring data add {_shown(workspace, above)}",
-            path=str(path),
-        )
-    if below := _below(path):
-        raise Conflict(
-            f"{path} holds {below}, which is a dataset already",
-            hint=f"to make one of both, remove its pointer and its line in .gitignore first: {find_pointer(below)}",
-            path=str(path),
-        )
+    refuse_overlap(workspace, path)
     if name not in workspace.settings.datasets and _is_in_git(workspace, path):
         raise Conflict(
             f"{path} is in git already",
@@ -92,8 +81,41 @@ def refuse_taken(workspace: Workspace, name: str, path: Path) -> None:
         )
 
 
+def refuse_overlap(workspace: Workspace, path: Path) -> None:
+    """Refuse a dataset, of files or a Delta table, in another one or around it. What lies in a table is part of it, added or not.
+
+    Raises:
+        Conflict: it overlaps with one.
+    """
+    above = next((place for place in _above(workspace, path) if _is_dataset(place) or has_log(place)), None)
+    if above is not None:
+        what = "a dataset already" if _is_dataset(above) else "a Delta table"
+        raise Conflict(
+            f"{path} lies in {above}, which is {what}",
+            hint=f"add that one: mainspring data add {_shown(workspace, above)}",
+            path=str(path),
+        )
+    if below := _below(workspace, path):
+        place, pointer = below
+        remove = (
+            "take it out of mainspring.yaml"
+            if pointer is None
+            else f"remove its pointer and its line in .gitignore: {pointer}"
+        )
+        raise Conflict(
+            f"{path} holds {place}, which is a dataset already",
+            hint=f"to make one of both, first {remove}",
+            path=str(path),
+        )
+
+
+def is_added(path: Path) -> bool:
+    """Say whether the Delta table in a folder is a dataset already."""
+    return is_pointer(pointer_of(path))
+
+
 def _is_dataset(path: Path) -> bool:
-    return find_pointer(path).is_file() or locked(path) is not None
+    return find_pointer(path).is_file() or locked(path) is not None or is_added(path)
 
 
 def _above(workspace: Workspace, path: Path) -> Iterator[Path]:
@@ -101,12 +123,21 @@ def _above(workspace: Workspace, path: Path) -> Iterator[Path]:
     return (place for place in path.parents if place != workspace.root and place.is_relative_to(workspace.root))
 
 
-def _below(path: Path) -> Path | None:
+def _below(workspace: Workspace, path: Path) -> tuple[Path, Path | None] | None:
+    """Return a dataset below a folder, and its pointer; a table that the settings name is one without."""
     if not path.is_dir():
         return None
-    from mainspring.base.settings.dvc import find_outs  # what is a dataset already needs no look at others
+    from mainspring.base.settings.dvc import SKIPPED, find_outs  # what is a dataset already needs no look at others
 
-    return next(find_outs(path), None)
+    for out in find_outs(path):
+        return out, find_pointer(out)
+    for pointer in find_pointers(path, leave=SKIPPED):
+        return pointer.with_suffix(""), pointer
+    for settings in workspace.settings.datasets.values():
+        place = Path(os.path.normpath(workspace.root / settings.path))
+        if place != path and place.is_relative_to(path) and has_log(place):
+            return place, None
+    return None
 
 
 def _is_in_git(workspace: Workspace, path: Path) -> bool:

@@ -115,3 +115,74 @@ def test_names_that_are_not_utf8_are_refused_before_anything_is_stored(
     with pytest.raises(InvalidData, match="is not UTF-8"):
         data.add(workspace, workspace.root / above if above else path)
     assert list(workspace.objects.addresses()) == []
+
+
+def make_table(workspace: Workspace, name: str) -> Path:
+    deltalake = pytest.importorskip("deltalake")
+    import polars as pl
+
+    path = workspace.root / name
+    deltalake.write_deltalake(path, pl.DataFrame({"id": [1], "part": ["a"]}), partition_by=["part"])
+    return path
+
+
+def test_what_lies_in_a_table_is_part_of_it(workspace: Workspace) -> None:
+    table = make_table(workspace, "data/trips")
+    places = [table / "part=a", next(table.rglob("*.parquet")), table / "_delta_log"]
+    for added in (False, True):
+        if added:
+            data.add(workspace, table)
+        for place in places:
+            said = "a dataset already" if added else "a Delta table"
+            with pytest.raises(Conflict, match=f"data/trips, which is {said}") as refused:
+                data.add(workspace, place)
+            assert refused.value.hint == "add that one: mainspring data add data/trips"
+    assert sorted(path.name for path in table.iterdir()) == ["_delta_log", "part=a"]
+    assert [version.table_version for version in data.log(workspace, "trips")] == [0]
+
+
+def test_a_folder_around_a_table_is_refused(workspace: Workspace) -> None:
+    table = make_table(workspace, "data/lake/trips")
+    data.add(workspace, table)
+    write(workspace, {"data/other/notes.delta": "not a pointer"})
+    for place in ("data", "data/lake"):
+        with pytest.raises(Conflict, match=r"holds .*data/lake/trips, which is a dataset already") as refused:
+            data.add(workspace, workspace.root / place)
+        assert "lake/trips.delta" in str(refused.value.hint)
+    assert data.add(workspace, workspace.root / "data/other").files == 1
+    assert not (workspace.root / ".gitignore").exists()
+
+
+def test_a_folder_around_a_table_of_the_settings(workspace: Workspace) -> None:
+    make_table(workspace, "data/trips")
+    with workspace.settings_file.open("a") as settings:
+        settings.write("datasets: {trips: {path: data/trips, table: delta}}\n")
+    opened = Workspace(workspace.root)
+    with pytest.raises(Conflict, match="data/trips, which is a dataset already") as refused:
+        data.add(opened, opened.root / "data")
+    assert refused.value.hint == "to make one of both, first take it out of mainspring.yaml"
+    opened.close()
+
+
+def test_a_table_in_another_dataset_or_around_one_is_refused(workspace: Workspace) -> None:
+    write(workspace, {"data/d/a": "1", "around/sub/b": "1"})
+    data.add(workspace, workspace.root / "data/d")
+    data.add(workspace, workspace.root / "around/sub")
+    inside = make_table(workspace, "data/d/trips")
+    with pytest.raises(Conflict, match="data/d, which is a dataset already"):
+        data.add(workspace, inside)
+    around = make_table(workspace, "around")
+    with pytest.raises(Conflict, match=r"holds .*around/sub, which is a dataset already"):
+        data.add(workspace, around)
+    nested = make_table(workspace, "around/part=b/nested")
+    with pytest.raises(Conflict, match="around, which is a Delta table"):
+        data.add(workspace, nested)
+    (workspace.root / "around/sub.dvc").unlink()
+    assert data.add(workspace, around).table_version == 0
+
+
+def test_tables_that_overlap_already_go_on(workspace: Workspace) -> None:
+    table = make_table(workspace, "data/trips")
+    first = data.add(workspace, table)
+    write(workspace, {"data.dvc": "outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  hash: md5\n  path: data\n"})
+    assert data.add(workspace, table) == first

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.base.errors import Corrupted
-from mainspring.versioning.delta.sources import LOG
+from mainspring.versioning.marks import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.base.errors import UsageError
-from mainspring.base.files import disk_error
 from mainspring.versioning.datasets import locate
 from mainspring.versioning.known import log
+from mainspring.versioning.marks import has_log, pointer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
-LOG = "_delta_log"
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(.+)")
 
 
@@ -119,7 +118,7 @@ def _source(workspace: Workspace, name: str, path: str, options: Mapping[str, st
     if not place.is_relative_to(workspace.root):
         return elsewhere(workspace.root, name, str(place))
     shown = place.relative_to(workspace.root).as_posix()
-    return Source(name=name, uri=str(place), shown=shown, pointer=place.with_name(f"{place.name}.delta"))
+    return Source(name=name, uri=str(place), shown=shown, pointer=pointer_of(place))
 
 
 def storage_options(uri: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -168,15 +167,3 @@ def _of_profile(name: str | None) -> dict[str, str]:
         found["aws_secret_access_key"] = told["secret_access_key"]
         found["aws_session_token"] = told["token"]
     return {option: value for option, value in found.items() if value}
-
-
-def has_log(folder: Path) -> bool:
-    """Say whether a folder holds a Delta table.
-
-    Raises:
-        StorageError: we may not look into it.
-    """
-    try:
-        return (folder / LOG).is_dir()
-    except PermissionError as error:
-        raise disk_error(error, folder, doing="read") from error

@@ -16,6 +16,7 @@ from mainspring.versioning.delta.pins import Pin, Pointer, read_pointer, read_re
 from mainspring.versioning.delta.reading import TableDataset
 from mainspring.versioning.delta.writing import restore_version
 from mainspring.versioning.known import DatasetVersion, find, log
+from mainspring.versioning.places import refuse_overlap
 from mainspring.versioning.pointers import ignore
 from mainspring.versioning.records.datasets import insert_dataset_version
 from mainspring.versioning.states import DatasetStatus
@@ -38,8 +39,11 @@ def add(workspace: Workspace, source: Source, *, recreated: bool = False) -> Dat
     Raises:
         NotFound: there is no table.
         Conflict: it is another table than the one that is pinned, or its log was put back, unless ``recreated`` says that
-            this is meant.
+            this is meant; or it overlaps with another dataset.
     """
+    is_here = source.folder is not None and source.folder.is_relative_to(workspace.root)
+    if is_here and not source.pointer.is_file():
+        refuse_overlap(workspace, Path(source.uri))
     table = open_table(source)
     before = None if recreated else last_pin(workspace, source, read_pointer(source))
     if before is not None:
@@ -47,8 +51,8 @@ def add(workspace: Workspace, source: Source, *, recreated: bool = False) -> Dat
     pin = pin_of(source, table)
     version = _record(workspace, source, table, pin)
     write_pointer(source, pin, held=False)
-    if source.folder is not None and source.folder.is_relative_to(workspace.root):
-        ignore(source.folder)
+    if is_here:
+        ignore(Path(source.uri))
     return version
 
 
