@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 _PATIENCE = 10
@@ -41,8 +43,9 @@ class Fault:
 class Proxy:
     """Listens on ``endpoint``; ``fault`` may be changed while it runs, ``lines`` are the requests that came."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         self._upstream = port
+        self._context = context
         self.endpoint = ""
         self.fault: Fault | None = None
         self.stopped = asyncio.Event()
@@ -50,8 +53,9 @@ class Proxy:
 
     async def serve(self, ready: threading.Event) -> None:
         """Serve until stopped."""
-        server = await asyncio.start_server(self._client, "127.0.0.1", 0)
-        self.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(self._client, "127.0.0.1", 0, ssl=self._context)
+        scheme = "http" if self._context is None else "https"
+        self.endpoint = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ready.set()
         await self.stopped.wait()
         server.close()
@@ -64,8 +68,13 @@ class Proxy:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
+        if b"\r\nexpect: 100-continue\r\n" in head.lower():
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            head = re.sub(rb"(?i)expect: 100-continue\r\n", b"", head)
         lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         body = await reader.readexactly(int(lengths[0].split(b":")[1])) if lengths else b""
+        if b"\r\ntransfer-encoding: chunked\r\n" in head.lower():
+            body = await _chunks(reader)
         line = head.split(b"\r\n", 1)[0].decode()
         self.lines.append(line)
         fault = self.fault if self.fault is not None and self.fault.strikes(line) else None
@@ -101,15 +110,31 @@ class Proxy:
         return answer
 
 
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    """Read a body in chunks, as it stands."""
+    read = b""
+    while True:
+        line = await reader.readuntil(b"\r\n")
+        read += line
+        size = int(line.split(b";")[0], 16)
+        if size:
+            read += await reader.readexactly(size + 2)
+            continue
+        while line != b"\r\n":
+            line = await reader.readuntil(b"\r\n")
+            read += line
+        return read
+
+
 def _flipped(body: bytes) -> bytes:
     middle = len(body) // 2
     return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
 
 
 @contextmanager
-def proxied(port: int) -> Iterator[Proxy]:
-    """Give a proxy before the server on a port of this machine."""
-    proxy = Proxy(port)
+def proxied(port: int, context: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Give a proxy before the server on a port of this machine; with a context it speaks https."""
+    proxy = Proxy(port, context)
     ready = threading.Event()
     loop = asyncio.new_event_loop()
 

@@ -137,9 +137,11 @@ def _settings(name: str, sections: dict[str, dict[str, str]], names: dict[str, s
                 hint="remove that option, or push to another remote",
             )
     credentials = {ours: said[theirs] for theirs, ours in _CREDENTIALS.items() if theirs in said}
+    verify = said.get("ssl_verify", "")
     return RemoteSettings(
         url=url.replace("gcs://", "gs://", 1),
         endpoint=said.get("endpointurl"),
+        ca_file=None if verify.lower() in ("", "true", "false") else str(Path("..", verify)),
         region=said.get("region"),
         profile=said.get("profile"),
         account=said.get("account_name"),

@@ -151,6 +151,9 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
     """The remote that is meant when none is named. A single remote is the default by itself."""
     endpoint: str | None = None
     """Address of a server that speaks S3, GCS or Azure. One that begins with ``http://`` is spoken to without encryption."""
+    ca_file: str | None = None
+    """File (relative to the workspace) with certificates, in PEM, of authorities to believe beside the machine's: a company's own.
+    Else, with S3, that of ``AWS_CA_BUNDLE`` or the profile's ``ca_bundle``."""
     region: str | None = None
     """Region of S3; else the profile's, or ``AWS_REGION``."""
     profile: str | None = None

@@ -12,6 +12,7 @@ import time
 from base64 import b64encode
 from contextlib import suppress
 from datetime import timedelta
+from functools import cached_property
 from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -21,9 +22,11 @@ import httptools
 import obstore
 import uvloop
 
+from mainspring.store.remotes.authorities import believing
 from mainspring.store.remotes.traffic import gathered
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Generator, Iterable, Iterator
     from urllib.parse import SplitResult
 
@@ -57,16 +60,23 @@ class Answer(NamedTuple):
 
 
 def uploaded(
-    store: S3Store, uploads: Iterable[Upload], *, create: bool, requests: int, timeout: float
+    store: S3Store,
+    uploads: Iterable[Upload],
+    *,
+    create: bool,
+    requests: int,
+    timeout: float,
+    ca_file: str | None = None,
 ) -> Generator[tuple[Upload, Answer]]:
     """Upload objects with so many requests at once and give each that is there now, with what the server said.
 
     With ``create``, only what is not there is stored. Uploads are taken as there is room for them, in a thread of its own.
     Those that are not given may be there or not; after some of them, no further ones are taken. Whoever stops early closes
-    the generator, and what is on the way is given up.
+    the generator, and what is on the way is given up. ``ca_file`` holds certificates of authorities to believe beside the
+    machine's.
     """
     results: SimpleQueue[tuple[Upload, Answer] | BaseException | None] = SimpleQueue()
-    work = _Uploading(_signed(store, iter(uploads)), results, create=create, timeout=timeout)
+    work = _Uploading(_signed(store, iter(uploads)), results, create=create, timeout=timeout, ca_file=ca_file)
     thread = threading.Thread(target=work.run, args=(requests,), daemon=True)
     thread.start()
     try:
@@ -102,12 +112,14 @@ class _Uploading:
         *,
         create: bool,
         timeout: float,
+        ca_file: str | None,
     ) -> None:
         self._uploads = uploads
         self._results = results
         self._condition = "If-None-Match: *\r\n" if create else ""
         self._wanted = (STORED, ALREADY_THERE) if create else (STORED,)
         self._timeout = timeout
+        self._ca_file = ca_file
         self._failures = 0
         self._stopped = False
         self._connections: set[_Connection] = set()
@@ -184,11 +196,15 @@ class _Uploading:
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(min(_CONNECT_SECONDS, self._timeout)):
                 _, connection = await loop.create_connection(
-                    _Connection, host, port, ssl=True if place.scheme == "https" else None
+                    _Connection, host, port, ssl=self._context if place.scheme == "https" else None
                 )
             self._connections.add(connection)
             return connection
         return None
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        return believing(self._ca_file)
 
     def _end(self, connection: _Connection | None) -> None:
         if connection is not None:

@@ -62,9 +62,30 @@ _CASES = (
     ),
     _Case(r"Connection refused|ConnectError|tcp connect", "nobody answers there", "check the `endpoint`, " + _AGAIN),
     _Case(
-        r"invalid peer certificate|certificate",
+        r"InvalidCertificate\(\s*(Expired|NotValidYet)",
+        "its certificate is not valid now",
+        "check this machine's clock; otherwise the certificate has to be renewed",
+    ),
+    _Case(
+        r"InvalidCertificate\(\s*NotValidForName",
+        "its certificate is for another host",
+        "write the `endpoint` with the host that the certificate is for",
+    ),
+    _Case(
+        r"CaUsedAsEndEntity",
+        "its certificate is an authority's, not a server's",
+        "have a certificate for the server made (CA:FALSE), and name the one that signs it in the remote's `ca_file`",
+    ),
+    _Case(
+        r"InvalidCertificate|[Cc]ertificate",
         "its certificate is not trusted",
-        "check the `endpoint`; own authorities belong in this machine's store of certificates",
+        "if its authority is your company's own, name the authority's certificate (a file in PEM) in the remote's `ca_file`; "
+        "or in SSL_CERT_FILE, which goes for everything, and in place of this machine's",
+    ),
+    _Case(
+        r"InvalidContentType|InvalidMessage",
+        "it does not speak https",
+        "correct the `endpoint`; if it is to go unencrypted, write it as http://HOST:PORT",
     ),
     _Case(
         r"TimedOut|timed out|operation timed out",

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlsplit
 
 import httptools
 
+from mainspring.store.remotes.authorities import believing
+
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
@@ -31,13 +33,17 @@ _UNSENT = hashlib.sha256(b"").hexdigest()
 
 
 class Place(NamedTuple):
-    """A bucket, the address that answers for it, and who asks; ``token`` is that of credentials that expire."""
+    """A bucket, the address that answers for it, and who asks; ``token`` is that of credentials that expire.
+
+    ``ca_file`` holds certificates of authorities to believe beside the machine's.
+    """
 
     address: str
     region: str
     key_id: str
     secret: str
     token: str | None = None
+    ca_file: str | None = None
 
     def __repr__(self) -> str:
         """Say where it is, and no secret."""
@@ -52,7 +58,7 @@ def sizes_below(place: Place, prefix: str, *, timeout: float) -> dict[str, int] 
     address = urlsplit(place.address)
     found: dict[str, int] = {}
     try:
-        with closing(_Line(address, timeout)) as line:
+        with closing(_Line(address, timeout, place.ca_file)) as line:
             query = {"list-type": "2", "max-keys": str(_PAGE), "prefix": prefix}
             while True:
                 page = line.ask(_request(place, address, query))
@@ -107,9 +113,10 @@ def _request(place: Place, address: SplitResult, query: dict[str, str]) -> bytes
 class _Line:
     """A connection to a server for one question after the other, made anew when the server ended it meanwhile."""
 
-    def __init__(self, address: SplitResult, timeout: float) -> None:
+    def __init__(self, address: SplitResult, timeout: float, ca_file: str | None) -> None:
         self._address = address
         self._timeout = timeout
+        self._ca_file = ca_file
         self._connection: socket.socket | None = None
 
     def ask(self, request: bytes) -> bytes:
@@ -153,10 +160,8 @@ class _Line:
         connection.settimeout(self._timeout)
         if not secure:
             return connection
-        import ssl  # many servers do without
-
         try:
-            return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+            return believing(self._ca_file).wrap_socket(connection, server_hostname=host)
         except BaseException:
             connection.close()
             raise

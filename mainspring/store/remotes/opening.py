@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mainspring.base.clock import milliseconds
 from mainspring.base.errors import SettingsError, StorageError
+from mainspring.store.remotes.authorities import placed, read_authorities
 from mainspring.store.remotes.credentials import credentials_of, keys_of, read_profile
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> 
             f"the remote's endpoint '{settings.endpoint}' is no address",
             hint="write it as https://HOST or http://HOST:PORT",
         )
+    settings = placed(settings, root)
     from obstore.exceptions import BaseError
 
     try:
@@ -115,6 +117,8 @@ def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> 
 
 def _remedy(said: str) -> str:
     """Return what to do about what obstore said of its settings."""
+    if "root_certificate" in said:
+        return "correct the remote's `ca_file`: certificates in PEM"
     if "service account" in said or "application credentials" in said:
         return "check the file that GOOGLE_APPLICATION_CREDENTIALS, GOOGLE_SERVICE_ACCOUNT or `service_account` names"
     return "name the storage account: `account: NAME`" if "Account" in said else "correct its keys in the settings"
@@ -159,7 +163,7 @@ def signed_place(settings: RemoteSettings) -> Place | None:
     if _ENDPOINT.fullmatch(endpoint) is None:
         return None
     address = f"{endpoint}/{place.netloc}" if settings.path_style else f"{_with_bucket(endpoint, place.netloc)}/"
-    return Place(address, s3.region, key_id, secret, said.get("token") or None)
+    return Place(address, s3.region, key_id, secret, said.get("token") or None, settings.ca_file)
 
 
 class _S3(NamedTuple):
@@ -244,11 +248,14 @@ def _azure_variables() -> dict[str, str]:
 
 def _manners(settings: RemoteSettings, endpoint: str | None) -> dict[str, Any]:
     seconds = milliseconds(settings.timeout) / 1000
+    is_open = bool(endpoint and endpoint.startswith("http://"))
+    believed = {"root_certificate": read_authorities(settings.ca_file)} if settings.ca_file and not is_open else {}
     return {
         "client_options": {
-            "allow_http": bool(endpoint and endpoint.startswith("http://")),
+            "allow_http": is_open,
             "timeout": timedelta(seconds=seconds),
             "connect_timeout": timedelta(seconds=min(5.0, seconds)),
+            **believed,
         },
         "retry_config": {"max_retries": settings.retries, "retry_timeout": timedelta(minutes=3)},
     }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 from mainspring.base.clock import milliseconds
 from mainspring.base.errors import Corrupted, MainspringError, NotFound, StorageError
 from mainspring.base.hashing import md5_bytes, md5_file
+from mainspring.store.remotes.authorities import placed
 from mainspring.store.remotes.failures import explained, is_passing
 from mainspring.store.remotes.opening import key_prefix, local_folder, open_store, signed_place, takes_signed_uploads
 from mainspring.store.remotes.traffic import ahead, in_flight
@@ -72,7 +73,7 @@ class Remote:
         self.url = settings.url
         self._place = local_folder(settings.url, root)
         self.is_local = self._place is not None
-        self._settings = settings
+        self._settings = settings = placed(settings, root)
         self._open = partial(open_store, settings, root, write=write)
         self._folder = f"{key_prefix(settings.url)}{FOLDER}"
         self._signed = signed_place(settings)
@@ -166,9 +167,11 @@ class Remote:
                     if data is not None and md5_bytes(data) == plain:
                         yield Upload(self._path(md5), data, plain)
 
-        timeout = milliseconds(self._settings.timeout) / 1000
-        store = cast("S3Store", self._store)
-        with closing(uploaded(store, read(), create=self._conditional, requests=requests, timeout=timeout)) as done:
+        timeout, ca_file = milliseconds(self._settings.timeout) / 1000, self._settings.ca_file
+        way = partial(
+            uploaded, cast("S3Store", self._store), create=self._conditional, timeout=timeout, ca_file=ca_file
+        )
+        with closing(way(read(), requests=requests)) as done:
             for upload, answer in done:
                 md5 = self._address(upload.path)
                 if answer.status == STORED:
