@@ -38,8 +38,8 @@ def capture(workspace: Workspace) -> dict[str, Any]:
 
     ``commit`` (None before the first), ``branch``, ``remote``, ``dirty``; ``diff``: address of the binary diff against the
     commit; ``untracked``: address of a folder of the files that git neither holds nor ignores; ``large``: those beyond
-    50 MB, by hash only; ``skipped``: those that are no regular files; ``folder``: where in the repository the workspace is.
-    Without a repository everything that ``.gitignore`` does not name counts as untracked.
+    50 MB, by hash only; ``skipped``: those that are no regular files, or may not be read; ``folder``: where in the
+    repository the workspace is. Without a repository everything that ``.gitignore`` does not name counts as untracked.
 
     Where there are some: ``exact``: address of a folder of tracked files as they are on disk, where git converts them or was
     told not to look; ``absent``: address of the names of those that are not there; ``links`` and ``executables`` among the
@@ -158,9 +158,9 @@ def _beside(workspace: Workspace, top: Path, others: Iterable[str], below: str) 
             continue
         if place.is_symlink() and _stays(place, top):
             links[name] = os.readlink(place)  # noqa: PTH115 - it is no place here
-        elif place.is_file():
+        elif place.is_file() and os.access(place, os.R_OK):
             places[name] = place
-        elif place.is_dir():
+        elif place.exists():
             skipped.append(name)
     found = _stored(workspace, f"code {below}", places, "untracked") | {"skipped": [_shown(name) for name in skipped]}
     executables = [_shown(name) for name, place in places.items() if place.stat().st_mode & stat.S_IXUSR]

@@ -318,6 +318,14 @@ def test_large_files_come_back_while_they_are_what_they_were(
     workspace.close()
 
 
+def test_what_may_not_be_read_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "private.py").write_text("x")
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "private.py" and real(path, mode))
+    _, recorded = captured(root)
+    assert (recorded["skipped"], recorded["untracked"], recorded["dirty"]) == (["private.py"], None, True)
+
+
 # Repositories in repositories
 
 
