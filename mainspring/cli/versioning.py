@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mainspring.versioning.snapshot import Difference, Snapshot
 
 _MOST_LINES = 40
+_MOST_OF_PART = 7
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 data_app = typer.Typer(help="Versions of data.", no_args_is_help=True)
@@ -204,11 +205,13 @@ def snapshot_diff(
 def _differences(found: list[Difference]) -> Any:
     if not found:
         return "nothing differs"
-    rows: list[Sequence[object]] = [
-        (item.part, item.name, _short(item.before), _short(item.after)) for item in found[:_MOST_LINES]
-    ]
-    if len(found) > _MOST_LINES:
-        rows.append(("…", f"{len(found) - _MOST_LINES} more: --json shows all", "", ""))
+    rows: list[Sequence[object]] = []
+    for part in dict.fromkeys(item.part for item in found):
+        mine = [item for item in found if item.part == part]
+        most = _MOST_OF_PART if len(found) > _MOST_LINES else len(mine)
+        rows += [(part, item.name, _short(item.before), _short(item.after)) for item in mine[:most]]
+        if len(mine) > most:
+            rows.append((part, f"… and {len(mine) - most} more: --json shows all", "", ""))
     return output.table(("part", "what", "before", "after"), rows)
 
 

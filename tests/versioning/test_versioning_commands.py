@@ -115,3 +115,15 @@ def test_snapshots(workspace: Workspace, command: Any) -> None:
     assert "nothing differs" in command("snapshot", "diff", first.id, first.id)
     [found] = json.loads(command("snapshot", "diff", first.id, second.id, "--json"))
     assert (found["before"], found["after"]) == (0.1, 0.2)
+
+
+def test_many_differences_fit_on_a_screen(workspace: Workspace, command: Any) -> None:
+    before = snapshot.take(workspace, parameters={"rate": 0.1})
+    for number in range(100):
+        (workspace.root / f"new{number}.py").write_text("")
+    after = snapshot.take(workspace, parameters={"rate": 0.2})
+    shown = command("snapshot", "diff", before.id, after.id)
+    assert len(shown.splitlines()) < 20
+    assert "… and 93 more" in shown
+    assert "parameters.rate" in shown
+    assert len(json.loads(command("snapshot", "diff", before.id, after.id, "--json"))) == 101
