@@ -21,7 +21,7 @@ from tests.ports import free_ports
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE = "azurite@3.35.0"
+PACKAGE = "azurite@3.37.0"
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The account that every Azurite has, and its key, which its documentation prints."""
