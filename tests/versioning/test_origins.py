@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from obstore.store import AzureStore
 
 from mainspring.base.errors import Conflict, InvalidData, MainspringError, NotFound, Refused, StorageError
 from mainspring.store.sources import web
 from mainspring.versioning import data
 from mainspring.versioning.origins import importing
 from mainspring.versioning.origins.asking import ask
-from tests import s3
+from mainspring.versioning.pointers import read_origin
+from tests import azure, gcs, s3
 from tests.faults import Fault, proxied
 from tests.web import Page, Site, serving
 
@@ -207,6 +209,45 @@ def test_a_source_that_changes_while_it_is_read_is_not_kept(
     assert is_untouched(workspace)
     importing.bring(workspace, address, workspace.root / "in")
     assert ask(workspace)[0].state == "unchanged"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["google", pytest.param("azure", marks=pytest.mark.xdist_group("azure"))])
+def test_google_and_azure_are_sources_too(
+    workspace: Workspace, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    import obstore
+
+    if kind == "google":
+        server: gcs.Server = request.getfixturevalue("gcs_server")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(server.service_account(tmp_path)))
+        url, options = server.url(), f"endpoint: '{server.endpoint}'"
+        store = server.store(url)
+    else:
+        endpoint: str = request.getfixturevalue("azure_endpoint")
+        monkeypatch.setenv("AZURE_STORAGE_KEY", azure.KEY)
+        url, options = f"az://{azure.CONTAINER}/{tmp_path.name}", f"endpoint: '{endpoint}', account: {azure.ACCOUNT}"
+        known = {"account_name": azure.ACCOUNT, "account_key": azure.KEY, "client_options": {"allow_http": True}}
+        store = AzureStore(azure.CONTAINER, prefix=tmp_path.name, endpoint=endpoint, **known)
+    with (workspace.root / "mainspring.yaml").open("a") as settings:
+        settings.write(f"remotes: {{near: {{url: '{url}', {options}}}}}\n")
+    for name in ("in/a", "in/sub/b", "far"):
+        obstore.put(store, name, BODY)
+    assert brought(workspace, "remote://near/far", "far").read_bytes() == BODY
+    folder = brought(workspace, "remote://near/in")
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == {"a", "sub/b"}
+    [dep] = read_origin(workspace.root / "far")
+    seen = obstore.head(store, "far")
+    if kind == "google":
+        assert dep["version_id"] == seen["version"]
+    else:
+        assert dep["etag"] == seen["e_tag"]
+    assert [item.state for item in ask(workspace)] == ["unchanged", "unchanged"]
+    obstore.put(store, "far", BODY)  # another version of the same
+    obstore.put(store, "in/c", BODY)
+    assert [item.state for item in ask(workspace)] == ["changed", "changed"]
+    assert importing.again(workspace, workspace.root / "in").files == 3
+    assert [item.state for item in ask(workspace)] == ["changed", "unchanged"]
 
 
 @pytest.mark.slow
