@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.base.errors import ExternalToolError
+from mainspring.reproducibility.origins import requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,12 +50,18 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build(
-    recorded: Mapping[str, Any], folder: Path, *, hashes: Mapping[str, Sequence[str]], say: Callable[[str], None]
+    recorded: Mapping[str, Any],
+    folder: Path,
+    *,
+    hashes: Mapping[str, Sequence[str]],
+    say: Callable[[str], None],
+    own: Mapping[str, Path] | None = None,
 ) -> Built:
     """Build a virtual environment with the recorded distributions in ``folder``, without looking at dependencies.
 
-    ``hashes`` are sha256 by ``name==version``: what has some is installed only with one of these bytes. Mainspring itself
-    is copied from what runs now, for a development version is in no index. What cannot be had is left out and named.
+    ``hashes`` are sha256 by ``name==version``: what has some is installed only with one of these bytes. ``own`` are folders
+    of distributions that are the project's, which are installed editable. Mainspring itself is copied from what runs now, for
+    a development version is in no index. What cannot be had is left out and named.
 
     Raises:
         ExternalToolError: that Python is not on this machine, or the installer failed for a reason of its own.
@@ -63,8 +70,8 @@ def build(
     say(f"making a virtual environment with {base}")
     _run([base, "-m", "venv", "--without-pip", "--clear", str(folder)], say=lambda _line: None)
     interpreter = folder / "bin" / "python"
-    wanted, missing = _wanted(recorded)
-    checked = {pin: line for pin, line in wanted.items() if hashes.get(pin) and " @ " not in line}
+    wanted, missing = _wanted(recorded, own or {})
+    checked = {pin: line for pin, line in wanted.items() if hashes.get(pin) and line == pin}
     free = {pin: line for pin, line in wanted.items() if pin not in checked}
     lines = {pin: f"{line} {' '.join(f'--hash=sha256:{one}' for one in hashes[pin])}" for pin, line in checked.items()}
     say(f"installing {len(wanted)} distributions, {len(checked)} of them by their hashes")
@@ -120,7 +127,7 @@ def _hashes_in(value: Any, name: str = "") -> Iterable[str]:
             yield value
 
 
-def _wanted(recorded: Mapping[str, Any]) -> tuple[dict[str, str], list[Missing]]:
+def _wanted(recorded: Mapping[str, Any], own: Mapping[str, Path]) -> tuple[dict[str, str], list[Missing]]:
     """Return what to install, ``name==version`` → requirement, and what came from where nobody can get it again."""
     origins = recorded.get("origins") or {}
     wanted: dict[str, str] = {}
@@ -128,20 +135,11 @@ def _wanted(recorded: Mapping[str, Any]) -> tuple[dict[str, str], list[Missing]]
     for name, version in sorted((recorded.get("distributions") or {}).items()):
         if name in INSTALLERS or name == OURSELVES:
             continue
-        origin: dict[str, Any] = origins.get(name) or {}
-        kind = origin.get("kind")
-        if kind in ("editable", "local"):
-            how = "editable from" if kind == "editable" else "from"
-            missing.append(Missing(name=name, version=version, why=f"it was installed {how} {origin['url']}"))
-        elif kind == "vcs" and not origin.get("commit"):
-            missing.append(Missing(name=name, version=version, why=f"no commit of {origin['url']} was recorded"))
-        elif kind == "vcs":
-            wanted[f"{name}=={version}"] = f"{name} @ {origin['vcs']}+{origin['url']}@{origin['commit']}"
-        elif kind == "archive":
-            proof = f"#sha256={origin['sha256']}" if origin.get("sha256") else ""
-            wanted[f"{name}=={version}"] = f"{name} @ {origin['url']}{proof}"
+        line, why = (f"-e {own[name]}", "") if name in own else requirement(name, version, origins.get(name) or {})
+        if line:
+            wanted[f"{name}=={version}"] = line
         else:
-            wanted[f"{name}=={version}"] = f"{name}=={version}"
+            missing.append(Missing(name=name, version=version, why=why))
     return wanted, missing
 
 
@@ -150,14 +148,14 @@ def _install(
 ) -> list[Missing]:
     """Install requirements; leave out, one after the other, those that the installer cannot find."""
     waiting, missing = dict(lines), list[Missing]()
-    separate = {pin: line for pin, line in waiting.items() if " @ " in line}
+    separate = {pin: line for pin, line in waiting.items() if not line.startswith(pin)}
     for pin, line in separate.items():
         del waiting[pin]
         file.write_text(line + "\n", encoding="utf-8")
         try:
             _run([*_installer(interpreter), "--no-deps", "--requirement", str(file)], say=say)
         except ExternalToolError as error:
-            missing.append(_named(pin, f"{line.partition(' @ ')[2]} cannot be had: {_last(error)}"))
+            missing.append(_named(pin, f"{line.partition('#egg=')[0]} cannot be had: {_last(error)}"))
     while waiting:
         file.write_text("\n".join(waiting.values()) + "\n", encoding="utf-8")
         try:

@@ -86,13 +86,15 @@ def distributions(recorded: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(version) for name, version in recorded.get("distributions", {}).items() if name not in INSTALLERS}
 
 
-def rebuild(recorded: Mapping[str, Any], folder: Path, *, say: Callable[[str], None]) -> Path:
+def rebuild(
+    recorded: Mapping[str, Any], folder: Path, *, say: Callable[[str], None], own: Mapping[str, Path] | None = None
+) -> Path:
     """Build a virtual environment with all of the recorded distributions in ``folder`` and return its interpreter.
 
     Raises:
         ExternalToolError: as ``build``, or a distribution cannot be had.
     """
-    built = build(recorded, folder, hashes={}, say=say)
+    built = build(recorded, folder, hashes={}, say=say, own=own)
     if built.missing:
         told = "; ".join(f"{one.name}=={one.version}: {one.why}" for one in built.missing)
         raise ExternalToolError(f"not all distributions can be had: {told}", missing=built.missing)

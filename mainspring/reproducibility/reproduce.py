@@ -17,6 +17,7 @@ from mainspring.base.ids import new_id
 from mainspring.reproducibility import ladder, outcome, records
 from mainspring.reproducibility.environment import Change, changes, rebuild
 from mainspring.reproducibility.ladder import Rung
+from mainspring.reproducibility.origins import imported_from, inside
 from mainspring.reproducibility.rerun import Rerun, command, rerun
 from mainspring.reproducibility.restore import ENVIRONMENT, restore
 from mainspring.reproducibility.suspect import Difference, differences, suspect
@@ -24,6 +25,7 @@ from mainspring.store.workspace import Workspace
 from mainspring.tracking import search
 from mainspring.versioning import environment, models
 from mainspring.versioning import snapshot as snapshots
+from mainspring.versioning.code import repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +201,8 @@ def _prepare(
     )
     settled = {} if named else parameters
     restored = restore(workspace, subject.snapshot, inputs, folder, parameters=settled, say=say)
-    interpreter, used = _environment(subject.snapshot, place, always=always, say=say)
+    own, paths = _own(workspace, subject.snapshot, restored.top)
+    interpreter, used = _environment(subject.snapshot, place, always=always, own=own, say=say)
     attempt = _Attempt(
         subject=subject,
         interpreter=interpreter,
@@ -207,13 +210,26 @@ def _prepare(
         root=restored.root,
         original=workspace.root,
         missing=restored.missing,
+        paths=tuple(str(path) for path in paths),
         inputs={item.dataset: item.md5 for item in inputs},
     )
     return attempt, used
 
 
+def _own(workspace: Workspace, recorded: Snapshot, restored: Path) -> tuple[dict[str, Path], list[Path]]:
+    """Return which distributions are the project's, by where they lie in the restored code, and where that is imported from.
+
+    Installed editable, they would be imported as they are by now.
+    """
+    top = repository(workspace.root) or workspace.root.resolve()
+    origins = recorded.environment.get("origins") or {}
+    places = {name: inside(origin, top) for name, origin in origins.items()}
+    own = {name: restored / place for name, place in places.items() if place and (restored / place).is_dir()}
+    return own, [restored / path for path in imported_from(top) if (restored / path).is_dir()]
+
+
 def _environment(
-    recorded: Snapshot, place: Path, *, always: bool, say: Callable[[str], None]
+    recorded: Snapshot, place: Path, *, always: bool, own: dict[str, Path], say: Callable[[str], None]
 ) -> tuple[Path, EnvironmentUsed]:
     here = Path(sys.executable)
     changed = changes(recorded.environment, environment.capture())
@@ -222,7 +238,7 @@ def _environment(
         return here, EnvironmentUsed(status="same", python=str(here), changes=[])
     say(f"environment: {len(changed)} differences, building a virtual environment")
     try:
-        built = rebuild(recorded.environment, place, say=say)
+        built = rebuild(recorded.environment, place, own=own, say=say)
     except ExternalToolError as error:
         say(f"environment could not be rebuilt: {error.message}")
         return here, EnvironmentUsed(status="different", python=str(here), changes=changed, error=error.message)
@@ -243,7 +259,8 @@ class _Again:
 
 @dataclass(frozen=True, kw_only=True)
 class _Attempt:
-    """A run that is ready to be made again; ``missing`` files could not be restored, ``inputs`` were read then."""
+    """A run that is ready to be made again; ``missing`` files could not be restored, ``inputs`` were read then, and of
+    ``paths`` the project's own code is imported."""
 
     subject: Subject
     interpreter: Path
@@ -251,6 +268,7 @@ class _Attempt:
     root: Path
     original: Path
     missing: tuple[str, ...]
+    paths: tuple[str, ...]
     inputs: dict[str, str]
 
     def make(self, say: Callable[[str], None]) -> tuple[Rerun, _Again | None]:
@@ -264,6 +282,7 @@ class _Attempt:
             recorded=recorded.environment.get("variables") or {},
             hash_seed=recorded.randomness.get("python_hash_seed"),
             original=self.original,
+            paths=self.paths,
             say=say,
         )
         return done, self._left() if done.code == 0 else None

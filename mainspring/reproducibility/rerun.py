@@ -77,13 +77,15 @@ def rerun(
     hash_seed: str | None,
     original: Path,
     say: Callable[[str], None],
+    paths: Sequence[str] = (),
 ) -> Rerun:
-    """Start the run and wait for its end; its lines go to ``say``.
+    """Start the run and wait for its end; its lines go to ``say``. Of ``paths`` it imports first.
 
     Raises:
         ExternalToolError: the interpreter cannot be started.
     """
     environment = variables(os.environ, recorded, hash_seed=hash_seed, root=root, original=original)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [*paths, environment["PYTHONPATH"]]))
     last: deque[str] = deque(maxlen=20)
     started = time.monotonic()
     try:

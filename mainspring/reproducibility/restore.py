@@ -34,9 +34,10 @@ ENVIRONMENT = "reproduction"
 
 @dataclass(frozen=True, kw_only=True)
 class Restored:
-    """A fresh workspace, and the files of the original that are not in it."""
+    """A fresh workspace, the folder of its repository, and the files of the original that are not in it."""
 
     root: Path
+    top: Path
     missing: tuple[str, ...]
 
 
@@ -76,7 +77,7 @@ def restore(
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Restored(root=root, missing=tuple(missing))
+    return Restored(root=root, top=folder, missing=tuple(missing))
 
 
 # Data

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from mainspring.base.git import run_git
-from mainspring.base.hashing import md5_file
+from mainspring.base.hashing import md5_file, sha256_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,12 +61,15 @@ def distributions_in(folders: Iterable[str]) -> dict[str, str]:
 def origins() -> dict[str, dict[str, Any]]:
     """Return where distributions came from that are from no index, by name: ``kind`` (editable, local, vcs or archive),
     ``url`` without secrets, and what pins it: ``commit`` or ``sha256``. Of a folder in a git repository the commit is that of
-    now, with ``-dirty`` behind it where the folder holds something else: what is installed editable changes under a run."""
+    now, with ``-dirty`` behind it where the folder holds something else: what is installed editable changes under a run. Of a
+    file that is there, the sha256 is that of now, if the installer recorded none."""
     return {name: _pinned(found) for name, found in _origins(tuple(sys.path)).items()}
 
 
 def _pinned(origin: dict[str, Any]) -> dict[str, Any]:
     folder = Path(unquote(urlsplit(origin["url"]).path))
+    if origin["kind"] == "local" and folder.is_file():
+        return {**origin, "sha256": origin.get("sha256") or sha256_file(folder)}
     if origin["kind"] not in ("editable", "local") or not folder.is_dir():
         return dict(origin)
     described = run_git(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], folder)
@@ -91,7 +94,8 @@ def _origins(path: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 def _origin(said: dict[str, Any]) -> dict[str, Any]:
     url = re.sub(r"(?<=://)[^/@]*@", "", str(said.get("url", "")))
     if isinstance(vcs := said.get("vcs_info"), dict):
-        return {"kind": "vcs", "url": url, "vcs": vcs.get("vcs"), "commit": vcs.get("commit_id")}
+        below = {"subdirectory": said["subdirectory"]} if said.get("subdirectory") else {}
+        return {"kind": "vcs", "url": url, "vcs": vcs.get("vcs"), "commit": vcs.get("commit_id"), **below}
     if isinstance(folder := said.get("dir_info"), dict):
         return {"kind": "editable" if folder.get("editable") else "local", "url": url}
     archive = said.get("archive_info") or {}

@@ -22,6 +22,7 @@ from mainspring.reproducibility.environment import (
     restore_environment,
     thread_changes,
 )
+from mainspring.reproducibility.origins import requirement
 from mainspring.store.schema.versioning import snapshots
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import environment, snapshot
@@ -154,7 +155,9 @@ def test_what_nobody_can_have_again_is_listed(
     told = json.loads(capsys.readouterr().out)
     why = {one["name"]: one["why"] for one in told["missing"]}
     assert set(why) == {"mine", "fromgit", "branch", "lost"}
-    assert why["mine"] == "it was installed editable from file:///home/somebody/mine"
+    assert why["mine"] == (
+        "it was installed editable from file:///home/somebody/mine, of which nothing more was recorded"
+    )
     assert why["lost"] == "no index has it"
     assert "no commit of" in why["branch"]
     assert {one["name"] for one in told["changes"]} == set(why)
@@ -174,7 +177,81 @@ def test_where_distributions_came_from_is_recorded(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout)["tiny"]["kind"] == "local"
+    origin = json.loads(done.stdout)["tiny"]
+    assert (origin["kind"], origin["sha256"]) == ("local", hashlib.sha256(place.read_bytes()).hexdigest())
+
+
+def test_what_was_installed_from_a_file_is_while_it_is_the_same(offline: Path, workspace: Workspace) -> None:
+    place = offline.parent / "my wheels" / "tiny-1.2-py3-none-any.whl"
+    wheel(place.parent, "tiny", "1.2")
+    origin = {"kind": "local", "url": place.as_uri(), "sha256": hashlib.sha256(place.read_bytes()).hexdigest()}
+    taken = remembered(workspace, distributions={"tiny": "1.2"}, origins={"tiny": origin})
+    found = restore_environment(workspace, taken, offline, say=lambda _line: None)
+    assert (found.installed, found.changes) == (1, [])
+    for content, why in ((b"other", "which is another file by now"), (None, "which is not there any more")):
+        place.write_bytes(content) if content else place.unlink()
+        found = restore_environment(workspace, taken, offline.with_name(why[:12]), say=lambda _line: None)
+        assert [one.why for one in found.missing] == [f"it was installed from {place.as_uri()}, {why}"]
+
+
+def library(root: Path, name: str, value: int) -> dict[str, object]:
+    """Commit a package with a value in it; return where it is installed from, as a snapshot has it."""
+    (root / "src" / name).mkdir(parents=True, exist_ok=True)
+    (root / "pyproject.toml").write_text(
+        f"[project]\nname = '{name}'\nversion = '0.1'\n"
+        "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    )
+    (root / "backend.py").write_text(BACKEND.format(name=name))
+    (root / "src" / name / "__init__.py").write_text(f"VALUE = {value}\n")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(root.parent)]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    return {"kind": "editable", "url": root.as_uri(), "commit": head}
+
+
+BACKEND = """\
+import pathlib
+import zipfile
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    info = "{name}-0.1.dist-info"
+    with zipfile.ZipFile(pathlib.Path(folder, "{name}-0.1-py3-none-any.whl"), "w") as file:
+        file.write("src/{name}/__init__.py", "{name}/__init__.py")
+        file.writestr(info + "/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 0.1\\n")
+        file.writestr(info + "/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        file.writestr(info + "/RECORD", "")
+    return "{name}-0.1-py3-none-any.whl"
+"""
+
+
+def test_what_was_installed_from_a_folder_is_had_from_its_commit(offline: Path, workspace: Workspace) -> None:
+    root = offline.parent / "my libraries" / "sub"
+    origin = library(root, "mine", 1)
+    library(root, "mine", 2)
+    taken = remembered(workspace, distributions={"mine": "0.1"}, origins={"mine": origin})
+    found = restore_environment(workspace, taken, offline, say=lambda _line: None)
+    assert (found.installed, found.changes, found.missing) == (1, [], [])
+    answer = subprocess.run(
+        [found.interpreter, "-c", "import mine; print(mine.VALUE)"], check=True, capture_output=True, text=True
+    )
+    assert answer.stdout == "1\n"
+    by_git = {"kind": "vcs", "vcs": "git", "url": root.parent.as_uri(), "subdirectory": "sub"}
+    taken = remembered(
+        workspace, distributions={"mine": "0.1"}, origins={"mine": by_git | {"commit": origin["commit"]}}
+    )
+    found = restore_environment(workspace, taken, offline.with_name("by git"), say=lambda _line: None)
+    assert (found.installed, found.missing) == (1, [])
+    for commit, why in (
+        (f"{origin['commit']}-dirty", f"with changes that are not in its commit {str(origin['commit'])[:12]}"),
+        ("0" * 40, "whose commit 000000000000 is not there any more"),
+        (None, "which was in no git repository"),
+    ):
+        assert requirement("mine", "0.1", origin | {"commit": commit}) == (
+            "",
+            f"it was installed editable from {root.as_uri()}, {why}",
+        )
 
 
 def test_hashes_are_read_of_every_lock() -> None:

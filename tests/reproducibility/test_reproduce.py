@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mainspring.base.errors import Corrupted, NotFound, Refused, UsageError
 from mainspring.cli.main import hoist
 from mainspring.cli.main import run as command
+from mainspring.reproducibility.origins import imported_from
 from mainspring.reproducibility.reproduce import latest, reproduce
 from mainspring.store.workspace import Workspace
 from mainspring.tracking.run import start_run
@@ -45,6 +47,34 @@ def test_a_committed_project_with_changes_reaches_the_top(
     assert proof is not None
     assert (proof.id, proof.level) == (found.id, 4)
     assert [version.version for version in models.versions(workspace, "small")] == ["1.0.0"]
+
+
+def test_code_that_is_imported_from_a_folder_of_the_project_is_the_restored_one(
+    folder: Path, workspace: Workspace, run, commit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an editable install has it: the folder is on the path, wherever a process starts."""
+    own = folder / "src" / "columns_of_ours.py"
+    own.parent.mkdir()
+    own.write_text('FEATURES = ["a", "b"]\n', encoding="utf-8")
+    (folder / "words.py").write_text("from columns_of_ours import FEATURES\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(own.parent))
+    monkeypatch.setattr("sys.meta_path", [*sys.meta_path, Finder()])
+    monkeypatch.setitem(sys.modules, "finder_of_ours", SimpleNamespace(MAPPING={"x": str(folder / "other" / "x")}))
+    commit()
+    run()
+    own.write_text('FEATURES = ["a"]\n', encoding="utf-8")
+    assert {Path("src"), Path("other")} <= set(imported_from(folder))
+    found = reproduce(workspace, "small@1.0.0")
+    assert (found.level, found.suspect) == (4, None)
+
+
+class Finder:
+    """Imports nothing."""
+
+    __module__ = "finder_of_ours"
+
+    def find_spec(self, *_: object) -> None:
+        return None
 
 
 SCRIPT = """\
