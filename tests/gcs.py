@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.environments import Unavailable, environment
-from tests.gcs_xml import TOKENS, Door, opened
+from tests.gcs_xml import CONTROL, TOKENS
 from tests.ports import free_ports
 
 if TYPE_CHECKING:
@@ -30,12 +32,39 @@ _PATIENCE = 60
 
 
 class Server:
-    """A server on this machine: ``endpoint`` answers by http, in XML and in JSON; who may ask, ``door`` says."""
+    """A server on this machine: ``endpoint`` answers by http, in XML and in JSON."""
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
-        self.endpoint = door.endpoint
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.endpoint = f"http://127.0.0.1:{port}"
         self._numbers = itertools.count()
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Ask for something in JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            said = answer.read()
+            assert answer.status == 200, said
+            return json.loads(said)
+        finally:
+            connection.close()
+
+    def seen(self) -> dict[str, list[str]]:
+        """Return the ``lines`` of the requests that came since this was asked, and the ``tokens`` that they brought."""
+        seen: dict[str, list[str]] = self.ask("GET", CONTROL)
+        return seen
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Take no token meanwhile."""
+        self.ask("GET", f"{CONTROL}?refuse=yes")
+        try:
+            yield
+        finally:
+            self.ask("GET", CONTROL)
 
     def url(self) -> str:
         """Return the address of an empty folder of the bucket."""
@@ -79,18 +108,23 @@ def running() -> Iterator[Server]:
     binary = _installed()
     folder = Path(tempfile.mkdtemp(prefix="gcs-"))
     behind, before = free_ports(2)
-    command = [str(binary), "-scheme", "http", "-host", "127.0.0.1", "-port", str(behind), "-backend", "memory"]
     address = f"http://127.0.0.1:{before}"
+    command = [str(binary), "-scheme", "http", "-host", "127.0.0.1", "-port", str(behind), "-backend", "memory"]
     command += ["-external-url", address, "-public-host", f"127.0.0.1:{behind}", "-log-level", "warn"]
+    door = [sys.executable, "-m", "tests.gcs_xml", str(before), str(behind)]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        processes = [
+            subprocess.Popen(command, stdout=log, stderr=log, cwd=folder),
+            subprocess.Popen(door, stdout=log, stderr=log, cwd=Path(__file__).parent.parent),
+        ]
     try:
-        with opened(before, behind) as door:
-            _make_bucket(door, process, folder / "log")
-            yield Server(door)
+        server = Server(before)
+        _make_bucket(server, processes, folder / "log")
+        yield server
     finally:
-        process.terminate()
-        process.wait()
+        for process in processes:
+            process.terminate()
+            process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -105,13 +139,12 @@ def _installed() -> Path:
     return found[0]
 
 
-def _make_bucket(door: Door, process: subprocess.Popen[bytes], log: Path) -> None:
+def _make_bucket(server: Server, processes: list[subprocess.Popen[bytes]], log: Path) -> None:
     deadline = time.monotonic() + _PATIENCE
-    kind = {"Content-Type": "application/json"}
     while True:
-        with suppress(OSError):
-            made = door.ask("POST", "/storage/v1/b?project=tests", json.dumps({"name": BUCKET}).encode(), kind)
-            assert made.status == 200, made
+        with suppress(OSError, http.client.HTTPException):
+            server.ask("POST", "/storage/v1/b?project=tests", {"name": BUCKET})
             return
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        running = all(process.poll() is None for process in processes)
+        assert running and time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)

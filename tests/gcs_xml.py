@@ -3,6 +3,8 @@
 Google's servers speak both. Of fake-gcs-server's XML there are only downloads, questions and removals, which pass through here
 as they are, and so does all of JSON. Uploads, of one part or many, and listings, which Google gives in pages, are asked for in
 JSON; how they look in XML follows Google's reference of the XML API.
+
+python -m tests.gcs_xml PORT UPSTREAM   # a process of its own: some clients keep Python waiting while they wait for an answer
 """
 
 from __future__ import annotations
@@ -12,21 +14,18 @@ import http.client
 import itertools
 import json
 import re
-import threading
-from contextlib import contextmanager
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 from xml.sax.saxutils import escape
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PAGE = 1000
 """Most objects of one listing, as with Google."""
 TOKENS = "/token"
 """Where a service account is given a token, which Google has on another host."""
+CONTROL = "/-/control"
 _JSON = ("/storage/", "/upload/", "/download/", "/batch/")
 _BOUNDARY = "b8f5e1c4-boundary"
 _PART = re.compile(r"<PartNumber>(\d+)</PartNumber>")
@@ -50,9 +49,9 @@ class Answer(NamedTuple):
 
 
 class Door(ThreadingHTTPServer):
-    """Listens on ``endpoint`` for the server at a port; ``lines`` are the requests that came, ``tokens`` what came with them.
+    """Listens at a port for the server at another; remembers the requests that came, and what they were signed with.
 
-    Whoever comes without a token is let in, as to a public bucket; whoever brings one is not while it ``refuses`` them.
+    Whoever comes without a token is let in, as to a public bucket; whoever brings one is not while it refuses them.
     """
 
     daemon_threads = True
@@ -60,9 +59,7 @@ class Door(ThreadingHTTPServer):
 
     def __init__(self, port: int, upstream: int) -> None:
         super().__init__(("127.0.0.1", port), _Request)
-        self.endpoint = f"http://127.0.0.1:{port}"
-        self.lines: list[str] = []
-        self.tokens: set[str] = set()
+        self.seen: dict[str, list[str]] = {"lines": [], "tokens": []}
         self.refuses = False
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.numbers = itertools.count()
@@ -97,9 +94,12 @@ class _Request(BaseHTTPRequestHandler):
     def _take(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         door, place = self.server, urlsplit(self.path)
-        door.lines.append(self.requestline)
+        if place.path == CONTROL:
+            self._obey(parse_qs(place.query))
+            return
+        door.seen["lines"].append(self.requestline)
         token = self.headers.get("Authorization", "").removeprefix("Bearer").strip()
-        door.tokens.add(token)
+        door.seen["tokens"].append(token)
         if token and door.refuses:
             self._refuse(HTTPStatus.UNAUTHORIZED)
         elif place.path == TOKENS:
@@ -110,6 +110,12 @@ class _Request(BaseHTTPRequestHandler):
         else:
             bucket, _, name = place.path.lstrip("/").partition("/")
             self._take_xml(bucket, unquote(name), parse_qs(place.query, keep_blank_values=True), body)
+
+    def _obey(self, query: dict[str, list[str]]) -> None:
+        """Say what was seen since the last time, and do as the tests want."""
+        seen, self.server.seen = self.server.seen, {"lines": [], "tokens": []}
+        self.server.refuses = "refuse" in query
+        self._say(HTTPStatus.OK, {"Content-Type": "application/json"}, json.dumps(seen).encode())
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = _take
 
@@ -225,15 +231,5 @@ def _entry(item: dict[str, Any]) -> str:
     )
 
 
-@contextmanager
-def opened(port: int, upstream: int) -> Iterator[Door]:
-    """Open a door at a port before the server at another, and close it afterwards."""
-    door = Door(port, upstream)
-    thread = threading.Thread(target=door.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield door
-    finally:
-        door.shutdown()
-        thread.join()
-        door.server_close()
+if __name__ == "__main__":
+    Door(int(sys.argv[1]), int(sys.argv[2])).serve_forever()

@@ -62,12 +62,12 @@ _CASES = (
     ),
     _Case(r"Connection refused|ConnectError|tcp connect", "nobody answers there", "check the `endpoint`, " + _AGAIN),
     _Case(
-        r"InvalidCertificate\(\s*(Expired|NotValidYet)",
+        r"InvalidCertificate\(\s*(Expired|NotValidYet)|certificate (expired|not valid yet)",
         "its certificate is not valid now",
         "check this machine's clock; otherwise the certificate has to be renewed",
     ),
     _Case(
-        r"InvalidCertificate\(\s*NotValidForName",
+        r"InvalidCertificate\(\s*NotValidForName|certificate not valid for name",
         "its certificate is for another host",
         "write the `endpoint` with the host that the certificate is for",
     ),
@@ -98,7 +98,7 @@ _CASES = (
         "check the network, " + _AGAIN,
     ),
     _Case(
-        r"non-2xx status code: (5\d\d|429)|SlowDown|InternalError|ServiceUnavailable",
+        r"non-2xx status code:?\s+(5\d\d|429)|SlowDown|InternalError|ServiceUnavailable",
         "it failed again and again",
         "wait until the service is well, " + _AGAIN,
     ),
@@ -129,7 +129,7 @@ def reason(error: BaseException) -> tuple[str, str]:
         first = _QUERY.sub(r"\1", str(error).partition("Debug source")[0]).strip().splitlines()
         shown = first[0][:300] if first else type(error).__name__
         case = _Case("", shown, "check the remote's settings and the network, " + _AGAIN)
-    failed = re.search(r"status code: (\d{3})", str(error))
+    failed = re.search(r"status code:?\s+(\d{3})", str(error))
     return case.said + (f" ({failed[1]})" if failed and failed[1] not in case.said else ""), case.hint
 
 

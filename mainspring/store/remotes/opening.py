@@ -228,7 +228,7 @@ def _open_other(settings: RemoteSettings, scheme: str, bucket: str) -> ObjectSto
         if settings.endpoint:
             config["base_url"] = settings.endpoint
         return GCSStore(bucket, **config, **manners)
-    for key, value in _azure_variables().items():
+    for key, value in azure_variables().items():
         config.setdefault(key, value)
     if settings.account:
         config["account_name"] = settings.account
@@ -237,7 +237,8 @@ def _open_other(settings: RemoteSettings, scheme: str, bucket: str) -> ObjectSto
     return AzureStore(bucket, **config, **manners)
 
 
-def _azure_variables() -> dict[str, str]:
+def azure_variables() -> dict[str, str]:
+    """Return what the variables of Azure's own tools say of an account, by obstore's names; secrets are among it."""
     found = {key: value for key, names in _AZURE.items() if (value := _first(*names)) is not None}
     parts = dict(
         part.split("=", 1) for part in os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").split(";") if "=" in part

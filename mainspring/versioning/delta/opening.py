@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mainspring.base.errors import Conflict, Corrupted, InvalidData, MainspringError, NotFound, StorageError, UsageError
+from mainspring.store.remotes.failures import reason
 from mainspring.versioning.delta.commits import read_entry
 from mainspring.versioning.delta.pins import Pin
 
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from mainspring.versioning.delta.sources import Source
 
 _BEYOND = re.compile(r"LogSegment end version (\d+) not the same as the specified end version (\d+)")
-_DENIED = re.compile(r"\b(401|403)\b|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|Forbidden")
+_DENIED = re.compile(
+    r"401 Unauthorized|403 Forbidden|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken"
+)
+_BY_STORE = re.compile(r"Generic (S3|GCS|MicrosoftAzure) error|error sending request")
+_MARKS = re.compile(r"\x1b\[\d*m|↳")
+_REMEDIES = {
+    "its bucket does not exist": "create the bucket, or correct the `path` of the dataset",
+    "its certificate is not trusted": "if its authority is your company's own, name the authority's certificate (a file in PEM)"
+    " in SSL_CERT_FILE, which goes in place of this machine's",
+}
 
 
 def open_table(source: Source, version: int | None = None) -> DeltaTable:
@@ -160,12 +170,8 @@ def _explained(source: Source, version: int | None, doing: str, error: Exception
         )
     if _DENIED.search(said):
         return _refused(source, error)
-    if isinstance(error, OSError) or "Generic S3 error" in said or "error sending request" in said:
-        return StorageError(
-            f"the store of {source.shown} did not answer: {_first(said)}",
-            hint="check the address, `aws_endpoint_url` and the network",
-            table=source.shown,
-        )
+    if isinstance(error, OSError) or _BY_STORE.search(said):
+        return _unreached(source, said)
     kind = Corrupted if doing == "read" else InvalidData
     return kind(
         f"the table {source.shown} cannot be {doing}: {_first(said)}",
@@ -195,9 +201,22 @@ def _refused(source: Source, error: Exception) -> StorageError:
     expired = (
         "they have expired: get new ones" if "Expired" in str(error) else "check that they may read and write there"
     )
+    scheme = source.uri.partition("://")[0]
+    places = {
+        "gs": "GOOGLE_APPLICATION_CREDENTIALS …, or `options` of the dataset",
+        "s3": "AWS_ACCESS_KEY_ID …, `options` of the dataset, or ~/.aws",
+    }
+    where = places.get(scheme.removesuffix("a"), "AZURE_STORAGE_KEY …, or `options` of the dataset")
     return StorageError(
-        f"the store of {source.shown} refuses our credentials",
-        hint=f"{expired} (AWS_ACCESS_KEY_ID …, `options` of the dataset, or ~/.aws)",
+        f"the store of {source.shown} refuses our credentials", hint=f"{expired} ({where})", table=source.shown
+    )
+
+
+def _unreached(source: Source, said: str) -> StorageError:
+    why, hint = reason(OSError(" ".join(_MARKS.sub("", said).split())))
+    return StorageError(
+        f"the store of {source.shown} cannot be reached: {why}",
+        hint=_REMEDIES.get(why, hint.replace("the remote's", "the dataset's")),
         table=source.shown,
     )
 

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(.+)")
+_ENDPOINTS = ("endpoint", "base_url")
+_CREDENTIAL = re.compile("key|sas|token|secret|client_id|identity|azure_cli|skip_signature|emulator")
+_OF_CLIENT = frozenset(
+    {"allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout", "user_agent"}
+)
+"""Options of the library that the client of single files takes elsewhere."""
 
 
 class Source:
@@ -52,9 +58,10 @@ class Source:
         from obstore.store import from_url
 
         options: Any = dict(self.options or {})
-        plain = options.pop("aws_allow_http", "false") == "true"
         options.pop("aws_conditional_put", None)
-        return from_url(self.uri, config=options, client_options={"allow_http": plain})
+        client: Any = {name: options.pop(name) for name in _OF_CLIENT & options.keys()}
+        client["allow_http"] = options.pop("aws_allow_http", client.get("allow_http", "false")) == "true"
+        return from_url(self.uri, config=options, client_options=client)
 
     @property
     def folder(self) -> Path | None:
@@ -124,15 +131,21 @@ def _source(workspace: Workspace, name: str, path: str, options: Mapping[str, st
 def storage_options(uri: str, given: Mapping[str, str]) -> dict[str, str]:
     """Return how a store is reached: what is given, else the environment's variables, else the files of ``~/.aws``.
 
+    Variables that the library reads itself, as Google's, are left to it.
+
     Raises:
         StorageError: the files of ``~/.aws`` name a program that gives no credentials.
 
     >>> storage_options("s3://bucket/table", {"aws_endpoint_url": "http://127.0.0.1:8333"})["aws_allow_http"]
     'true'
+    >>> storage_options("gs://bucket/table", {"google_base_url": "http://127.0.0.1:4443"})["allow_http"]
+    'true'
     """
     options = {name.lower(): value for name, value in given.items()}
     if not uri.startswith(("s3://", "s3a://")):
-        return options
+        if any(name.endswith(_ENDPOINTS) and value.startswith("http://") for name, value in options.items()):
+            options.setdefault("allow_http", "true")
+        return options if uri.startswith("gs://") else _of_azure(uri, options)
     for option, names in _VARIABLES.items():
         for name in names:
             if value := os.environ.get(name):
@@ -154,6 +167,18 @@ _VARIABLES = {
     "aws_region": ["AWS_REGION", "AWS_DEFAULT_REGION"],
     "aws_endpoint_url": ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
 }
+
+
+def _of_azure(uri: str, options: dict[str, str]) -> dict[str, str]:
+    """Return options with what the variables of Azure's own tools say, as far as the options and the address do not say it."""
+    from mainspring.store.remotes.opening import azure_variables
+
+    found = azure_variables()
+    account = found.pop("account_name", None)
+    more = {} if any(_CREDENTIAL.search(name) for name in options) else found
+    if account and "@" not in uri and not any("account_name" in name or "emulator" in name for name in options):
+        more["account_name"] = account
+    return options | more
 
 
 def _of_profile(name: str | None) -> dict[str, str]:

@@ -144,7 +144,7 @@ def test_credentials_of_a_profile(remote: Table, trips: Table, tmp_path: Path, m
 def test_a_store_that_is_not_there(trips: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKE", "http://127.0.0.1:1")
     gone = Workspace(trips.workspace.root)
-    with pytest.raises(StorageError, match="did not answer"):
+    with pytest.raises(StorageError, match="cannot be reached: nobody answers there"):
         data.open_dataset(gone, "trips")
     assert [status.state for status in data.status(gone)] == ["damaged"]
     gone.close()

@@ -109,7 +109,7 @@ def test_google_and_whoever_stands_before_it(
     make: Make, gcs_server: gcs.Server, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(gcs_server.service_account(tmp_path)))
-    with proxied(gcs_server.door.server_port, authority.server()) as line:
+    with proxied(gcs_server.port, authority.server()) as line:
         url = gcs_server.url()
         distrustful = added(make("one", url=url, endpoint=line.endpoint, retries=0))
         with pytest.raises(StorageError, match="its certificate is not trusted"):
