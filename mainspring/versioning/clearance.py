@@ -11,6 +11,7 @@ import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, Refused
 from mainspring.store.garbage import needed
+from mainspring.store.remotes import inventory
 from mainspring.versioning.exchange import heal
 from mainspring.versioning.pointers import named
 from mainspring.versioning.remotes import open_remote
@@ -61,16 +62,16 @@ def _clear(
         roots = needed(connection, named(workspace.root))
     store = open_remote(workspace, remote)
     limit = time.time() - older_than_seconds
-    held = store.held()
+    held = inventory.held(store)
     keep = _with_files(workspace, roots, {item.md5 for item in held}, remote, accept_lost=accept_lost)
     doomed = [item for item in held if item.md5 not in keep and item.written < limit]
-    unfinished = {file: status for file, status in _statuses(store.unfinished()) if status.st_mtime < limit}
+    unfinished = {file: status for file, status in _statuses(inventory.unfinished(store)) if status.st_mtime < limit}
     if remove:
         for file in unfinished:
             file.unlink(missing_ok=True)
         listings = {item.md5 for item in doomed if item.md5.endswith(".dir")}
-        store.delete(listings)
-        store.delete({item.md5 for item in doomed} - listings)
+        inventory.delete(store, listings)
+        inventory.delete(store, {item.md5 for item in doomed} - listings)
     return Clearance(
         remote=store.name,
         removed=remove,

@@ -15,6 +15,7 @@ from mainspring.base.files import disk_error
 from mainspring.base.ids import new_id
 from mainspring.store.intake import settle
 from mainspring.store.leftovers import sweep
+from mainspring.store.remotes import inventory
 from mainspring.store.remotes.traffic import in_flight
 from mainspring.versioning.contents import index_of
 from mainspring.versioning.remotes import open_remote
@@ -72,7 +73,7 @@ def push(
     wanted = [item for item in wanted if item.is_pushed]
     store = open_remote(workspace, remote, write=True)
     listings, files, unread = _addresses(workspace, wanted)
-    held = store.sizes(listings | files | unread)
+    held = inventory.sizes(store, listings | files | unread)
     arrived = set() if replace else _arrived(workspace, wanted, held) & (listings | files)
     here = _sizes(workspace, (listings | files) - arrived)
     todo = {md5 for md5, size in here.items() if replace or held.get(md5) != size}
@@ -102,11 +103,13 @@ def _send(
     workspace: Workspace, store: Remote, bands: list[tuple[list[str], int]], again: Collection[str], count: _Count
 ) -> list[Corrupted]:
     """Upload objects, over what is there for those of ``again``; return what is damaged here."""
+    from mainspring.store.remotes import uploads  # most pushes have nothing to do
+
     damaged: list[Corrupted] = []
 
     def upload(md5: str) -> int | Corrupted:
         try:
-            return store.upload(md5, workspace.objects.path(md5), replace=md5 in again, moved=count.moved)
+            return uploads.upload(store, md5, workspace.objects.path(md5), replace=md5 in again, moved=count.moved)
         except Corrupted as error:
             try:
                 workspace.objects.check(md5)
@@ -131,9 +134,11 @@ def _send(
 
 def _send_directly(workspace: Workspace, store: Remote, md5s: list[str], requests: int, count: _Count) -> set[str]:
     """Upload small objects that the remote does not have; return those that are there now."""
+    from mainspring.store.remotes import uploads
+
     gone = set()
     path = workspace.objects.path
-    with closing(store.upload_directly(md5s, path, requests=requests, moved=count.moved)) as sent:
+    with closing(uploads.upload_directly(store, md5s, path, requests=requests, moved=count.moved)) as sent:
         for md5, size in sent:
             gone.add(md5)
             count.add(size)
@@ -285,13 +290,15 @@ def _download(
     workspace: Workspace, store: Remote, md5s: list[str], count: _Count, lost: set[str], damaged: list[Corrupted]
 ) -> None:
     """Download objects and settle them some thousands at a time; what arrived is kept, however this ends."""
+    from mainspring.store.remotes import downloads  # most fetches have nothing to do
+
     folder = workspace.objects.root / "incoming" / new_id()
     waiting: list[tuple[str, str]] = []
     count.total += len(md5s)
 
     def download(md5: str) -> int | NotFound | Corrupted:
         try:
-            return store.download(md5, folder / md5[0] / md5, moved=count.moved)
+            return downloads.download(store, md5, folder / md5[0] / md5, moved=count.moved)
         except (NotFound, Corrupted) as error:
             return error
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mainspring.base.errors import Corrupted, StorageError
+from mainspring.store.remotes import inventory
 from mainspring.versioning import data, exchange, pull
 from mainspring.versioning.clearance import clear
 from mainspring.versioning.remotes import open_remote
@@ -108,5 +109,7 @@ def test_what_somebody_else_removed_meanwhile_is_no_error(ours: Workspace) -> No
     exchange.push(ours)
     store = open_remote(ours, write=True)
     listing = data.log(ours, "data")[0].md5
-    store.delete([*(f"{number:032x}" for number in range(20)), *(entry.md5 for entry in ours.objects.listing(listing))])
-    assert {held.md5 for held in store.held()} == {listing}
+    inventory.delete(
+        store, [*(f"{number:032x}" for number in range(20)), *(entry.md5 for entry in ours.objects.listing(listing))]
+    )
+    assert {held.md5 for held in inventory.held(store)} == {listing}

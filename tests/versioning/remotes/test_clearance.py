@@ -12,6 +12,7 @@ import pytest
 
 from mainspring.base.errors import Corrupted, ExternalToolError, Refused
 from mainspring.cli.main import run as command
+from mainspring.store.remotes import inventory
 from mainspring.versioning import data, exchange
 from mainspring.versioning.clearance import clear
 from mainspring.versioning.remotes import open_remote
@@ -178,5 +179,5 @@ def test_only_below_the_address_of_the_remote(make: Callable[..., Workspace], s3
 
 def test_what_is_gone_already_is_no_error(ours: Workspace, store: Path) -> None:
     remote = open_remote(ours, write=True)
-    remote.delete([f"{number:032x}" for number in range(20)] + [STRANGE])
+    inventory.delete(remote, [f"{number:032x}" for number in range(20)] + [STRANGE])
     assert not (store / "files/md5/aa" / STRANGE[2:]).exists()

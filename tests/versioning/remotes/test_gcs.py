@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mainspring.base.errors import Corrupted, SettingsError, StorageError
+from mainspring.store.remotes import inventory, uploads
 from mainspring.store.remotes import remote as remotes
 from mainspring.versioning import data, exchange, pull
 from mainspring.versioning.clearance import clear
@@ -84,9 +85,9 @@ def test_what_is_there_stays(ours: Workspace, gcs_server: gcs.Server) -> None:
     path = f"files/md5/{md5[:2]}/{md5[2:]}"
     before = held.head(path)["version"]
     store = open_remote(ours, write=True)
-    store.upload(md5, ours.objects.path(md5))
+    uploads.upload(store, md5, ours.objects.path(md5))
     assert held.head(path)["version"] == before
-    store.upload(md5, ours.objects.path(md5), replace=True)
+    uploads.upload(store, md5, ours.objects.path(md5), replace=True)
     assert held.head(path)["version"] != before
 
 
@@ -116,7 +117,7 @@ def test_more_objects_than_a_listing_takes(make: Make, gcs_server: gcs.Server, a
     assert ["list-type=2" in line for line in gcs_server.seen()["lines"]] == [
         True
     ] * 3  # one folder, then everything in two pages
-    assert len(open_remote(ours).held()) == count + 1
+    assert len(inventory.held(open_remote(ours))) == count + 1
     other = again(make, ours)
     pull.pull(other)
     assert tree(other.root) == many
@@ -141,7 +142,7 @@ def test_keys_of_all_kinds(make: Make, ours: Workspace, gcs_server: gcs.Server, 
     data.add(workspace, workspace.root / "data")
     assert exchange.push(workspace).objects == len(FILES) + 1
     assert exchange.push(workspace).objects == 0
-    assert len(open_remote(workspace).held()) == len(FILES) + 1
+    assert len(inventory.held(open_remote(workspace))) == len(FILES) + 1
     items = gcs_server.ask("GET", "/storage/v1/b/tests/o")["items"]
     assert any(f"/{name}/files/md5/" in item["name"] for item in items)
 
@@ -160,8 +161,8 @@ def test_what_somebody_else_removed_meanwhile_is_no_error(ours: Workspace) -> No
     exchange.push(ours)
     store = open_remote(ours, write=True)
     gone = [f"{number:032x}" for number in range(20)]
-    store.delete([*gone, *files(ours)])
-    assert {held.md5 for held in store.held()} == {data.log(ours, "data")[0].md5}
+    inventory.delete(store, [*gone, *files(ours)])
+    assert {held.md5 for held in inventory.held(store)} == {data.log(ours, "data")[0].md5}
 
 
 def test_a_service_account_signs_for_itself(ours: Workspace, gcs_server: gcs.Server, account: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from mainspring.base.errors import StorageError
 from mainspring.cli.main import run as command
+from mainspring.store.remotes import inventory
 from mainspring.store.remotes import remote as remotes
 from mainspring.versioning import data, exchange, pull
 from mainspring.versioning.remotes import open_remote
@@ -124,7 +125,7 @@ def test_few_objects_are_asked_for_one_by_one_and_many_are_listed(
     assert exchange.push(ours).present == 201
     assert [line.split()[0] for line in proxy.lines] == ["GET", "GET"]  # one folder, then everything
     proxy.lines.clear()
-    monkeypatch.setattr(remotes, "_ONE_LISTING", 0)
+    monkeypatch.setattr(inventory, "_ONE_LISTING", 0)
     assert exchange.push(ours).present == 201
     assert {line.split()[0] for line in proxy.lines} == {"GET"}
     assert 100 < len(proxy.lines) <= 256
@@ -146,7 +147,7 @@ def test_two_push_at_once(make: Make, s3_server: s3.Server, keys: None) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(open_remote(both[0]).held()) == 101
+    assert len(inventory.held(open_remote(both[0]))) == 101
     assert exchange.push(both[1]).objects == 0
 
 
