@@ -27,8 +27,9 @@ class DatasetSettings(Section, frozen=True, kw_only=True):
     table: Literal["delta"] | None = None
     """Says that the path is a Delta table, also where none is yet. A folder with ``_delta_log``, or an address, is one anyway."""
     options: dict[str, str] = {}
-    """Options of the object store that a Delta table lies in, such as ``aws_endpoint_url``, before what the environment's
-    ``AWS_…`` say; keep secrets in ``${VAR}``."""
+    """Options of the object store that a Delta table lies in, such as ``aws_endpoint_url``, ``google_base_url`` or
+    ``azure_storage_endpoint``, before what the environment's variables (``AWS_…``, ``GOOGLE_…``, ``AZURE_…``) say; keep secrets in
+    ``${VAR}``."""
     time: str | None = None
     """Column that says when a row was true; used for time order, drift windows and leakage."""
     key: list[str] = []
