@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -29,6 +30,13 @@ _NOT_FOUND = re.compile(
     r"No matching distribution found for ([\w.-]+)|no version of ([\w.-]+)==|Because ([\w.-]+) was not found|"
     r"requirement ([\w.-]+)=="
 )
+_NOT_BUILT = re.compile(
+    r"Failed to (?:download and )?build `?([\w.-]+)(?:==|`|$)|Failed building wheel for ([\w.-]+)|"
+    r"Could not build wheels for ([\w.-]+)"
+)
+_UNBUILT = "it has to be built, and cannot be on this machine"
+_NO_METADATA = ("error: metadata-generation-failed", "error: subprocess-exited-with-error")
+_COLLECTING = re.compile(r"Collecting ([\w.-]+)==|Processing (?:\S*/)?([\w.]+)-")
 _OTHER_BYTES = re.compile(r"^\s+([\w.-]+)==\S+ from |Hash mismatch for `([\w.-]+)==")
 
 
@@ -87,31 +95,42 @@ def build(
     )
 
 
-def locked_hashes(name: str, text: bytes) -> dict[str, list[str]]:
-    """Return the sha256 that a lock file holds, by ``name==version``: of pip's, uv's, Poetry's and PEP 751's form.
+def locked_hashes(text: bytes) -> dict[str, list[str]]:
+    """Return the sha256 that a lock file holds, by ``name==version``: of pip's, uv's, Poetry's, PDM's, Pipenv's and PEP 751's
+    form.
 
-    >>> locked_hashes("requirements.lock", b"tiny==1.2 --hash=sha256:" + b"0" * 64)
+    >>> locked_hashes(b"tiny==1.2 --hash=sha256:" + b"0" * 64)
     {'tiny==1.2': ['0000000000000000000000000000000000000000000000000000000000000000']}
     """
+    said = text.decode(errors="replace")
+    for read in (_packages_of_toml, _packages_of_json):
+        try:
+            packages = read(said)
+        except ValueError:
+            continue
+        named = {f"{_normal(name)}=={version}": sorted(set(_hashes_in(package))) for name, version, package in packages}
+        return {pin: hashes for pin, hashes in named.items() if hashes}
     found: dict[str, list[str]] = {}
-    if name.endswith((".txt", ".lock")) and not text.lstrip().startswith(
-        (b"version =", b"[[package]]", b"# This file is @")
-    ):
-        pin = None
-        for line in text.decode(errors="replace").splitlines():
-            if (named := _PINNED.match(line)) is not None:
-                pin = f"{_normal(named[1])}=={named[2]}"
-            if pin is not None and (held := _SHA256.findall(line)):
-                found.setdefault(pin, []).extend(held)
-        return found
-    try:
-        tree = tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return {}
-    for package in [*tree.get("package", ()), *tree.get("packages", ())]:
-        if held := sorted(set(_hashes_in(package))):
-            found[f"{_normal(str(package.get('name')))}=={package.get('version')}"] = held
+    pin = None
+    for line in said.splitlines():
+        if (matched := _PINNED.match(line)) is not None:
+            pin = f"{_normal(matched[1])}=={matched[2]}"
+        if pin is not None and (held := _SHA256.findall(line)):
+            found.setdefault(pin, []).extend(held)
     return found
+
+
+def _packages_of_toml(text: str) -> list[tuple[str, str, Any]]:
+    tree = tomllib.loads(text)
+    packages = [*tree.get("package", ()), *tree.get("packages", ())]
+    return [(str(package.get("name")), str(package.get("version")), package) for package in packages]
+
+
+def _packages_of_json(text: str) -> list[tuple[str, str, Any]]:
+    """Return what a ``Pipfile.lock`` names."""
+    tree = json.loads(text)
+    packages = {**tree.get("develop", {}), **tree.get("default", {})}
+    return [(name, str(said.get("version", "")).removeprefix("=="), said) for name, said in packages.items()]
 
 
 def _hashes_in(value: Any, name: str = "") -> Iterable[str]:
@@ -174,16 +193,19 @@ def _install(
 def _lost(error: ExternalToolError, waiting: Mapping[str, str]) -> Missing | None:
     """Return the distribution that an installer says it cannot have."""
     output = error.details.get("output")
+    pins = {pin.partition("==")[0]: pin for pin in waiting}
     for line in output if isinstance(output, list) else ():
         for pattern, why in (
             (_OTHER_BYTES, "what is offered has other bytes than the lock says"),
             (_NOT_FOUND, "no index has it"),
+            (_NOT_BUILT, _UNBUILT),
         ):
             if (found := pattern.search(line)) is not None:
                 name = _normal(next(group for group in found.groups() if group))
-                pin = next((pin for pin in waiting if pin.partition("==")[0] == name), None)
-                if pin is not None:
-                    return _named(pin, why)
+                if name in pins:
+                    return _named(pins[name], why)
+        if line in _NO_METADATA and (pin := pins.get(str(error.details.get("collecting")))) is not None:
+            return _named(pin, _UNBUILT)
     return None
 
 
@@ -241,11 +263,14 @@ def libraries(interpreter: Path) -> list[Path]:
 def _run(command: Iterable[str], *, say: Callable[[str], None]) -> None:
     arguments = list(command)
     last: deque[str] = deque(maxlen=40)
+    collecting = ""
     try:
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 last.append(line.rstrip())
+                if (found := _COLLECTING.match(line)) is not None:
+                    collecting = _normal(found[1] or found[2])
                 if told := _progress(line):
                     say(told)
     except OSError as error:
@@ -253,7 +278,7 @@ def _run(command: Iterable[str], *, say: Callable[[str], None]) -> None:
     if process.returncode != 0:
         errors = [line for line in last if line.lower().startswith("error")] or list(last)[-5:]
         said = " ".join(errors).strip()
-        raise ExternalToolError(f"{' '.join(arguments[:4])} failed: {said}", output=list(last))
+        raise ExternalToolError(f"{' '.join(arguments[:4])} failed: {said}", output=list(last), collecting=collecting)
 
 
 def _progress(line: str) -> str | None:

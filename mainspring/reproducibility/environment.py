@@ -146,7 +146,7 @@ def _locked(workspace: Workspace, recorded: Mapping[str, Any]) -> dict[str, list
     lock = recorded.get("lock")
     if not lock or not workspace.objects.has(lock["md5"]):  # older snapshots know only its md5
         return {}
-    return locked_hashes(lock["path"], workspace.objects.read_bytes(lock["md5"]))
+    return locked_hashes(workspace.objects.read_bytes(lock["md5"]))
 
 
 def _present(interpreter: Path) -> dict[str, Any]:
