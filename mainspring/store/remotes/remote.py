@@ -12,7 +12,8 @@ from mainspring.base.clock import milliseconds
 from mainspring.base.errors import MainspringError, NotFound
 from mainspring.store.remotes.authorities import placed
 from mainspring.store.remotes.failures import explained, is_passing
-from mainspring.store.remotes.opening import key_prefix, local_folder, open_store, signed_place
+from mainspring.store.remotes.opening import key_prefix, local_folder, open_store
+from mainspring.store.remotes.s3 import signed_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

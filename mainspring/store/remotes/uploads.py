@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 from mainspring.base.errors import Corrupted, StorageError
 from mainspring.base.hashing import md5_bytes, md5_file
-from mainspring.store.remotes.opening import takes_signed_uploads
 from mainspring.store.remotes.remote import PART, PARTS_AHEAD, unseen
+from mainspring.store.remotes.s3 import takes_signed_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

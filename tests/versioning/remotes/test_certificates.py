@@ -11,7 +11,8 @@ import pytest
 from mainspring.base.errors import SettingsError, StorageError
 from mainspring.store.remotes.authorities import placed
 from mainspring.store.remotes.listing import sizes_below
-from mainspring.store.remotes.opening import key_prefix, signed_place
+from mainspring.store.remotes.opening import key_prefix
+from mainspring.store.remotes.s3 import signed_place
 from mainspring.versioning import data, exchange, pull
 from tests.certificates import Authority
 from tests.faults import Proxy, proxied

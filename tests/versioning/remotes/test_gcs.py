@@ -6,6 +6,9 @@ import base64
 import json
 import os
 import shutil
+import socket
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +20,12 @@ from mainspring.versioning import data, exchange, pull
 from mainspring.versioning.clearance import clear
 from mainspring.versioning.remotes import open_remote
 from tests import gcs
+from tests.certificates import Authority
 from tests.gcs_xml import PAGE
 from tests.versioning.remotes.scene import FILES, git, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mainspring.store.workspace import Workspace
@@ -204,6 +208,44 @@ def test_no_credentials_at_all(
     workspace = make(url=gcs_server.url(), endpoint=gcs_server.endpoint, retries=0, timeout="1s")
     data.add(workspace, workspace.root / "data")
     refused(lambda: exchange.push(workspace), "no credentials were found", "GOOGLE_APPLICATION_CREDENTIALS")
+
+
+@contextmanager
+def google(answer: bytes, authority: Authority) -> Iterator[int]:
+    """Answer once in Google's place, where it gives out tokens, to whoever takes the port of this machine for a proxy."""
+    context = authority.server("accounts.google.com")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(30)
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                assert connection.recv(1 << 16).startswith(b"CONNECT accounts.google.com:443 ")
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                with context.wrap_socket(connection, server_side=True) as line:
+                    assert b"refresh_token" in line.recv(1 << 16)
+                    head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(answer)}\r\nConnection: close\r\n\r\n"
+                    line.sendall(head.encode() + answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+def test_a_login_that_has_expired(
+    ours: Workspace, account: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.write_text(
+        '{"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "PRIVATE"}'
+    )
+    authority = Authority(tmp_path)
+    said = b'{"error": "invalid_grant", "error_description": "Token has been expired or revoked."}'
+    with google(said, authority) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        refused(lambda: exchange.push(ours, ["data/airports.csv"]), "the credentials have expired", "gcloud auth")
 
 
 @pytest.mark.parametrize("text", [None, "not JSON", '{"type": "service_account"}'])

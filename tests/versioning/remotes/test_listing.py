@@ -10,7 +10,7 @@ import pytest
 from mainspring.base.errors import StorageError
 from mainspring.base.settings.schema import RemoteSettings
 from mainspring.store.remotes.listing import Place, signed, sizes_below
-from mainspring.store.remotes.opening import signed_place
+from mainspring.store.remotes.s3 import signed_place
 from mainspring.versioning import data, exchange
 from tests.faults import Fault, Proxy
 from tests.versioning.remotes.strange import strange
