@@ -16,14 +16,15 @@ def read_sections(file: Path) -> dict[str, dict[str, str]]:
     Raises:
         SettingsError: it is none of that kind.
     """
-    import configparser  # most commands do without
+    try:
+        text = file.read_bytes()
+    except OSError:
+        return {}
+    import configparser  # where there is no such file, nothing needs it
 
     parser = configparser.RawConfigParser(default_section="\0", strict=False)
     try:
-        with file.open(encoding="utf-8") as lines:
-            parser.read_file(lines)
-    except OSError:
-        return {}
+        parser.read_string(text.decode("utf-8"), source=str(file))
     except (configparser.Error, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {file}: {type(error).__name__}", hint="correct the file") from None
     return {title: dict(parser[title]) for title in parser.sections()}
