@@ -103,7 +103,9 @@ def _send(
     workspace: Workspace, store: Remote, bands: list[tuple[list[str], int]], again: Collection[str], count: _Count
 ) -> list[Corrupted]:
     """Upload objects, over what is there for those of ``again``; return what is damaged here."""
-    from mainspring.store.remotes import uploads  # most pushes have nothing to do
+    if not bands:  # as most pushes
+        return []
+    from mainspring.store.remotes import uploads
 
     damaged: list[Corrupted] = []
 
