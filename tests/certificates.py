@@ -33,9 +33,13 @@ class Authority:
         self.file.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def server(self, host: str = "127.0.0.1", *, days: int = 2) -> ssl.SSLContext:
-        """Return what a server at an address encrypts with; its certificate is valid from a year ago until in some days."""
+        """Return what a server encrypts with; its certificate is valid from a year ago until in some days.
+
+        ``host`` is an address in numbers, or a name.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))])
+        is_number = host.replace(".", "").isdigit()
+        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(host)) if is_number else x509.DNSName(host)])
         made = self._begun(_name(host), key.public_key(), days=days).add_extension(names, critical=False)
         made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
