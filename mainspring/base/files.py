@@ -22,7 +22,15 @@ _DISK_HINTS = {
     errno.EACCES: "check the permissions of that path",
     errno.EPERM: "check the permissions of that path",
     errno.EIO: "the disk reported an input/output error: check it, then run the same command again",
+    errno.ENAMETOOLONG: "give it a shorter name, or put it into fewer folders: disks take names of some 255 bytes",
+    errno.ELOOP: "links lead in a circle there: remove them, then run the same command again",
+    errno.EISDIR: "a folder is in the way: move it elsewhere, then run the same command again",
+    errno.ENOTDIR: "what is no folder is in the way: move it elsewhere, then run the same command again",
+    errno.EEXIST: "something is in the way: move it elsewhere, then run the same command again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), then run the same command again",
 }
+_SHOWN = 100
+"""So many bytes of a name its temporary name has at most; those of a name in another script are up to four a character."""
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -51,9 +59,10 @@ def staged(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on leaving without an error it becomes ``path``, durably.
 
     Raises:
-        StorageError: the disk is full, read-only or not writable for us; nothing is left behind.
+        StorageError: the disk is full, read-only or not writable for us, or something is in the way; nothing is left behind.
     """
-    temporary = path.parent / f".{path.name[:100]}.{new_id()[-12:]}.tmp"
+    shown = path.name[: _SHOWN if path.name.isascii() else _SHOWN // 4]
+    temporary = path.parent / f".{shown}.{new_id()[-12:]}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -54,6 +54,33 @@ def test_seeding_repeats_every_source() -> None:
     assert first == (random.random(), float(np.random.random()))
 
 
+@pytest.mark.parametrize("name", ["😀" * 62, "é" * 120, "x" * 250], ids=["emoji", "accents", "letters"])
+def test_names_that_the_disk_just_takes_are_written(tmp_path: Path, name: str) -> None:
+    write_atomic(tmp_path / name, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("x" * 256, "shorter name"),
+        ("folder", "a folder is in the way"),
+        ("file/below", "is in the way"),
+        ("circle/below", "is in the way"),
+    ],
+    ids=["long", "folder", "file", "circle"],
+)
+def test_what_is_in_the_way_of_a_file_is_said(tmp_path: Path, place: str, said: str) -> None:
+    (tmp_path / "folder" / "full").mkdir(parents=True)
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(StorageError) as caught:
+        write_atomic(tmp_path / place, b"new")
+    assert said in str(caught.value.hint)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["circle", "file", "folder"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
 def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomic(path, b"old")
