@@ -93,7 +93,18 @@ def sync_folder(path: Path) -> None:
     sync_file(path)
 
 
-def disk_error(error: OSError, path: Path, *, doing: Literal["read", "write"] = "write") -> StorageError:
+def explained(error: OSError) -> StorageError | None:
+    """Return what the disk or the machine did not do; None where it is likelier that we asked for the wrong thing."""
+    if error.errno not in _DISK_HINTS:
+        return None
+    named = error.filename2 or error.filename
+    if named is None:
+        said = f"a file, or the output, cannot be written: {os.strerror(error.errno).lower()}"
+        return StorageError(said, hint=_DISK_HINTS[error.errno], errno=error.errno)
+    return disk_error(error, Path(os.fsdecode(named)), doing="use")
+
+
+def disk_error(error: OSError, path: Path, *, doing: Literal["read", "write", "use"] = "write") -> StorageError:
     """Translate what the operating system said into what to do about it."""
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     hint = _DISK_HINTS.get(error.errno or 0, "check the disk, then run the same command again")

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from mainspring.cli.streams import shows
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from mainspring.base.errors import MainspringError
 
 _PIPE_WIDTH = 160
+_SCREEN_WIDTH = 80
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -22,15 +25,34 @@ def console(*, stderr: bool = False) -> Console:
     from mainspring.cli.terminal import HarmlessConsole
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return HarmlessConsole(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=width)
+    return HarmlessConsole(
+        file=stream, highlight=False, soft_wrap=not stream.isatty(), width=_width(is_pipe=not stream.isatty())
+    )
+
+
+def _width(*, is_pipe: bool) -> int | None:
+    """Return how many columns there are to draw in, None where Rich finds out; ``COLUMNS=0`` means that nobody knows."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdigit() and int(said) > 0:
+        return None
+    if is_pipe:
+        return _PIPE_WIDTH
+    return _SCREEN_WIDTH if said else None
 
 
 def print_json(value: Any) -> None:
-    """Print a value (structs and dataclasses too) as indented JSON."""
+    """Print a value (structs and dataclasses too) as indented JSON, whatever the names in it hold."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    try:
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    except UnicodeEncodeError:  # a path that is not UTF-8
+        text = ""
+    if not text or not shows(text):
+        import json
+
+        text = json.dumps(msgspec.to_builtins(value), indent=2)  # in ASCII
+    sys.stdout.write(text + "\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:

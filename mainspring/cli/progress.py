@@ -38,7 +38,8 @@ def _bar(what: str) -> tuple[Progress, TaskID]:
 
     from mainspring.cli.output import console
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _rate(), TimeRemainingColumn())
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), _rate(), TimeRemainingColumn())
     bar = Progress(*columns, console=console(stderr=True), transient=True)
     task = bar.add_task(what, total=None)
     bar.start()

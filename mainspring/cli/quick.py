@@ -12,6 +12,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from mainspring.cli import streams
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
@@ -27,6 +29,8 @@ _GARBAGE = 200_000
 
 def main() -> None:
     """Run a command line and exit with its code."""
+    streams.speak_utf8()
+    streams.prepare()
     usual = gc.get_threshold()
     gc.set_threshold(_GARBAGE)
     command = _quick(sys.argv[1:])

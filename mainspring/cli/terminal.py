@@ -25,3 +25,10 @@ class HarmlessConsole(Console):
                 yield segment
             else:
                 yield Segment(harmless(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        """Say that nobody reads any more, which is no failure; Rich would end the process with another code."""
+        try:
+            super().on_broken_pipe()
+        except SystemExit:
+            raise BrokenPipeError from None
