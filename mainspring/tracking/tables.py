@@ -120,7 +120,7 @@ class Table:
             NotFound: there is no such version, or the table is younger.
             UsageError: both are given.
         """
-        return reading.scan(self._opened(version, at))
+        return reading.scan(self.source, self._opened(version, at))
 
     def frame(self, *, version: int | None = None, at: datetime | None = None) -> pl.DataFrame:
         """Return the rows as ``scan`` finds them.
@@ -130,7 +130,7 @@ class Table:
             InvalidData: a file of the version cannot be read.
         """
         table = self._opened(version, at)
-        return reading.collected(self.source, table.version(), reading.scan(table).collect)
+        return reading.collected(self.source, table.version(), reading.scan(self.source, table).collect)
 
     def _committed(self, version: int) -> int:
         """Record with the active run, if there is one, that it committed a version, and return that."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _COMMIT = re.compile(r"(\d{20})\.json")
+_FIELDS = {"parts": "partitionValues", "changes": "dataChange", "vector": "deletionVector"}
 _TOGETHER = 16
 
 
@@ -31,16 +32,28 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     at: int
     is_idle: bool
+    added: list[File] = []
+    removed: list[File] = []
+    feed: list[File] = []
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True, rename={"changes": "dataChange"}):
+class File(msgspec.Struct, frozen=True, kw_only=True, rename=_FIELDS):
+    """A file that a commit added, removed, or wrote for the change feed; ``parts`` are values as text.
+
+    ``changes`` says whether rows changed by it, ``vector`` which of its rows are deleted beside it.
+    """
+
+    path: str = ""
+    parts: dict[str, str | None] | None = None
     changes: bool | None = True
+    vector: dict[str, Any] | None = None
 
 
 class _Action(msgspec.Struct, frozen=True, kw_only=True, rename={"info": "commitInfo"}):
     info: dict[str, Any] | None = None
-    add: _File | None = None
-    remove: _File | None = None
+    add: File | None = None
+    remove: File | None = None
+    cdc: File | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -72,7 +85,13 @@ def read_entry(source: Source, version: int) -> Entry | None:
             table=source.shown,
             version=version,
         )
-    return Entry(at=at, is_idle=all(action.is_idle for action in actions))
+    return Entry(
+        at=at,
+        is_idle=all(action.is_idle for action in actions),
+        added=[action.add for action in actions if action.add is not None],
+        removed=[action.remove for action in actions if action.remove is not None],
+        feed=[action.cdc for action in actions if action.cdc is not None],
+    )
 
 
 def broken_commits(source: Source) -> dict[int, Corrupted]:

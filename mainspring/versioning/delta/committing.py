@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring.base.errors import Conflict, Refused
 from mainspring.versioning.delta.history import ACTOR, RUN, history
+from mainspring.versioning.delta.opening import append_only, refusal
 from mainspring.versioning.delta.pins import read_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from deltalake import DeltaTable
+
+    from mainspring.base.errors import MainspringError
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.delta.sources import Source
 
 T = TypeVar("T")
+_APPEND_ONLY = "delta.appendOnly"
 
 _ATTEMPTS = 6
 _PAUSE = 0.05
@@ -49,6 +54,16 @@ def check_free(source: Source) -> None:
         )
 
 
+def check_takes_changes(source: Source, table: DeltaTable) -> None:
+    """Make sure that rows of a table may be changed and deleted.
+
+    Raises:
+        Refused: it only takes rows.
+    """
+    if table.metadata().configuration.get(_APPEND_ONLY, "").lower() == "true":
+        raise append_only(source)
+
+
 def again(commit: Callable[[], T]) -> T:
     """Commit, and where somebody else was first, commit on top of that."""
     for attempt in range(1, _ATTEMPTS):
@@ -59,8 +74,10 @@ def again(commit: Callable[[], T]) -> T:
     return commit()
 
 
-def conflict(source: Source, error: Exception) -> Conflict:
-    """Return the error that somebody else committed first, with who it was."""
+def conflict(source: Source, error: Exception) -> MainspringError:
+    """Return the error that somebody else committed first, with who it was; or that the table does not take such a commit."""
+    if (refused := refusal(source, error, doing="written")) is not None:
+        return refused
     newest = history(source, limit=1)[0]
     by = f" by {newest.actor}" if newest.actor else ""
     by += f" in run {newest.run}" if newest.run else ""

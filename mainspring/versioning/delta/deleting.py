@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from mainspring.base.errors import Refused, UsageError
-from mainspring.versioning.delta.committing import again, check_free, commit_options, conflict
+from mainspring.versioning.delta.committing import again, check_free, check_takes_changes, commit_options, conflict
 from mainspring.versioning.delta.conditions import read_condition
 from mainspring.versioning.delta.history import OPERATION
 from mainspring.versioning.delta.opening import check_follows, open_table, translated
@@ -70,8 +70,9 @@ def _delete(
     workspace: Workspace, source: Source, where: str | None, *, everything: bool, dry_run: bool, run_id: str | None
 ) -> Deletion:
     table = open_table(source)
+    check_takes_changes(source, table)
     condition = None if where is None else read_condition(where, schema_of(table), table=source.shown)
-    count = int(collected(source, table.version(), scan(table).select(pl.len()).collect).item())
+    count = int(collected(source, table.version(), scan(source, table).select(pl.len()).collect).item())
     found = pl.DataFrame({_COUNT: [count]}) if condition is None else _found(source, table, condition)
     rows = int(found[_COUNT].sum())
     if rows and rows == count and not everything:
@@ -88,7 +89,7 @@ def _delete(
 
 def _found(source: Source, table: DeltaTable, condition: Condition) -> pl.DataFrame:
     """Return what the rows that fit have in the columns that are asked for, and how many there are of each."""
-    fitting = scan(table).filter(condition.rows).group_by(condition.columns).agg(pl.len().alias(_COUNT))
+    fitting = scan(source, table).filter(condition.rows).group_by(condition.columns).agg(pl.len().alias(_COUNT))
     return collected(source, table.version(), lambda: fitting.collect(engine="streaming"))
 
 

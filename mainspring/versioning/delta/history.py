@@ -46,7 +46,7 @@ def history(source: Source, *, limit: int | None = None) -> list[Commit]:
     return [
         Commit(
             version=each["version"],
-            at=int(each.get("timestamp") or 0),
+            at=int(each.get("inCommitTimestamp") or each.get("timestamp") or 0),
             operation=str(each.get(OPERATION) or each.get("operation", "")).lower(),
             run=each.get(RUN),
             actor=each.get(ACTOR) or each.get("userName"),

@@ -49,16 +49,19 @@ def damaged(workspace: Workspace, name: str | None = None) -> Iterator[tuple[Dat
 
 
 def _of_table(workspace: Workspace, source: Source, held: list[DatasetVersion]) -> Iterator[tuple[DatasetVersion, str]]:
+    from mainspring.versioning.delta.identity import pinned
     from mainspring.versioning.delta.losses import given_up
+    from mainspring.versioning.delta.opening import open_table
     from mainspring.versioning.delta.pins import read_pointer
     from mainspring.versioning.delta.versions import pin_of_version
 
     pointer = read_pointer(source)
-    table_id = pointer.pin.id if pointer is not None else held[-1].table_id
+    ids = {pointer.pin.id if pointer is not None else held[-1].table_id}
     lost: Collection[int] = ()
     with suppress(MainspringError):  # each version tells why the table cannot be read
         lost = given_up(source)
-    mine = [version for version in held if version.table_id == table_id and version.table_version not in lost]
+        ids.update(pinned(workspace, source, str(open_table(source).metadata().id)).values())
+    mine = [version for version in held if version.table_id in ids and version.table_version not in lost]
     broken, checkpoints = _log(source)
     needed: set[int] = set()
     for version in mine:
@@ -93,6 +96,9 @@ def _problem(source: Source, pin: Pin) -> str | None:
         table = open_pinned(source, pin)
         with translated(source):
             missing = sorted(table.repair(dry_run=True)["files_removed"])
+            if "deletionVectors" in (table.protocol().reader_features or ()):
+                for _ in table.deletion_vectors():
+                    pass  # a file of them that is not there, or damaged, is found by reading it
     except MainspringError as error:
         return error.message
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from mainspring.base.errors import Conflict, Corrupted, InvalidData, MainspringError, NotFound, StorageError, UsageError
+from mainspring.base.errors import (
+    Conflict,
+    Corrupted,
+    InvalidData,
+    MainspringError,
+    NotFound,
+    Refused,
+    StorageError,
+    UsageError,
+)
 from mainspring.store.remotes.failures import reason
 from mainspring.versioning.delta.commits import read_entry
 from mainspring.versioning.delta.pins import Pin
@@ -20,6 +29,12 @@ if TYPE_CHECKING:
     from mainspring.versioning.delta.sources import Source
 
 _BEYOND = re.compile(r"LogSegment end version (\d+) not the same as the specified end version (\d+)")
+_UNKNOWN = re.compile(
+    r"Unsupported table features required: \[(?P<features>.*?)\]|Unsupported: (?P<why>Feature '.*?'|.* version \d+)"
+    r"|(?P<task>[A-Z][\w -]+ (?:is not supported for (?:read|write) operation '[\w ]+'|is not yet supported))"
+)
+_APPEND_ONLY = "append-only"
+_LOST = re.compile(r"File not found: (\S+)")
 _DENIED = re.compile(
     r"401 Unauthorized|403 Forbidden|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken"
 )
@@ -73,6 +88,9 @@ def check_follows(source: Source, pin: Pin, table: DeltaTable) -> None:
             table=source.shown,
             version=pin.version,
         )
+    if str(table.metadata().id) != pin.id and newest >= pin.version:
+        with suppress(NotFound):  # some writers change the id with the columns; the log says so
+            table = open_table(source, pin.version)
     _check_same(source, pin, table)
 
 
@@ -154,6 +172,8 @@ def _explained(source: Source, version: int | None, doing: str, error: Exception
             hint="nothing was written; correct the rows",
             table=source.shown,
         )
+    if (refused := refusal(source, error, doing=doing)) is not None:
+        return refused
     if beyond := _BEYOND.search(said):
         return NotFound(
             f"{source.shown} has no version {beyond[2]}: its newest is {beyond[1]}",
@@ -172,10 +192,42 @@ def _explained(source: Source, version: int | None, doing: str, error: Exception
         return _refused(source, error)
     if isinstance(error, OSError) or _BY_STORE.search(said):
         return _unreached(source, said)
+    if lost := _LOST.search(said):
+        return Corrupted(
+            f"a file of {source.shown} is not there: {lost[1]}",
+            hint="bring it back from a backup, or read another version",
+            table=source.shown,
+        )
     kind = Corrupted if doing == "read" else InvalidData
     return kind(
         f"the table {source.shown} cannot be {doing}: {_first(said)}",
         hint="check the files of _delta_log" if doing == "read" else "nothing was committed",
+        table=source.shown,
+    )
+
+
+def refusal(source: Source, error: Exception, *, doing: str) -> MainspringError | None:
+    """Return what an error says if the table itself forbids what was asked for, or the library cannot do it; else None."""
+    said = str(error)
+    if _APPEND_ONLY in said:
+        return append_only(source)
+    if (unknown := _UNKNOWN.search(said)) is None:
+        return None
+    what = unknown["features"] or unknown["why"] or unknown["task"]
+    kind = InvalidData if doing == "read" else Refused
+    return kind(
+        f"{source.shown} cannot be {doing} like that: the library for Delta tables cannot do it ({what})",
+        hint="a newer `deltalake` may; otherwise use the engine that it was written with",
+        table=source.shown,
+        features=what,
+    )
+
+
+def append_only(source: Source) -> Refused:
+    """Return the error that rows of a table may not be changed."""
+    return Refused(
+        f"{source.shown} only takes rows (delta.appendOnly): none may be changed or deleted",
+        hint="append instead; or whoever it belongs to takes that property away",
         table=source.shown,
     )
 

@@ -92,8 +92,8 @@ def read_pointer(source: Source) -> Pointer | None:
         ) from None
 
 
-def named_in_git(folder: Path, table_id: str) -> set[int]:
-    """Return the versions of a table that any pointer below ``folder`` names, or named in any commit that git knows there."""
+def named_in_git(folder: Path) -> dict[str, set[int]]:
+    """Return the versions of tables, by their ids, that pointers below ``folder`` name, or named in any commit of git's."""
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*.delta") if path.is_file()]
     told = subprocess.run(
         ["git", "-C", str(folder), "log", "--all", "--reflog", "-p", "-m", "--format=", "--no-color", "--", "*.delta"],
@@ -101,4 +101,8 @@ def named_in_git(folder: Path, table_id: str) -> set[int]:
         check=False,
     )
     texts.append(told.stdout.decode(errors="replace"))
-    return {int(version) for text in texts for found, version in _PIN.findall(text) if found == table_id}
+    found: dict[str, set[int]] = {}
+    for text in texts:
+        for table_id, version in _PIN.findall(text):
+            found.setdefault(table_id, set()).add(int(version))
+    return found

@@ -10,16 +10,21 @@ from mainspring.base.errors import InvalidData
 from mainspring.versioning.datasets import Dataset
 from mainspring.versioning.delta.losses import MISSING, gone
 from mainspring.versioning.delta.opening import open_pinned, translated
+from mainspring.versioning.delta.parts import are_in_names, by_values, read_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from deltalake import DeltaTable
 
     from mainspring.versioning.delta.pins import Pin
     from mainspring.versioning.delta.sources import Source
 
-_READERS_FEATURES = {"deletionVectors", "timestampNtz"}
+_MAPPED = "columnMapping"
+_RENAMES = 2
+"""The version of the protocol that has renamed columns, before it had names for what readers have to know."""
+_OUTSIDE = {"timestampNtz", "typeWidening", "typeWidening-preview", "v2Checkpoint", "vacuumProtocolCheck"}
+"""What leaves every file a file whose rows are those of the table."""
 
 
 class TableDataset(Dataset, frozen=True, kw_only=True):
@@ -54,18 +59,41 @@ class TableDataset(Dataset, frozen=True, kw_only=True):
 
     def scan(self) -> pl.LazyFrame:
         """Return the version as a table that is not read yet."""
-        return scan(open_pinned(self.source, self.pin))
+        return scan(self.source, open_pinned(self.source, self.pin))
 
 
-def scan(table: DeltaTable) -> pl.LazyFrame:
-    """Return the rows of a table, at the version it is opened at, unread."""
-    protocol = table.protocol()
-    unusual = protocol.min_reader_version == 2 or set(protocol.reader_features or ()) - _READERS_FEATURES
-    if unusual:  # renamed columns and the like: the library reads them itself, all at once
-        return pl.DataFrame(table.scan()).lazy()
-    if not table.file_uris():
+def scan(source: Source, table: DeltaTable) -> pl.LazyFrame:
+    """Return the rows of a table, at the version it is opened at, unread.
+
+    Tables with renamed columns are read at once, and so are those that need what only the library can do.
+
+    Raises:
+        InvalidData: the table uses what even the library does not know.
+    """
+    features = _features(table)
+    known = {"timestampNtz", "deletionVectors"}
+    if is_renamed(table) or features - _OUTSIDE - known:
+        return _by_library(source, table)
+    uris = table.file_uris()
+    if not uris:
         return pl.DataFrame(schema=schema_of(table)).lazy()
-    return pl.scan_delta(table)
+    if features <= known and _is_usual(table):
+        return pl.scan_delta(table)
+    return _by_library(source, table) if "deletionVectors" in features else scan_some(table, uris)
+
+
+def _by_library(source: Source, table: DeltaTable) -> pl.LazyFrame:
+    """Read all rows, always in the same order."""
+    from deltalake import QueryBuilder
+
+    with translated(source):
+        asked = QueryBuilder({"datafusion.execution.target_partitions": "1"}).register("rows", table)
+        return pl.DataFrame(asked.execute("SELECT * FROM rows")).lazy()
+
+
+def _is_usual(table: DeltaTable) -> bool:
+    """Say whether the folders of a table that is parted tell its values, which is where they are read from."""
+    return not table.metadata().partition_columns or are_in_names(*read_parts(table, schema_of(table)))
 
 
 def scan_some(table: DeltaTable, uris: Sequence[str], *, file: str | None = None) -> pl.LazyFrame:
@@ -77,25 +105,61 @@ def scan_some(table: DeltaTable, uris: Sequence[str], *, file: str | None = None
     more = {file: pl.String()} if file is not None else {}
     if not uris:
         return pl.DataFrame(schema={**schema, **more}).lazy()
-    partitioned = table.metadata().partition_columns
-    return pl.scan_parquet(
+    parts = table.metadata().partition_columns
+    if not parts:
+        return _scan_files(table, schema, uris, file=file)
+    wanted = set(uris)
+    all_uris, values = read_parts(table, schema)
+    chosen = [place for place, uri in enumerate(all_uris) if uri in wanted]
+    uris, values = [all_uris[place] for place in chosen], values[chosen]
+    if are_in_names(uris, values):
+        return _scan_files(table, schema, uris, file=file, named=parts)
+    frames = [_scan_files(table, schema, files, file=file, given=given) for given, files in by_values(uris, values)]
+    return pl.concat(frames)
+
+
+def _scan_files(
+    table: DeltaTable,
+    schema: pl.Schema,
+    uris: Sequence[str],
+    *,
+    file: str | None,
+    named: Sequence[str] = (),
+    given: Mapping[str, object] | None = None,
+) -> pl.LazyFrame:
+    """Read files that hold all columns but those of which their folders are ``named``, or whose values are ``given``."""
+    elsewhere = {*named, *(given or ())}
+    rows = pl.scan_parquet(
         list(uris),
-        schema={name: kind for name, kind in schema.items() if name not in partitioned},
-        hive_partitioning=bool(partitioned),
-        hive_schema={name: schema[name] for name in partitioned} if partitioned else None,
-        cast_options=pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast", datetime_cast="forbid"),
+        glob=False,
+        schema={name: kind for name, kind in schema.items() if name not in elsewhere},
+        hive_partitioning=bool(named),
+        hive_schema={name: schema[name] for name in named} if named else None,
+        cast_options=pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast", missing_struct_fields="insert"),
         missing_columns="insert",
         extra_columns="ignore",
         storage_options=table._storage_options,
         credential_provider=None,
         include_file_paths=file,
-    ).select(*schema, *more)
+    )
+    rows = rows.with_columns(pl.lit(value, schema[name]).alias(name) for name, value in (given or {}).items())
+    return rows.select(*schema, *([file] if file is not None else []))
 
 
 def splits(table: DeltaTable) -> bool:
     """Whether equal files of two versions hold equal rows: not where rows are deleted beside the files."""
+    return not _features(table) - _OUTSIDE
+
+
+def is_renamed(table: DeltaTable) -> bool:
+    """Whether columns have other names in the files than in the table."""
+    return _MAPPED in _features(table)
+
+
+def _features(table: DeltaTable) -> set[str]:
+    """Return what readers of a table have to know."""
     protocol = table.protocol()
-    return protocol.min_reader_version != 2 and not set(protocol.reader_features or ()) - {"timestampNtz"}
+    return {*(protocol.reader_features or ()), *([_MAPPED] if protocol.min_reader_version == _RENAMES else [])}
 
 
 def schema_of(table: DeltaTable) -> pl.Schema:

@@ -9,9 +9,9 @@ import polars as pl
 
 from mainspring.base.errors import NotFound
 from mainspring.versioning.delta.conditions import BadCondition, read_condition
+from mainspring.versioning.delta.identity import pinned
 from mainspring.versioning.delta.opening import open_table
 from mainspring.versioning.delta.reading import collected, scan, scan_some, schema_of, splits
-from mainspring.versioning.delta.vacuuming import pinned
 from mainspring.versioning.known import log
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ def remains(workspace: Workspace, source: Source, where: str) -> list[Remains]:
         NotFound, Corrupted, StorageError: the table cannot be read.
         InvalidData: a file of a version cannot be read.
     """
-    table_id = str(open_table(source).metadata().id)
+    versions = pinned(workspace, source, str(open_table(source).metadata().id))
     numbers: dict[int, list[int]] = {}
     for each in log(workspace, source.name):
-        if each.table_id == table_id and each.table_version is not None:
+        if each.table_version is not None and versions.get(each.table_version) == each.table_id:
             numbers.setdefault(each.table_version, []).append(each.number)
     found: list[Remains] = []
     files: dict[str, int] = {}
-    for version in sorted(pinned(workspace, table_id), reverse=True):
+    for version in sorted(versions, reverse=True):
         try:
             table = open_table(source, version)
             rows: int | None = _count(source, table, read_condition(where, schema_of(table), table=source.shown), files)
@@ -64,7 +64,7 @@ def remains(workspace: Workspace, source: Source, where: str) -> list[Remains]:
 def _count(source: Source, table: DeltaTable, condition: Condition, files: dict[str, int]) -> int:
     """Count the rows that fit; ``files`` is what is known of single files, and learns of others."""
     if not splits(table):
-        some = scan(table).filter(condition.rows).select(pl.len())
+        some = scan(source, table).filter(condition.rows).select(pl.len())
         return int(collected(source, table.version(), lambda: some.collect(engine="streaming")).item())
     uris = table.file_uris()
     fresh = [uri for uri in uris if uri not in files]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mainspring.base.errors import Conflict, NotFound, Refused, UsageError
 from mainspring.versioning.delta.committing import commit_options
 from mainspring.versioning.delta.history import FORGOT
+from mainspring.versioning.delta.identity import pinned
 from mainspring.versioning.delta.losses import given_up
 from mainspring.versioning.delta.opening import open_table, pin_of, translated
-from mainspring.versioning.delta.pins import named_in_git, read_pointer
+from mainspring.versioning.delta.pins import read_pointer
 from mainspring.versioning.records import table_versions
 
 if TYPE_CHECKING:
@@ -38,12 +39,6 @@ class Vacuum(msgspec.Struct, frozen=True, kw_only=True):
     forgotten: list[int] = []
 
 
-def pinned(workspace: Workspace, table_id: str) -> set[int]:
-    """Return the versions of a table that a dataset version, a run's snapshot, or a pointer in git's history names."""
-    rows = table_versions.select_table_versions(workspace.database, table_id)
-    return rows | named_in_git(workspace.root, table_id)
-
-
 def vacuum(
     workspace: Workspace,
     source: Source,
@@ -65,22 +60,29 @@ def vacuum(
     Raises:
         Conflict: the table was made anew, so that nobody can say what its pins need; nothing is removed.
         UsageError: a version to forget is not pinned.
-        Refused: one is what the dataset's pointer names, or the newest, or ``accept_lost`` is missing.
+        Refused: one is what the dataset's pointer names, or the newest, or ``accept_lost`` is missing; or ``orphans`` of a table
+            with deletion vectors.
         NotFound, Corrupted, StorageError: the table, or a pinned version, cannot be read; nothing is removed.
     """
     table = open_table(source)
+    if orphans and "deletionVectors" in (table.protocol().reader_features or ()):
+        raise Refused(
+            f"{source.shown} deletes rows beside its files (deletion vectors), and those would be taken for orphans",
+            hint="leave --orphans out",
+            table=source.shown,
+        )
     known = table_versions.select_table_ids(workspace.database, source.name)
     newest = pin_of(source, table)
-    if known and newest.id not in known:
+    versions = pinned(workspace, source, newest.id)
+    if known and known.isdisjoint({newest.id, *versions.values()}):
         raise Conflict(
             f"{source.shown} is another table than the one whose versions are pinned: its id is {newest.id}",
             hint=f"look at it, then `mainspring data add {source.name} --recreated`",
             table=source.shown,
         )
-    versions = pinned(workspace, newest.id)
     lost = [version for version in given_up(source) if version in versions]
     kept = []
-    for version in sorted(versions.difference(lost)):
+    for version in sorted(versions.keys() - lost):
         try:
             open_table(source, version)
             kept.append(version)
@@ -135,13 +137,16 @@ def _vacuum(
     remove: bool,
 ) -> list[str]:
     more = {FORGOT: ",".join(map(str, sorted(forget)))} if forget else {}
+    asked: dict[str, Any] = {"retention_hours": retention_hours, "enforce_retention_duration": False, "full": orphans}
     with translated(source):
-        files = table.vacuum(
-            retention_hours=retention_hours,
-            dry_run=not remove,
-            enforce_retention_duration=False,
-            full=orphans,
-            keep_versions=kept or None,
-            **commit_options(workspace, None, more=more),
-        )
+        found = table.vacuum(dry_run=True, keep_versions=kept or None, **asked)
+        files = [file for file in found if _is_there(source, file)]
+        if files and remove:
+            options = commit_options(workspace, None, more=more)
+            table.vacuum(dry_run=False, keep_versions=kept or None, **asked, **options)
     return sorted(files)
+
+
+def _is_there(source: Source, file: str) -> bool:
+    """Say whether a file is there; of a store nobody knows. What was removed from a parted table is found again and again."""
+    return source.folder is None or (source.folder / file).exists()

@@ -249,7 +249,7 @@ def _state(source: Source, pointer: Pointer | None, pin: Pin | None) -> tuple[St
         newest = pin_of(source, table).version
     except NotFound as error:
         return "missing", error.hint
-    except (Conflict, Corrupted, StorageError) as error:
+    except (Conflict, Corrupted, InvalidData, StorageError) as error:
         return "damaged", error.message
     behind = newest - pin.version
     if pointer is not None and pointer.held:

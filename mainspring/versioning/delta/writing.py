@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import AlreadyExists, InvalidData
-from mainspring.versioning.delta.committing import again, check_free, commit_options, conflict
+from mainspring.versioning.delta.committing import again, check_free, check_takes_changes, commit_options, conflict
+from mainspring.versioning.delta.history import OPERATION
 from mainspring.versioning.delta.opening import open_table, translated
 from mainspring.versioning.delta.reading import schema_of
 from mainspring.versioning.delta.schemas import check_keys, check_parts, fitted, quoted, storable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
+    from deltalake import DeltaTable
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.delta.sources import Source
@@ -84,7 +86,7 @@ def overwrite(
 
     Raises:
         SchemaMismatch: the rows do not fit; with ``evolve`` the table gets their columns instead of its own.
-        Refused: a version of the dataset is held.
+        Refused: a version of the dataset is held, or the table only takes rows.
         Conflict: somebody committed meanwhile. Rows that nobody looked at would be replaced, so it is not tried again.
     """
     check_free(source)
@@ -102,13 +104,13 @@ def merge(
 ) -> int:
     """Replace the rows that have the keys of ``frame``, add those with new keys, and return the version.
 
-    With ``evolve``, columns that ``frame`` lacks stay as they are in rows that are replaced. It is safe to do twice, so
-    after another commit it is done again on top of that.
+    With ``evolve``, columns that ``frame`` lacks stay as they are in rows that are replaced, and new ones are added by a commit
+    of their own before. It is safe to do twice, so after another commit it is done again on top of that.
 
     Raises:
         InvalidData: a key is null, NaN or there twice.
         SchemaMismatch: as ``append``.
-        Refused: a version of the dataset is held.
+        Refused: a version of the dataset is held, or the table only takes rows and some would be replaced.
         Conflict: others left no gap to commit in.
     """
     check_free(source)
@@ -121,6 +123,7 @@ def restore_version(workspace: Workspace, source: Source, version: int, *, run_i
 
     Raises:
         NotFound: files of it are gone; nothing was committed.
+        Refused: the table only takes rows.
         Conflict: somebody else committed at the same moment.
     """
     from deltalake.exceptions import CommitFailedError, DeltaError
@@ -128,6 +131,9 @@ def restore_version(workspace: Workspace, source: Source, version: int, *, run_i
     from mainspring.versioning.delta.losses import gone
 
     table = open_table(source)
+    if table.version() == version:
+        return  # it is the newest already
+    check_takes_changes(source, table)
     with translated(source, doing="written"):
         try:
             properties = commit_options(workspace, run_id)["commit_properties"]
@@ -175,18 +181,27 @@ def _merge(
     for key in keys:
         if key not in schema:
             raise InvalidData(f"{source.shown} has no column '{key}', which is a key", column=key)
-    common = commit_options(workspace, run_id)
+    values = {quoted(name): f"source.{quoted(name)}" for name in rows.columns}
     with translated(source, doing="written"):
         try:
+            if any(name not in schema for name in rows.columns):
+                _add_columns(workspace, table, rows, run_id)
             merging = table.merge(
                 rows,
                 predicate=" AND ".join(f"target.{quoted(key)} = source.{quoted(key)}" for key in keys),
                 source_alias="source",
                 target_alias="target",
-                merge_schema=evolve,
-                **common,
+                **commit_options(workspace, run_id),
             )
-            merging.when_matched_update_all().when_not_matched_insert_all().execute()
+            merging.when_matched_update(values).when_not_matched_insert(values).execute()
         except CommitFailedError as error:
             raise conflict(source, error) from error
     return table.version()
+
+
+def _add_columns(workspace: Workspace, table: DeltaTable, rows: pl.DataFrame, run_id: str | None) -> None:
+    """Commit the columns that a table does not have yet, without rows; a merge that adds them would change the table's id."""
+    from deltalake import write_deltalake
+
+    options = commit_options(workspace, run_id, more={OPERATION: "add columns"})
+    write_deltalake(table, rows.head(0), mode="append", schema_mode="merge", **options)

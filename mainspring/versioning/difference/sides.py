@@ -104,7 +104,7 @@ def _table_side(workspace: Workspace, source: Source, state: str | None) -> Side
     whole = not splits(table)
 
     def rows(parts: Collection[str] | None) -> pl.LazyFrame:
-        return scan(table) if parts is None or (whole and parts) else scan_some(table, list(parts))
+        return scan(source, table) if parts is None or (whole and parts) else scan_some(table, list(parts))
 
     return Side(
         label=label,

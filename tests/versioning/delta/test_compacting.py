@@ -18,7 +18,7 @@ from mainspring.tracking.tables import Table
 from mainspring.versioning import data
 from mainspring.versioning.delta import compacting
 from tests.versioning.delta.conftest import rows
-from tests.versioning.delta.test_deleting import KINDS
+from tests.versioning.delta.kinds import KINDS
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -78,6 +78,7 @@ def test_nothing_to_do(trips: Table) -> None:
     assert (done.version, done.before, done.files, trips.version) == (0, 1, 1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parted", ["n", "s", "b", "day", "z", "t"])
 @pytest.mark.parametrize("by", [[], ["id", "f"]])
 def test_all_kinds_of_values(lake: Workspace, parted: str, by: list[str]) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,27 +18,13 @@ from mainspring.versioning import data
 from mainspring.versioning.delta import deleting
 from mainspring.versioning.delta.conditions import BadCondition
 from tests.versioning.delta.conftest import rows
+from tests.versioning.delta.kinds import KINDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mainspring.store.workspace import Workspace
 
-NAN = float("nan")
-KINDS = pl.DataFrame(
-    {
-        "id": list(range(8)),
-        "n": pl.Series([5, None, -128, 127, 5, 0, None, 1], dtype=pl.Int8),
-        "x.y": [NAN, -1.0, 0.0, -0.0, None, 1e300, NAN, float("inf")],
-        "f": pl.Series([0.1, NAN, -5.5, 0.1, None, 0.25, -5.5, NAN], dtype=pl.Float32),
-        "m": pl.Series([Decimal(k) / 100 for k in (123, -124, 0, 999, 5, -5, 7, 8)], dtype=pl.Decimal(10, 2)),
-        "s": ["a", "it's", "a/b c", None, "", "ü%", "x" * 60 + "a", "x" * 60 + "b"],
-        "b": [True, False, None, True, False, None, True, True],
-        "day": [date(1969, 12, 31), date(2026, 1, 1), None, date(1900, 1, 1), *[date(2020, 2, 29)] * 4],
-        "t": ["1969-12-31T23:59:59.999999", None, *(f"2026-01-0{k}T12:00:00" for k in range(1, 7))],
-    }
-).with_columns(pl.col("t").str.to_datetime(time_unit="us"), li=pl.lit([1, 2]), st=pl.struct(a="id"))
-KINDS = KINDS.with_columns(z=pl.col("t").dt.replace_time_zone("UTC"))
 CONDITIONS = [
     "n = 5",
     "n IS NULL",
@@ -69,6 +54,7 @@ CONDITIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parted", ["", "n", "s", "b", "day", "z"])
 def test_exactly_what_fits_goes(lake: Workspace, parted: str) -> None:
     table = Table("trips", lake)
