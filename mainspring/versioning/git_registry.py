@@ -18,6 +18,7 @@ from mainspring.base.yamls import parse
 from mainspring.store.objects import Entry
 from mainspring.versioning import code, gto, labels, registration, registry, snapshot
 from mainspring.versioning.gto import InGit, Tag
+from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.semver import parse_version
 
 if TYPE_CHECKING:
@@ -84,12 +85,14 @@ def compare(workspace: Workspace, name: str | None = None) -> list[Difference]:
     for model in models:
         mine = {version.version: version for version in registry.versions(workspace, model)}
         theirs = held.get(model, InGit())
+        _, deleted = version_rows.highest(workspace.database, model)
         for version in sorted({*mine, *theirs.versions}, key=parse_version):
             here, there = mine.get(version), theirs.versions.get(version)
             commit = None if here is None else _commit(workspace, here)
             if here is None or there is None or (commit is not None and there.commit != commit):
-                said = None if here is None else f"commit {(commit or 'unknown')[:12]}"
-                tagged = None if there is None else f"commit {there.commit[:12]}"
+                said = f"commit {(commit or 'unknown')[:12]}" if here else "deleted" if version in deleted else None
+                gone = "taken back" if version in theirs.taken_back else None
+                tagged = gone if there is None else f"commit {there.commit[:12]}"
                 found.append(Difference(model=model, what=version, registry=said, git=tagged))
         for stage, word in gto.WRITTEN.items():
             in_stage = [version.version for version in mine.values() if version.stage == stage]
@@ -104,15 +107,16 @@ def register(workspace: Workspace, name: str | None = None) -> list[ModelVersion
     """Register the versions that only git's tags know, in development, under their numbers; return them.
 
     A version takes in the file that ``artifacts.yaml`` or ``dvc.yaml`` names at its commit, from git or, by its pointer, from
-    the store; without one it says only where it is. Names with a folder are none of ours. Stages are not taken over:
-    production has its gate.
+    the store; without one it says only where it is. What was deleted here stays so. Names with a folder are none of ours.
+    Stages are not taken over: production has its gate.
     """
     top = _top(workspace)
     made: list[ModelVersion] = []
     for model, theirs in sorted(gto.state(read_tags(top)).items()):
         if name not in (None, model) or not gto.can_name(model) or "/" in model:
             continue
-        held = {version.version for version in registry.versions(workspace, model)}
+        _, deleted = version_rows.highest(workspace.database, model)
+        held = {*deleted, *(version.version for version in registry.versions(workspace, model))}
         missing = sorted(parse_version(version) for version in theirs.versions if version not in held)
         for version in map(str, missing):
             tagged = theirs.versions[version]
@@ -149,6 +153,8 @@ def _of_versions(workspace: Workspace, top: Path, versions: list[ModelVersion], 
             continue
         if held.deprecated:
             plans.append(Planned(tag=name, problem=f"git says that {version.model} is deprecated"))
+        elif version.version in held.taken_back:
+            plans.append(Planned(tag=name, problem="git says that it was taken back: left as it is"))
         elif commit is None:
             plans.append(Planned(tag=name, problem="no run recorded a commit for it"))
         elif run_git(["cat-file", "-e", f"{commit}^{{commit}}"], top).returncode != 0:

@@ -66,6 +66,8 @@ class InGit(msgspec.Struct, frozen=True, kw_only=True):
     stages: dict[str, str] = {}
     counter: int = 0
     deprecated: bool = False
+    taken_back: frozenset[str] = frozenset()
+    """Versions that were registered, and are not any more."""
 
 
 def can_name(model: str) -> bool:
@@ -110,10 +112,13 @@ def state(tags: Iterable[Tag]) -> dict[str, InGit]:
 
 def _after(before: InGit, tag: Tag, said: Meaning) -> InGit:
     versions, stages, deprecated = dict(before.versions), dict(before.stages), before.deprecated
+    taken_back = before.taken_back
     if said.action == "register" and said.version is not None:
         versions[said.version] = tag
+        taken_back -= {said.version}
     elif said.action == "deregister" and said.version is not None:
         versions.pop(said.version, None)
+        taken_back |= {said.version}
         stages = {stage: version for stage, version in stages.items() if version != said.version}
     elif said.action == "assign" and said.stage is not None:
         if (version := _meant(versions, tag)) is not None:
@@ -123,7 +128,7 @@ def _after(before: InGit, tag: Tag, said: Meaning) -> InGit:
     elif said.action == "deprecate":
         versions, stages, deprecated = {}, {}, True
     counter = max(before.counter, said.counter or 0)
-    return InGit(versions=versions, stages=stages, counter=counter, deprecated=deprecated)
+    return InGit(versions=versions, stages=stages, counter=counter, deprecated=deprecated, taken_back=taken_back)
 
 
 def _meant(versions: dict[str, Tag], tag: Tag) -> str | None:

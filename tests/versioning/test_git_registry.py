@@ -17,6 +17,7 @@ from mainspring.store.workspace import Workspace
 from mainspring.versioning import git_registry, models
 from mainspring.versioning.labels import rename_model
 from mainspring.versioning.registration import renumber
+from mainspring.versioning.removal import delete_version
 from scripts.environments import Unavailable, environment
 
 pytestmark = pytest.mark.slow  # real repositories, runs and packages
@@ -105,8 +106,25 @@ def test_what_gto_writes_is_compared_and_registered(
     assert [item.what for item in git_registry.compare(project, "churn")] == ["#prod"]
     call_gto(gto, root, "deprecate", "churn", "v3.1.1", "prod")
     call_gto(gto, root, "deprecate", "churn", "v3.1.1")
-    assert [(item.what, item.git) for item in git_registry.compare(project, "churn")] == [("3.1.1", None)]
+    assert [(item.what, item.git) for item in git_registry.compare(project, "churn")] == [("3.1.1", "taken back")]
     assert "Nothing found" in show(gto, root, "show", "churn@latest")
+
+
+def test_what_was_deleted_here_or_taken_back_there_stays_so(project: Workspace, gto: Path) -> None:
+    two_versions(project)
+    git_registry.tag(project)
+    models.transition(project, "small", "1.1.0", "archived", reason="not wanted")
+    delete_version(project, "small", "1.1.0")
+    call_gto(gto, project.root, "deprecate", "small", "v1.0.0")
+    commit(project.root, "later")
+    call_gto(gto, project.root, "register", "small", "--version", "v1.2.0")
+    assert [version.reference for version in git_registry.register(project)] == ["small@1.2.0"]
+    assert git_registry.register(project) == []
+    found = {item.what: (item.registry, item.git) for item in git_registry.compare(project)}
+    assert found["1.1.0"][0] == "deleted"
+    assert found["1.0.0"][1] == "taken back"
+    problems = {plan.tag: plan.problem for plan in git_registry.tag(project)}
+    assert problems["small@v1.0.0"] == "git says that it was taken back: left as it is"
 
 
 def test_no_tag_of_others_is_moved(project: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
