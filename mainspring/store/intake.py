@@ -40,7 +40,7 @@ def take_all(sources: Sequence[str], folder: str, linker: Linker) -> Iterator[Ta
     would spend more on waiting for one another.
     """
     sweep(Path(folder).parent)
-    if linker.used != "copy" and sources:
+    if linker.used not in ("copy", "symlink") and sources:  # a link would lead to where they are, and they are copied
         _try_link(sources[0], f"{folder}/linked", linker)
     if len(sources) > 1 and os.path.getsize(sources[0]) > _LARGE:  # the others will not be small
         from concurrent.futures import ThreadPoolExecutor

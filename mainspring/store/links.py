@@ -1,4 +1,4 @@
-"""Ways of having the same bytes at a second place: a reflink, a hard link, a copy."""
+"""Ways of having the same bytes at a second place: a reflink, a hard link, a symbolic one, a copy."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ _CANNOT = (
 )
 
 
+SHARED = frozenset({"hardlink", "symlink"})
+"""Kinds by which the second place is the file itself."""
+
+
 class Linker:
     """Makes second places of files in the first of ``kinds`` that the file systems can do; ``copy`` always can.
 
@@ -43,11 +47,11 @@ class Linker:
         return self._kinds[0]
 
     def make(self, source: str, target: str, *, mode: int = 0o644) -> Link:
-        """Make ``target``, which must not exist, hold what ``source`` holds; a hard link keeps the source's mode."""
+        """Make ``target``, which must not exist, hold what ``source`` holds; a link keeps the source's mode."""
         for kind in list(self._kinds):
             try:
                 _MAKE[kind](source, target)
-                if kind != "hardlink":
+                if kind not in SHARED:
                     os.chmod(target, mode)
             except OSError as error:
                 if kind == "copy" or error.errno not in _CANNOT:
@@ -83,10 +87,29 @@ def _hardlink(source: str, target: str) -> None:
     os.link(source, target)
 
 
+def _symlink(source: str, target: str) -> None:
+    os.symlink(os.path.abspath(source), target)
+
+
 def _copy(source: str, target: str) -> None:
     import shutil  # seldom needed, and slow to load
 
     shutil.copyfile(source, target)
 
 
-_MAKE: dict[Link, Callable[[str, str], None]] = {"reflink": _reflink, "hardlink": _hardlink, "copy": _copy}
+_MAKE: dict[Link, Callable[[str, str], None]] = {
+    "reflink": _reflink,
+    "hardlink": _hardlink,
+    "symlink": _symlink,
+    "copy": _copy,
+}
+
+
+def is_lost(path: str) -> bool:
+    """Say whether a path is a link to a stored object that is not there any more."""
+    import re  # links that lead nowhere are rare
+
+    try:
+        return re.search(r"/[0-9a-f]{2}/[0-9a-f]{30}$", os.readlink(path)) is not None and not os.path.exists(path)
+    except OSError:  # it is no link, or not there
+        return False

@@ -13,7 +13,7 @@ import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, did_you_mean
 from mainspring.base.files import staged
-from mainspring.store.links import Linker
+from mainspring.store.links import SHARED, Linker
 from mainspring.store.seals import put_seal
 from mainspring.versioning.contents import Contents, NoFiles, read_contents, remember, scan_files
 from mainspring.versioning.datasets import known_datasets, locate, record
@@ -122,12 +122,14 @@ def _checkout(
         if path.is_dir():
             _remove_empty(path, keep="" not in wanted)
         linked = _place(path, changed, sources, staged, linker, tick)
+        if not wanted:  # a folder without files
+            path.mkdir(parents=True, exist_ok=True)
     contents = Contents(files=wanted, size=found.size, md5=found.md5)
     if executable and not contents.is_folder:
         _make_executable(path)
-    if nothing_there and linked and not executable:  # files that are the objects themselves
+    if wanted and nothing_there and linked and not executable:  # files that are the objects themselves
         remember(workspace, path, contents, {file: identity(sound[md5]) for file, md5 in wanted.items()})
-    else:
+    elif wanted:
         remember(workspace, path, contents, scan_files(path))
     if not is_written_by_stage(path) and (version is not None or not is_legacy(path)):
         write_pointer(path, contents)
@@ -192,7 +194,7 @@ def _stage(
         if linker.used == "hardlink" and (nothing_there or not os.path.lexists(f"{base}/{file}" if file else base)):
             continue
         place = f"{folder}/{number}"
-        if linker.make(sources[md5], place) != "hardlink":
+        if linker.make(sources[md5], place) not in SHARED:
             put_seal(place, md5)
         staged[file] = place
         if tick is not None and number % _TOLD == 0:
@@ -219,7 +221,7 @@ def _place(
             Path(parent).mkdir(parents=True, exist_ok=True)
             made.add(parent)
         if file not in staged:
-            if linker.make(sources[md5], target) != "hardlink":
+            if linker.make(sources[md5], target) not in SHARED:
                 put_seal(target, md5)
                 all_linked = False
             if tick is not None and number % _TOLD == 0:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 IGNORED = frozenset({".git", ".hg", ".dvc", ".mainspring", ignored.FILE})
 """What is never data."""
+EMPTY = "d751713988987e9331980363e24189ce.dir"
+"""The address of a folder without files, which DVC versions too."""
 _SETTLED_NS = 2_000_000_000
 _BATCH = 64
 _THREADS = min(4, os.cpu_count() or 1)
@@ -264,17 +266,20 @@ def _scan_folder(folder: str, prefix: str, found: dict[str, Identity], hidden: f
                     elif entry.is_file():
                         found[prefix + name] = identity(entry.stat())
                     else:
-                        raise _irregular(f"{folder}/{name}")
+                        _refuse_irregular(f"{folder}/{name}")
         finally:
             os.close(descriptor)
     except PermissionError as error:
         raise disk_error(error, Path(folder), doing="read") from error
 
 
-def _irregular(path: str) -> InvalidData:
-    return InvalidData(
-        f"{path} is no regular file", hint="remove it, or replace the link by what it points to", path=path
-    )
+def _refuse_irregular(path: str) -> None:
+    from mainspring.store.links import is_lost
+
+    if not is_lost(path):
+        raise InvalidData(
+            f"{path} is no regular file", hint="remove it, or replace the link by what it points to", path=path
+        )
 
 
 def _refuse_patterns(folder: str, name: str) -> None:

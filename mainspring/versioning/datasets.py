@@ -14,7 +14,7 @@ from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, InvalidData, NotFound, did_you_mean
 from mainspring.base.ids import new_id
 from mainspring.store.links import Linker
-from mainspring.versioning.contents import Contents, read_contents
+from mainspring.versioning.contents import EMPTY, Contents, NoFiles, read_contents
 from mainspring.versioning.known import DatasetVersion, known, log
 from mainspring.versioning.places import refuse_linked, refuse_outside, refuse_taken
 from mainspring.versioning.pointers import LegacyPointer, is_written_by_stage, pointer_path, read_pointer, write_pointer
@@ -22,7 +22,7 @@ from mainspring.versioning.records.datasets import insert_dataset_version
 from mainspring.versioning.turns.repositories import turns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import polars as pl
 
@@ -85,15 +85,24 @@ def add(
     refuse_taken(workspace, name, path)
     linker = _unshared(workspace) if _may_run(path) else linker or Linker(workspace.settings.state.links)
     with turns(workspace, reads=[path]) as take:
-        contents = read_contents(workspace, path, store=True, before=take, tick=tick, linker=linker)
+        contents = _stored(workspace, path, take, tick, linker)
         if not _is_pointed(path, contents.md5) and take():  # what was found in the store may be gone by now
-            contents = read_contents(workspace, path, store=True, before=take, tick=tick, linker=linker)
+            contents = _stored(workspace, path, take, tick, linker)
         if contents.is_folder:
             _put_listing(workspace, contents)
         version = record(workspace, name, path, contents)
         if not is_written_by_stage(path):
             write_pointer(path, contents)
         return version
+
+
+def _stored(workspace: Workspace, path: Path, take: Callable[[], bool], tick: Tick | None, linker: Linker) -> Contents:
+    try:
+        return read_contents(workspace, path, store=True, before=take, tick=tick, linker=linker)
+    except NoFiles:
+        if not _is_pointed(path, EMPTY):  # what DVC added, or a stage wrote, stays what it is
+            raise
+        return Contents(files={}, size=0, md5=EMPTY)
 
 
 def _may_run(path: Path) -> bool:

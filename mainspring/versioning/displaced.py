@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mainspring.base.errors import Refused, StorageError
 from mainspring.base.files import disk_error
 from mainspring.base.hashing import md5_file
+from mainspring.store.links import is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -121,7 +122,7 @@ def _at(base: str, file: str, gone: Collection[str]) -> Iterator[str]:
     except (FileNotFoundError, NotADirectoryError):
         return
     if not stat.S_ISDIR(mode):
-        if file:  # of the dataset itself, a link to an object that is gone: DVC's caches leave such
+        if file and not is_lost(place):  # a link to an object that is gone: DVC's caches leave such
             yield place
         return
     for parent, folders, names in os.walk(place, onerror=_unread):

@@ -19,7 +19,7 @@ from mainspring.store.remotes import inventory
 from mainspring.store.remotes.traffic import in_flight
 from mainspring.versioning.contents import index_of
 from mainspring.versioning.remotes import open_remote
-from mainspring.versioning.turns.repositories import alone
+from mainspring.versioning.turns.repositories import alone, turns
 from mainspring.versioning.wanted import Wanted, choose
 
 if TYPE_CHECKING:
@@ -167,13 +167,22 @@ def fetch(
         Conflict: DVC is at work in the repository.
     """
     wanted = choose(workspace, targets, all_versions=all_versions, models=models)
-    return fetch_wanted(workspace, wanted, remote=remote, tick=tick)
+    with turns(workspace) as take:
+        return fetch_wanted(workspace, wanted, remote=remote, before=take, tick=tick)
 
 
 def fetch_wanted(
-    workspace: Workspace, wanted: Sequence[Wanted], *, remote: str | None = None, tick: Moved | None = None
+    workspace: Workspace,
+    wanted: Sequence[Wanted],
+    *,
+    remote: str | None = None,
+    before: Callable[[], object] | None = None,
+    tick: Moved | None = None,
 ) -> Exchange:
-    """Download chosen objects; the rest as ``fetch``. What remotes do not keep is taken from where it was imported from."""
+    """Download chosen objects; the rest as ``fetch``. What remotes do not keep is taken from where it was imported from.
+
+    ``before`` is called before anything is downloaded.
+    """
     for item in wanted:
         if item.path is not None and not item.is_pushed and not workspace.objects.has(item.md5):
             from mainspring.versioning.origins.restoring import restore  # few pointers say that
@@ -191,8 +200,9 @@ def fetch_wanted(
         present += len(asked) - len(missing)
         if missing:
             store = store or open_remote(workspace, remote)
-            with alone(workspace):
-                _download(workspace, store, missing, count, lost, damaged)
+            if before is not None:
+                before()
+            _download(workspace, store, missing, count, lost, damaged)
     if damaged:
         more = f" (and {len(damaged) - 1} more objects)" if len(damaged) > 1 else ""
         raise Corrupted(damaged[0].message + more, hint=damaged[0].hint, md5=[item.details["md5"] for item in damaged])

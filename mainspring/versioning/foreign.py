@@ -7,7 +7,7 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -16,10 +16,11 @@ from mainspring.base.git import run_git
 from mainspring.base.settings.dvc import find_outs, is_root
 from mainspring.store.objects import Entry, Objects
 from mainspring.store.workspace import Workspace
+from mainspring.versioning import legacy
 from mainspring.versioning.contents import Contents, read_contents
 from mainspring.versioning.exchange import fetch_wanted
 from mainspring.versioning.placing import put_in_place, refuse_place
-from mainspring.versioning.pointers import pointer_path, read_origin, read_pointer
+from mainspring.versioning.pointers import LegacyPointer, is_executable, pointer_path, read_origin, read_pointer
 from mainspring.versioning.turns.repositories import alone
 from mainspring.versioning.wanted import Wanted
 
@@ -53,12 +54,9 @@ def get(url: str, path: str, out: Path, *, rev: str | None = None, tick: Moved |
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".mainspring-") as folder, _cloned(url, rev) as (clone, commit):
         objects = Objects(Path(folder) / "objects")
-        contents = _gather(clone, url, path, objects, tick)
-        if contents.is_folder:
-            for name, md5 in contents.files.items():
-                objects.restore(md5, Path(folder, "out", name))
-        else:
-            objects.restore(contents.md5, Path(folder, "out"))
+        contents, may_run = _gather(clone, url, path, objects, tick)
+        for name, md5 in contents.files.items():
+            objects.restore(md5, Path(folder, "out", name), mode=0o755 if name in may_run else 0o644)
         Path(folder, "out").rename(out)
     return Got(path=str(out), url=_shown(url), commit=commit, files=len(contents.files))
 
@@ -85,10 +83,10 @@ def bring(
     out = Path(os.path.normpath(out))
     _check_free(workspace, out, path, _shown(url))
     with _cloned(url, rev) as (clone, commit), alone(workspace, writes=[out]):
-        contents = _gather(clone, url, path, workspace.objects, tick)
+        contents, may_run = _gather(clone, url, path, workspace.objects, tick)
         repo = {"url": _shown(url)} | ({"rev": rev} if rev else {}) | {"rev_lock": commit}
         origin = {"frozen": True, "deps": [{"path": path, "repo": repo}]}
-        return put_in_place(workspace, out, contents, origin, force=force)
+        return put_in_place(workspace, out, contents, origin, force=force, executable="" in may_run)
 
 
 def _check_free(workspace: Workspace, out: Path, path: str, url: str) -> None:
@@ -121,7 +119,13 @@ def _cloned(url: str, rev: str | None) -> Iterator[tuple[Workspace, str]]:
         yield Workspace(root), commit
 
 
-def _gather(clone: Workspace, url: str, path: str, objects: Objects, tick: Moved | None) -> Contents:
+class _Gathered(NamedTuple):
+    contents: Contents
+    may_run: frozenset[str] = frozenset()
+    """Files that their owner may execute, as far as git or a pointer says it."""
+
+
+def _gather(clone: Workspace, url: str, path: str, objects: Objects, tick: Moved | None) -> _Gathered:
     """Put what a path of a clone means into a store, and return it."""
     place = Path(os.path.normpath(clone.root / path))
     if not place.is_relative_to(clone.root) or place == clone.root:
@@ -133,12 +137,16 @@ def _gather(clone: Workspace, url: str, path: str, objects: Objects, tick: Moved
     outs = set(find_outs(home))
     for out in (place, *place.parents):
         if out in outs:
-            md5 = read_pointer(out)
-            if md5 is None:
-                break
             part = "" if out == place else place.relative_to(out).as_posix()
             near = _neighbour(url, home.relative_to(clone.root))
-            return _fetched(project, near, url, Wanted(md5=md5, what=path, part=part), tick)
+            try:
+                md5 = read_pointer(out)
+            except LegacyPointer as error:
+                return _Gathered(_of_legacy(project, near, url, Wanted(md5=error.md5, what=path, part=part)))
+            if md5 is None:
+                break
+            may_run = frozenset({""}) if is_executable(out) else frozenset[str]()
+            return _Gathered(_fetched(project, near, url, Wanted(md5=md5, what=path, part=part), tick), may_run)
     if place.exists():
         return _stored(project, place)
     names = [out.relative_to(clone.root).as_posix() for out in outs]
@@ -146,12 +154,12 @@ def _gather(clone: Workspace, url: str, path: str, objects: Objects, tick: Moved
     raise NotFound(f"{_shown(url)} has no '{path}'", hint=hint, path=path)
 
 
-def _stored(clone: Workspace, place: Path) -> Contents:
+def _stored(clone: Workspace, place: Path) -> _Gathered:
     """Store a file or folder that git itself holds."""
     contents = read_contents(clone, place, store=True)
     if contents.is_folder:
         _put_listing(clone.objects, contents.files)
-    return contents
+    return _Gathered(contents, frozenset(name for name in contents.files if os.access(place / name, os.X_OK)))
 
 
 def _fetched(clone: Workspace, near: Workspace | None, url: str, wanted: Wanted, tick: Moved | None) -> Contents:
@@ -169,7 +177,22 @@ def _fetched(clone: Workspace, near: Workspace | None, url: str, wanted: Wanted,
         ) from None
     if not wanted.md5.endswith(".dir"):
         return _contents(objects, {"": wanted.md5})
-    files = {entry.relpath: entry.md5 for entry in objects.listing(wanted.md5) if wanted.takes(entry.relpath)}
+    return _part(objects, url, wanted, {entry.relpath: entry.md5 for entry in objects.listing(wanted.md5)})
+
+
+def _of_legacy(clone: Workspace, near: Workspace | None, url: str, wanted: Wanted) -> Contents:
+    """Bring what a pointer of DVC 2's means from the old cache of a repository on this machine."""
+    if near is None:
+        raise NotFound(
+            f"'{wanted.what}' of {_shown(url)} has a pointer of an old DVC, whose remotes are not read",
+            hint="clone it and get its data with DVC (dvc pull), then name the clone's folder",
+        )
+    contents = legacy.take(clone, near.root, wanted.md5, cache=near.objects.root)
+    return contents if not wanted.part else _part(clone.objects, url, wanted, contents.files)
+
+
+def _part(objects: Objects, url: str, wanted: Wanted, listed: dict[str, str]) -> Contents:
+    files = {name: md5 for name, md5 in listed.items() if wanted.takes(name)}
     if not files:
         raise NotFound(f"{_shown(url)} has no '{wanted.what}'", hint="look at the folder that it would be in")
     if wanted.part in files:

@@ -44,7 +44,8 @@ def compare(
 
     Those it means are unknown, and empty, where the listing is not in the cache.
     """
-    before = _listed(workspace, md5) if _place(workspace, md5).is_file() or not md5.endswith(".dir") else {}
+    cache = workspace.objects.root
+    before = _listed(cache, md5) if _place(cache, md5).is_file() or not md5.endswith(".dir") else {}
     after = {
         file: found if before.get(file) == found else md5_of_text(path / file)
         for file, found in read_contents(workspace, path, tick=tick).files.items()
@@ -52,16 +53,20 @@ def compare(
     return None if (after.get("") or folder_address(after)) == md5 else (before, after)
 
 
-def take(workspace: Workspace, path: Path, md5: str) -> Contents:
+def take(workspace: Workspace, path: Path, md5: str, *, cache: Path | None = None) -> Contents:
     """Store what a DVC 2 pointer names from the old layout of the cache under today's addresses; return what that comes to.
+
+    The cache is another one than the workspace's where the pointer is another repository's.
 
     Raises:
         NotFound: objects are not in the cache.
         Corrupted: objects are not what their addresses say.
     """
-    before = _listed(workspace, md5)
-    places = {file: _checked(workspace, path, old) for file, old in before.items()}
-    stored = workspace.objects.put_files(places.values(), linker=Linker(workspace.settings.state.links))
+    folder = cache or workspace.objects.root
+    before = _listed(folder, md5)
+    places = {file: _checked(folder, path, old) for file, old in before.items()}
+    linker = Linker(workspace.settings.state.links if cache is None else ["reflink"])  # others' files are not touched
+    stored = workspace.objects.put_files(places.values(), linker=linker)
     files = {file: item.md5 for file, item in zip(places, stored, strict=True)}
     size = sum(item.size for item in stored)
     if not md5.endswith(".dir"):
@@ -70,19 +75,19 @@ def take(workspace: Workspace, path: Path, md5: str) -> Contents:
     return Contents(files=files, size=size, md5=listing.md5)
 
 
-def _listed(workspace: Workspace, md5: str) -> dict[str, str]:
+def _listed(cache: Path, md5: str) -> dict[str, str]:
     if not md5.endswith(".dir"):
         return {"": md5}
-    data = _checked(workspace, workspace.root, md5).read_bytes()
+    data = _checked(cache, cache, md5).read_bytes()
     return {entry.relpath: entry.md5 for entry in parse_listing(data, md5)}
 
 
-def _checked(workspace: Workspace, path: Path, md5: str) -> Path:
+def _checked(cache: Path, path: Path, md5: str) -> Path:
     """Return where an object of the old layout is, compared with its address."""
-    place = _place(workspace, md5)
+    place = _place(cache, md5)
     if not place.is_file():
         raise NotFound(
-            f"the object {md5}, which an old DVC's pointer names, is not in {workspace.objects.root}",
+            f"the object {md5}, which an old DVC's pointer names, is not in {cache}",
             hint=f"get it with DVC (dvc fetch) in {path}, or add the data again",
             md5=md5,
         )
@@ -91,5 +96,5 @@ def _checked(workspace: Workspace, path: Path, md5: str) -> Path:
     return place
 
 
-def _place(workspace: Workspace, md5: str) -> Path:
-    return workspace.objects.root / md5[:2] / md5[2:]
+def _place(cache: Path, md5: str) -> Path:
+    return cache / md5[:2] / md5[2:]

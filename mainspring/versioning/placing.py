@@ -34,9 +34,17 @@ def refuse_place(workspace: Workspace, out: Path) -> None:
 
 
 def put_in_place(
-    workspace: Workspace, out: Path, contents: Contents, origin: dict[str, Any], *, force: bool
+    workspace: Workspace,
+    out: Path,
+    contents: Contents,
+    origin: dict[str, Any],
+    *,
+    force: bool,
+    executable: bool | None = None,
 ) -> DatasetVersion:
     """Make a dataset at ``out`` of stored contents; its pointer holds ``origin``. On failure it is as it was.
+
+    ``executable`` says whether its owner may execute a file.
 
     Raises:
         Refused: files at ``out`` are in no version; ``force`` loses them.
@@ -44,7 +52,7 @@ def put_in_place(
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with _undone(find_pointer(out)):
-        write_pointer(out, contents, origin=origin)
+        write_pointer(out, contents, origin=origin, executable=executable)
         return checkout(workspace, out, force=force)
 
 

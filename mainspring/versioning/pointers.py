@@ -52,10 +52,13 @@ class LegacyPointer(InvalidData):
         self.md5 = md5
 
 
-def write_pointer(path: Path, contents: Contents, *, origin: dict[str, Any] | None = None) -> bool:
+def write_pointer(
+    path: Path, contents: Contents, *, origin: dict[str, Any] | None = None, executable: bool | None = None
+) -> bool:
     """Make the pointer of ``path`` name its contents, and git ignore ``path``; say whether anything changed.
 
-    What else a pointer of DVC's holds is kept, and other files that it names. Whether its owner may execute a file is noted.
+    What else a pointer of DVC's holds is kept, and other files that it names. Whether its owner may execute a file is noted, by
+    default as it is on disk.
     ``origin`` says where the contents come from (``frozen`` and ``deps``, as DVC's imports do).
     """
     pointer = find_pointer(path)
@@ -63,7 +66,7 @@ def write_pointer(path: Path, contents: Contents, *, origin: dict[str, Any] | No
     out: dict[str, Any] = {"md5": contents.md5, "size": contents.size}
     if contents.is_folder:
         out["nfiles"] = len(contents.files)
-    elif path.is_file() and path.stat().st_mode & stat.S_IXUSR:
+    elif _may_run(path) if executable is None else executable:
         out["isexec"] = True
     out |= {"hash": "md5", "path": path.name}
     outs = list(tree.get("outs") or [{}])
@@ -78,6 +81,10 @@ def write_pointer(path: Path, contents: Contents, *, origin: dict[str, Any] | No
         return ignored
     write_atomic(pointer, _text(written).encode())
     return True
+
+
+def _may_run(path: Path) -> bool:
+    return path.is_file() and bool(path.stat().st_mode & stat.S_IXUSR)
 
 
 class Pointed(NamedTuple):

@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.base.errors import Corrupted, InvalidData, MainspringError, StorageError
 from mainspring.base.files import disk_error
-from mainspring.versioning.contents import address_of, read_contents
+from mainspring.versioning.contents import EMPTY, NoFiles, address_of, read_contents
 from mainspring.versioning.known import known
 from mainspring.versioning.pointers import LegacyPointer, read_origin, read_pointer
 from mainspring.versioning.states import DatasetStatus, command, compare
@@ -128,19 +128,19 @@ def _compared(
             added=added, modified=modified, deleted=deleted, problem=problem, remedy=remedy,
         )  # fmt: skip
 
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        if wanted is None:
-            is_noted = bool(read_origin(path))  # by an import that has not downloaded anything yet
-            return said(
-                "missing", problem=f"import it: mainspring data import {name}" if is_noted else "nothing is at its path"
-            )
-        if workspace.objects.path(wanted).is_file():
+    if wanted is None:
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            return said("not added", "add", f"add it: {command('add', name)}")
+        is_noted = bool(read_origin(path))  # by an import that has not downloaded anything yet
+        return said(
+            "missing", problem=f"import it: mainspring data import {name}" if is_noted else "nothing is at its path"
+        )
+    is_here = workspace.objects.path(wanted).is_file()
+    present = _present(workspace, path, tick)
+    if present is None or present == EMPTY != wanted:
+        if is_here:
             return said("missing", "checkout", f"restore it: {command('checkout', name)}")
         return said("missing", "pull", f"get it: {command('pull', name)}")
-    if wanted is None:
-        return said("not added", "add", f"add it: {command('add', name)}")
-    is_here = workspace.objects.path(wanted).is_file()
-    present = address_of(workspace, path, tick=tick)
     if present == wanted:
         lost = f"the version is not in the store; add the data again: {command('add', name)}"
         return said("up to date") if is_here else said("damaged", "add", lost)
@@ -155,3 +155,13 @@ def _compared(
         return said("modified", remedy, problem)
     before = {entry.relpath: entry.md5 for entry in workspace.objects.listing(wanted)}
     return said("modified", remedy, problem, compare(before, read_contents(workspace, path).files))
+
+
+def _present(workspace: Workspace, path: Path, tick: Tick | None) -> str | None:
+    """Return the address of what is at a path; None where nothing is."""
+    if not path.exists():
+        return None
+    try:
+        return address_of(workspace, path, tick=tick)
+    except NoFiles:
+        return EMPTY

@@ -174,8 +174,8 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
     """How often a request that failed by no fault of ours is tried again, with growing pauses."""
 
 
-Link = Literal["reflink", "hardlink", "copy"]
-"""``reflink`` shares blocks until one side writes, ``hardlink`` shares the file, which is read-only then."""
+Link = Literal["reflink", "hardlink", "symlink", "copy"]
+"""``reflink`` shares blocks until one side writes, ``hardlink`` shares the file, which is read-only then, ``symlink`` leads to it."""
 
 
 class StateSettings(Section, frozen=True, kw_only=True):
@@ -186,7 +186,8 @@ class StateSettings(Section, frozen=True, kw_only=True):
     objects: str | None = None
     """Folder of the content-addressed objects; by default ``.mainspring/objects``."""
     links: tuple[Link, ...] = ("reflink", "copy")
-    """How datasets on disk share bytes with the stored objects: the first of these that the file system can do, else copies."""
+    """How datasets on disk share bytes with the stored objects: the first of these that the file system can do, else copies.
+    By ``symlink`` files do that are checked out; what is added stays as it is."""
 
 
 class Settings(Section, frozen=True, kw_only=True):

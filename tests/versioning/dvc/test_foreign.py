@@ -192,3 +192,29 @@ def test_a_repository_of_several_projects(tmp_path: Path) -> None:
     assert below(tmp_path / "out") == {"a.csv": "wine"}
     foreign.get(str(source), "projects/churn/data/a.csv", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "churn"
+
+
+def test_what_may_be_executed_there_may_be_here(source: Repository, ours: Workspace, tmp_path: Path) -> None:
+    source.write({"tools/run.sh": "r", "tools/plain": "p", "kept.sh": "k"})
+    for name in ("tools/run.sh", "kept.sh"):
+        (source.root / name).chmod(0o755)
+    source.dvc("add", "kept.sh")
+    source.commit()
+    url = str(source.root)
+    for path in ("tools", "tools/run.sh", "kept.sh"):
+        foreign.get(url, path, tmp_path / "got" / path.replace("/", "-"))
+    got = {path.relative_to(tmp_path / "got").as_posix(): mode(path) for path in (tmp_path / "got").rglob("*")}
+    assert got == {"tools": 0o7, "tools/run.sh": 0o7, "tools/plain": 0o6, "tools-run.sh": 0o7, "kept.sh": 0o7}
+    for path in ("tools/run.sh", "kept.sh"):
+        out = ours.root / Path(path).name
+        foreign.bring(ours, url, path, out)
+        assert mode(out) == 0o7
+        assert "isexec: true" in (ours.root / f"{out.name}.dvc").read_text()
+        out.unlink()
+        data.checkout(ours, out)
+        assert mode(out) == 0o7
+
+
+def mode(path: Path) -> int:
+    """Return what the owner of a file may do."""
+    return path.stat().st_mode >> 6 & 0o7

@@ -11,10 +11,11 @@ import pytest
 
 from mainspring.base.errors import Corrupted, InvalidData, NotFound
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import data
+from mainspring.versioning import data, foreign
 from mainspring.versioning.legacy import md5_of_text
 from mainspring.versioning.pointers import LegacyPointer, read_pointer
 from tests.versioning.dvc.repository import Repository, states
+from tests.versioning.remotes.scene import git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,12 @@ def old(repository: Repository) -> Iterator[Workspace]:
     workspace = Workspace.open(repository.root)
     yield workspace
     workspace.close()
+
+
+def touched(repository: Repository) -> dict[Path, tuple[int, int, int]]:
+    """Return what would show that somebody wrote to the cache."""
+    found = {path: path.stat() for path in (repository.root / ".dvc" / "cache").rglob("*")}
+    return {path: (status.st_mtime_ns, status.st_mode, status.st_nlink) for path, status in found.items()}
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -141,3 +148,30 @@ def test_a_pointer_of_another_kind_of_hash(repository: Repository, opened: Works
         read_pointer(repository.root / "x")
     (repository.root / "y.dvc").write_text("outs:\n- hash: md5\n  path: y\n")
     assert read_pointer(repository.root / "y") is None, "what was not downloaded yet has no hash"
+
+
+def test_another_repository_of_dvc_2s_is_read_where_it_lies(
+    repository: Repository, old: Workspace, tmp_path: Path
+) -> None:
+    before = touched(repository)
+    foreign.get(str(repository.root), "data", tmp_path / "got")
+    assert {
+        path.relative_to(tmp_path / "got").as_posix(): path.read_bytes()
+        for path in (tmp_path / "got").rglob("*")
+        if path.is_file()
+    } == FILES
+    foreign.get(str(repository.root), "data/sub", tmp_path / "part")
+    assert (tmp_path / "part" / "binary").read_bytes() == FILES["sub/binary"]
+    with pytest.raises(NotFound, match="has no 'data/none'"):
+        foreign.get(str(repository.root), "data/none", tmp_path / "none")
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "mainspring.yaml").write_text("project: x\n")
+    ours = Workspace(tmp_path / "ours")
+    version = foreign.bring(ours, f"file://{repository.root}", "single.csv", ours.root / "in.csv")
+    assert version.md5 == hashlib.md5(FILES["windows.csv"]).hexdigest()
+    assert (ours.root / "in.csv").read_bytes() == FILES["windows.csv"]
+    ours.close()
+    assert touched(repository) == before
+    git(tmp_path, "clone", "-q", "--bare", str(repository.root), "far")
+    with pytest.raises(NotFound, match="has a pointer of an old DVC, whose remotes are not read"):
+        foreign.get(str(tmp_path / "far"), "data", tmp_path / "none")

@@ -19,7 +19,7 @@ import pytest
 
 from mainspring.base.errors import Conflict, InvalidData
 from mainspring.store.workspace import Workspace
-from mainspring.versioning import data, exchange, pull
+from mainspring.versioning import data, exchange, foreign, pull
 from mainspring.versioning.turns import waiting
 from mainspring.versioning.turns.repositories import alone, shared, working
 from tests.versioning.dvc.repository import Repository, states
@@ -303,6 +303,25 @@ def test_dvc_leaves_alone_what_a_stage_of_ours_is_at_work_on(repository: Reposit
         data.checkout(opened, "made")
     with alone(opened):
         pass
+
+
+@pytest.mark.usefixtures("impatient")
+def test_data_of_another_repository_needs_no_turn_there(repository: Repository, dvc: Path, tmp_path: Path) -> None:
+    source = Repository.make(dvc, tmp_path / "source")
+    source.dvc("remote", "add", "-d", "store", str(tmp_path / "store"))
+    source.write({"data/a": "1"})
+    source.dvc("add", "data")
+    source.dvc("push")
+    source.commit()
+    shutil.rmtree(source.root / ".dvc" / "cache")
+    workspace = Workspace.open(repository.root)
+    with holding(source, THEIRS):
+        foreign.get(str(source.root), "data", tmp_path / "got")
+        assert foreign.bring(workspace, str(source.root), "data", repository.root / "data").files == 1
+    with holding(repository, THEIRS), pytest.raises(Conflict, match="is at work"):
+        foreign.bring(workspace, str(source.root), "data", repository.root / "again")
+    assert not (repository.root / "again.dvc").exists()
+    workspace.close()
 
 
 def test_threads_of_one_process_wait_for_each_other(opened: Workspace) -> None:
