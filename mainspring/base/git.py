@@ -20,10 +20,16 @@ _FOREIGN = frozenset(
         "GIT_DIFF_OPTS",
         "GIT_DIR",
         "GIT_EXTERNAL_DIFF",
+        "GIT_GLOB_PATHSPECS",
+        "GIT_GRAFT_FILE",
+        "GIT_ICASE_PATHSPECS",
         "GIT_INDEX_FILE",
+        "GIT_LITERAL_PATHSPECS",
         "GIT_NAMESPACE",
+        "GIT_NOGLOB_PATHSPECS",
         "GIT_OBJECT_DIRECTORY",
         "GIT_PREFIX",
+        "GIT_SHALLOW_FILE",
         "GIT_WORK_TREE",
     }
 )

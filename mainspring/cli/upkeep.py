@@ -147,7 +147,7 @@ def gc(
     from mainspring.store.garbage import collect
     from mainspring.store.leftovers import unfinished
     from mainspring.tracking.purge import purge
-    from mainspring.versioning.pointers import named
+    from mainspring.versioning.named import named
     from mainspring.versioning.turns.repositories import alone
 
     workspace = context.workspace()

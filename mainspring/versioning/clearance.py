@@ -13,7 +13,7 @@ from mainspring.base.errors import Corrupted, NotFound, Refused
 from mainspring.store.garbage import needed
 from mainspring.store.remotes import inventory
 from mainspring.versioning.exchange import heal
-from mainspring.versioning.pointers import named
+from mainspring.versioning.named import named
 from mainspring.versioning.remotes import open_remote
 from mainspring.versioning.turns.repositories import alone
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mainspring.base.errors import ExternalToolError, InvalidData, StorageError
+from mainspring.base.errors import InvalidData, StorageError
 from mainspring.base.files import disk_error, write_atomic
 from mainspring.base.hashing import md5_bytes
 from mainspring.base.settings.locked import locked
@@ -191,54 +191,6 @@ def _position(pointer: Path, outs: list[dict[str, Any]], path: Path) -> int:
 
 def _names(pointer: Path, out: dict[str, Any], path: Path) -> bool:
     return os.path.normpath(pointer.parent / str(out.get("path", ""))) == os.path.normpath(path)
-
-
-def named(folder: Path) -> set[str]:
-    """Return every address that a pointer below ``folder`` names, or named in any commit that git knows there.
-
-    Those of ``dvc.lock`` count too, and so does whatever looks like an address in what an old DVC wrote or cannot be parsed.
-
-    Raises:
-        ExternalToolError: git or its history cannot be read, so what else is named is not known.
-    """
-    texts = [
-        path.read_text(encoding="utf-8", errors="replace")
-        for pattern in ("*.dvc", "dvc.lock")
-        for path in folder.rglob(pattern)
-        if path.is_file() and ".mainspring" not in path.parts
-    ]
-    return set(_ADDRESS.findall("\n".join([*texts, _history(folder)])))
-
-
-def _history(folder: Path) -> str:
-    """Return what all commits of the repository around a folder say of pointers; nothing without a repository."""
-    if not any((place / ".git").exists() for place in (folder, *folder.parents)):
-        return ""
-    if _git(folder, "rev-parse", "--is-shallow-repository").strip() != "false":
-        raise ExternalToolError(
-            f"the history of {folder} is not whole, so what older commits name is not known",
-            hint="get the rest: git fetch --unshallow",
-        )
-    words = ("--all", "--reflog", "-p", "-m", "--text", "--no-ext-diff", "--no-textconv", "--format=", "--no-color")
-    return _git(folder, "log", *words, "--", ":(top)*.dvc", ":(top)dvc.lock", ":(top)*/dvc.lock")
-
-
-def _git(folder: Path, *words: str) -> str:
-    import subprocess  # a look at a pointer does without
-
-    try:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=True)
-    except FileNotFoundError:
-        raise ExternalToolError(
-            "git is not installed, and the pointers' history is in git", hint="install git"
-        ) from None
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines()
-        raise ExternalToolError(
-            f"git could not read the history of {folder}: {said[-1] if said else 'it did not say why'}",
-            hint="see what `git fsck` says",
-        ) from None
-    return done.stdout.decode(errors="replace")
 
 
 def _read(pointer: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import msgspec
 
 from mainspring.base.errors import MainspringError, NotFound, UsageError, did_you_mean
 from mainspring.base.settings.dvc import find_outs
-from mainspring.versioning.pointers import named, pointed
+from mainspring.versioning.named import named
+from mainspring.versioning.pointers import pointed
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
