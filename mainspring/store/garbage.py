@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import JSON, String, cast, select
 
-from mainspring.base.errors import NotFound
+from mainspring.base.errors import Corrupted, NotFound
 from mainspring.base.ids import new_id
 from mainspring.store.schema.metadata import Address, metadata
 
@@ -94,15 +94,31 @@ def collect(
 
 
 def _with_files(objects: Objects, addresses: set[str]) -> set[str]:
-    """Add the files of folders; a folder that is not in the store any more needs none. One in the trash comes back."""
+    """Add the files of folders; a folder that is not in the store any more needs none. One in the trash comes back.
+
+    Raises:
+        Corrupted: a listing is damaged, be it that it is in quarantine by now.
+    """
     whole = set(addresses)
     for address in addresses:
         if address.endswith(".dir"):
             try:
                 whole.update(entry.md5 for entry in objects.listing(address))
             except NotFound:
-                continue
+                _refuse_damaged(objects, address)
     return whole
+
+
+def _refuse_damaged(objects: Objects, address: str) -> None:
+    aside = sorted(objects.root.glob(f"quarantine/{address}.*"))
+    if aside:
+        raise Corrupted(
+            f"the listing {address} is damaged and in quarantine, so the files that its folder needs are not known; "
+            "nothing was removed",
+            hint="fetch it from a remote (mainspring data verify --heal) or add the same data again; if that version is lost "
+            f"anyway, remove {', '.join(map(str, aside))}",
+            md5=address,
+        )
 
 
 def _old(paths: Iterable[Path], limit: float) -> Iterator[tuple[Path, int]]:

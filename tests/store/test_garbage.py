@@ -59,6 +59,23 @@ def name_in_document(database: Database, md5: str) -> None:
         connection.execute(insert(alerts), {**row, "evidence": {"deep": [{"report": md5}]}})
 
 
+def test_files_of_a_damaged_listing_stay_however_often_garbage_is_collected(
+    database: Database, objects: Objects
+) -> None:
+    needed = folder(objects, "one", "two")
+    name_in_column(database, needed)
+    files = [entry.md5 for entry in objects.listing(needed)]
+    place = objects.path(needed)
+    place.chmod(0o644)
+    place.write_bytes(place.read_bytes()[:-1])
+    for _ in range(3):
+        with pytest.raises(Corrupted, match="listing|damaged"):
+            garbage.collect(database, objects, remove=True)
+    assert all(objects.has(md5) for md5 in files)
+    folder(objects, "one", "two")
+    assert garbage.collect(database, objects, remove=True).objects == 0
+
+
 def test_what_rows_name_stays(database: Database, objects: Objects) -> None:
     in_column, in_document, elsewhere = put(objects, "a"), folder(objects, "b", "c"), put(objects, "d")
     lost, lost_folder = put(objects, "e"), folder(objects, "f", "b")
