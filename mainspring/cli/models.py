@@ -22,6 +22,8 @@ _EITHER = typer.Argument(help="NAME for the model, or NAME@VERSION for one versi
 _BUMP = typer.Option(None, help="major, minor or patch: the number that grows; by default what changed decides.")
 _PAGE = 1000
 
+_NO_MODELS = "no models yet: make one with `mainspring run`, or bring one with `mainspring models register`"
+
 models_app = typer.Typer(help="Versions of models.", no_args_is_help=True)
 alias_app = typer.Typer(help="Names for versions that can be moved.", no_args_is_help=True)
 models_app.add_typer(alias_app, name="alias")
@@ -58,7 +60,8 @@ def models_list(
         }
         for entry in entries
     ]
-    output.emit(rows, json=json, show=lambda: _text(_tree(entries, [model.name for model in empty])))
+    none = "no version meets the filter" if filter else _NO_MODELS
+    output.emit(rows, json=json, show=lambda: _text(_tree(entries, [model.name for model in empty]) or none))
 
 
 def _found(workspace: Workspace, filter: str) -> list[VersionEntry]:
@@ -87,8 +90,6 @@ def _models(workspace: Workspace) -> list[ModelEntry]:
 
 
 def _tree(entries: list[VersionEntry], empty: list[str]) -> str:
-    if not entries and not empty:
-        return "no models yet: make one with `mainspring run`, or bring one with `mainspring models register`"
     lines: list[str] = []
     for model in sorted({entry.version.model for entry in entries} | set(empty)):
         mine = [entry for entry in entries if entry.version.model == model]

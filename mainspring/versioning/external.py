@@ -20,10 +20,10 @@ from mainspring.versioning.formats.policy import Policy
 from mainspring.versioning.formats.registry import format_of_file
 from mainspring.versioning.frames import Container, to_container, to_polars
 from mainspring.versioning.materials import policy, trust
-from mainspring.versioning.registration import Prepared, Registered, record
+from mainspring.versioning.registration import Prepared, Registered, check_number, record
 from mainspring.versioning.scoring import model_task
 from mainspring.versioning.scratch import scratch
-from mainspring.versioning.semver import Bump, check_name, parse_version
+from mainspring.versioning.semver import Bump
 from mainspring.versioning.signature import Signature, Target, infer_signature
 
 if TYPE_CHECKING:
@@ -56,11 +56,10 @@ def register_external(
 
     Raises:
         NotFound, InvalidData: no such file, or no such model in it; rows that do not fit the model.
+        UsageError: as ``check_number``.
         Refused: reading it needs trust that was not given.
     """
-    check_name(name)
-    if version is not None:
-        parse_version(version)
+    check_number(name, version, bump)
     trusted, types = policy(workspace)
     rules = Policy(trust_pickle=trusted or trust_pickle, trusted_types=types)
     with _importable(workspace.root):

@@ -93,14 +93,7 @@ def register(
         Conflict: ``version`` is taken.
         UsageError: both ``version`` and ``bump`` are given.
     """
-    check_name(name)
-    if version is not None:
-        parse_version(version)
-        if bump is not None:
-            raise UsageError(
-                f"a version of '{name}' was asked for by its number, {version}, and by a bump, {bump}",
-                hint="leave one of them out",
-            )
+    check_number(name, version, bump)
     trust_pickle, trusted_types = policy(workspace)
     with scratch(workspace) as folder:
         artifact = pack(
@@ -129,6 +122,22 @@ def register(
         actor=actor or workspace.actor,
         reason=reason,
     ).version
+
+
+def check_number(name: str, version: str | None, bump: Bump | None) -> None:
+    """Look at what somebody asks for before anything is done.
+
+    Raises:
+        UsageError: that is no name or no version, or a version is asked for in two ways.
+    """
+    check_name(name)
+    if version is not None:
+        parse_version(version)
+        if bump is not None:
+            raise UsageError(
+                f"a version of '{name}' was asked for by its number, {version}, and by a bump, {bump}",
+                hint="leave one of them out",
+            )
 
 
 def record(

@@ -101,6 +101,8 @@ def test_models_register(workspace: Workspace, command: Any, tmp_path: Path) -> 
     rows.head(300).write_parquet(tmp_path / "rows.parquet")
     assert "exists already" in command(*arguments, "--version", "2.0.0", code=3)
     assert "is no version" in command(*arguments, "--version", "two", code=2)
+    assert "and by a bump, minor" in command(*arguments, "--version", "9.0.0", "--bump", "minor", code=2)
+    assert command("models", "list", "--filter", "tags.team = 'x'").strip() == "no version meets the filter"
     assert "is no container" in command(*arguments, "--container", "spark", code=2)
 
 
