@@ -30,6 +30,11 @@ _VERSION = "2021-08-06"
 _PATIENCE = 60
 
 
+def connection(endpoint: str) -> str:
+    """Return the connection string of the account at an endpoint."""
+    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={endpoint};"
+
+
 @contextmanager
 def running() -> Iterator[str]:
     """Start a server that holds an empty container, give its endpoint, and stop it afterwards.

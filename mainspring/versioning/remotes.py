@@ -11,6 +11,7 @@ import msgspec
 from mainspring.base.errors import NotFound, SettingsError, UsageError, did_you_mean
 from mainspring.base.settings.dvc import config_files, read_config, read_config_file
 from mainspring.base.settings.schema import RemoteSettings
+from mainspring.store.remotes.azure import account_of
 from mainspring.store.remotes.remote import Remote
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _CREDENTIALS = {
     "session_token": "token",
     "account_key": "account_key",
     "sas_token": "sas_key",
+    "tenant_id": "tenant_id",
+    "client_id": "client_id",
+    "client_secret": "client_secret",
     "credentialpath": "service_account",
 }
 """Options of DVC's remotes, and what obstore calls them."""
@@ -137,14 +141,16 @@ def _settings(name: str, sections: dict[str, dict[str, str]], names: dict[str, s
                 hint="remove that option, or push to another remote",
             )
     credentials = {ours: said[theirs] for theirs, ours in _CREDENTIALS.items() if theirs in said}
+    connection = account_of(said.get("connection_string", ""))
+    credentials |= {name: connection[name] for name in ("account_key", "sas_key") if name in connection}
     verify = said.get("ssl_verify", "")
     return RemoteSettings(
         url=url.replace("gcs://", "gs://", 1),
-        endpoint=said.get("endpointurl"),
+        endpoint=said.get("endpointurl", connection.get("endpoint")),
         ca_file=None if verify.lower() in ("", "true", "false") else str(Path("..", verify)),
         region=said.get("region"),
         profile=said.get("profile"),
-        account=said.get("account_name"),
+        account=said.get("account_name", connection.get("account_name")),
         anonymous=said.get("allow_anonymous_login", "").lower() == "true",
         credentials=credentials,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mainspring.base.errors import SettingsError, StorageError
 from mainspring.store.remotes.authorities import placed
-from mainspring.store.remotes.manners import ENDPOINT, first_variable, manners
+from mainspring.store.remotes.azure import open_azure
+from mainspring.store.remotes.manners import ENDPOINT, manners
 from mainspring.store.remotes.s3 import open_s3
 
 if TYPE_CHECKING:
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from mainspring.base.settings.schema import RemoteSettings
 
 KINDS = {"s3": "S3", "gs": "GCS", "az": "Azure", "azure": "Azure"}
-_AZURE = {
-    "account_name": ("AZURE_STORAGE_ACCOUNT",),
-    "account_key": ("AZURE_STORAGE_KEY",),
-    "sas_key": ("AZURE_STORAGE_SAS_TOKEN",),
-}
-"""Variables of Azure's own tools that obstore does not read."""
 
 
 def local_folder(url: str, root: Path) -> Path | None:
@@ -77,7 +71,7 @@ def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> 
     try:
         if place.scheme == "s3":
             return open_s3(settings, place.netloc)
-        return _open_other(settings, place.scheme, place.netloc)
+        return (_open_gcs if place.scheme == "gs" else open_azure)(settings, place.netloc)
     except (BaseError, ValueError) as error:
         said = str(error).partition("Debug source")[0].strip()
         raise SettingsError(f"the remote {settings.url} cannot be opened: {said}", hint=_remedy(said)) from None
@@ -106,31 +100,12 @@ def _open_folder(folder: Path, *, write: bool) -> ObjectStore:
         raise StorageError(f"the remote's folder {folder} cannot be used: {error}", hint="check its rights") from None
 
 
-def _open_other(settings: RemoteSettings, scheme: str, bucket: str) -> ObjectStore:
-    from obstore.store import AzureStore, GCSStore
+def _open_gcs(settings: RemoteSettings, bucket: str) -> ObjectStore:
+    from obstore.store import GCSStore
 
     config: dict[str, Any] = dict(settings.credentials)
     if settings.anonymous:
         config["skip_signature"] = True
-    told = manners(settings, settings.endpoint)
-    if scheme == "gs":
-        if settings.endpoint:
-            config["base_url"] = settings.endpoint
-        return GCSStore(bucket, **config, **told)
-    for key, value in azure_variables().items():
-        config.setdefault(key, value)
-    if settings.account:
-        config["account_name"] = settings.account
     if settings.endpoint:
-        config["endpoint"] = settings.endpoint
-    return AzureStore(bucket, **config, **told)
-
-
-def azure_variables() -> dict[str, str]:
-    """Return what the variables of Azure's own tools say of an account, by obstore's names; secrets are among it."""
-    found = {key: value for key, names in _AZURE.items() if (value := first_variable(*names)) is not None}
-    parts = dict(
-        part.split("=", 1) for part in os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").split(";") if "=" in part
-    )
-    names = {"AccountName": "account_name", "AccountKey": "account_key", "SharedAccessSignature": "sas_key"}
-    return {names[key]: value for key, value in parts.items() if key in names} | found
+        config["base_url"] = settings.endpoint
+    return GCSStore(bucket, **config, **manners(settings, settings.endpoint))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(.+)")
 _ENDPOINTS = ("endpoint", "base_url")
-_CREDENTIAL = re.compile("key|sas|token|secret|client_id|identity|azure_cli|skip_signature|emulator")
+_CREDENTIAL = re.compile("key|sas|token|secret|client_id|identity|azure_cli|skip_signature")
 _OF_CLIENT = frozenset(
     {"allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout", "user_agent"}
 )
@@ -143,9 +143,10 @@ def storage_options(uri: str, given: Mapping[str, str]) -> dict[str, str]:
     """
     options = {name.lower(): value for name, value in given.items()}
     if not uri.startswith(("s3://", "s3a://")):
+        options = options if uri.startswith("gs://") else _of_azure(uri, options)
         if any(name.endswith(_ENDPOINTS) and value.startswith("http://") for name, value in options.items()):
             options.setdefault("allow_http", "true")
-        return options if uri.startswith("gs://") else _of_azure(uri, options)
+        return options
     for option, names in _VARIABLES.items():
         for name in names:
             if value := os.environ.get(name):
@@ -171,14 +172,20 @@ _VARIABLES = {
 
 def _of_azure(uri: str, options: dict[str, str]) -> dict[str, str]:
     """Return options with what the variables of Azure's own tools say, as far as the options and the address do not say it."""
-    from mainspring.store.remotes.opening import azure_variables
+    from mainspring.store.remotes.azure import azure_variables
 
+    if any("emulator" in name for name in options):
+        return options
     found = azure_variables()
-    account = found.pop("account_name", None)
-    more = {} if any(_CREDENTIAL.search(name) for name in options) else found
-    if account and "@" not in uri and not any("account_name" in name or "emulator" in name for name in options):
-        more["account_name"] = account
-    return options | more
+    named = next((value for name, value in options.items() if "account_name" in name), None)
+    named = named or (uri.partition("@")[2].partition(".")[0] if "@" in uri else None)
+    if named is not None and found.pop("account_name", named) != named:
+        return options
+    if any(_CREDENTIAL.search(name) for name in options):
+        found = {name: found[name] for name in found.keys() & {"account_name", "endpoint"}}
+    if any(name.endswith(_ENDPOINTS) for name in options):
+        found.pop("endpoint", None)
+    return found | options
 
 
 def _of_profile(name: str | None) -> dict[str, str]:

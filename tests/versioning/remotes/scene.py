@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-DVC = "dvc[s3,gs]==3.67.1"
+DVC = "dvc[s3,gs,azure]==3.67.1"
 FILES = {"data/months/01.csv": "a\n1\n", "data/months/sub/ü 02.csv": "a\n2\n", "data/airports.csv": "b\n1\n"}
 
 

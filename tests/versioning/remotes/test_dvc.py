@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mainspring.versioning import data, exchange, pull
-from tests import gcs, s3
+from tests import azure, gcs, s3
 from tests.versioning.dvc.repository import empty
 from tests.versioning.remotes.scene import FILES, run, tree
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     Make = Callable[..., Workspace]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("azure")]
 
 
-@pytest.fixture(params=["folder", "s3", "gs"])
+@pytest.fixture(params=["folder", "s3", "gs", "azure"])
 def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Settings of an empty remote."""
     if request.param == "folder":
@@ -34,6 +34,10 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv(*gcs.PLAIN_CLIENT)
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(google.service_account(tmp_path)))
         return {"url": google.url(), "endpoint": google.endpoint}
+    if request.param == "azure":
+        said = azure.connection(request.getfixturevalue("azure_endpoint"))
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", said)
+        return {"url": f"azure://{azure.CONTAINER}/{tmp_path.name}"}
     request.getfixturevalue("keys")
     server: s3.Server = request.getfixturevalue("s3_server")
     return {"url": server.url(), "endpoint": server.endpoint}
@@ -105,6 +109,21 @@ def test_a_key_file_is_where_the_configuration_says(
     for path in ("data/months", "data/airports.csv"):
         data.add(ours, ours.root / path)
     monkeypatch.chdir(tmp_path)
+    assert exchange.push(ours).objects == 4
+    run(dvc, "fetch", folder=ours.root)
+    assert "in sync" in run(dvc, "status", "-c", folder=ours.root)
+
+
+def test_an_account_is_the_one_that_the_configuration_names(
+    make: Make, azure_endpoint: str, dvc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=another;AccountKey=a2V5")
+    ours = make()
+    dvc_repository(dvc, ours.root, {"url": f"azure://{azure.CONTAINER}/named"})
+    said = azure.connection(azure_endpoint)
+    run(dvc, "remote", "modify", "--local", "store", "connection_string", said, folder=ours.root)
+    for path in ("data/months", "data/airports.csv"):
+        data.add(ours, ours.root / path)
     assert exchange.push(ours).objects == 4
     run(dvc, "fetch", folder=ours.root)
     assert "in sync" in run(dvc, "status", "-c", folder=ours.root)
