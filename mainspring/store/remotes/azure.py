@@ -27,12 +27,14 @@ _PARTS = {
 
 
 def open_azure(settings: RemoteSettings, container: str) -> AzureStore:
-    """Open a container. What the environment says of another account than that of the settings is left aside."""
+    """Open a container; credentials of the settings go before the environment's, and those of another account are left aside."""
     from obstore.store import AzureStore
 
     told = azure_variables()
     if settings.account and told.get("account_name", settings.account) != settings.account:
         told = {}
+    if settings.credentials or settings.anonymous:
+        told = {name: told[name] for name in told.keys() & {"account_name", "endpoint"}}
     config: dict[str, Any] = told | settings.credentials
     if settings.account:
         config["account_name"] = settings.account

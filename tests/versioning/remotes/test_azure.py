@@ -113,3 +113,27 @@ def test_what_somebody_else_removed_meanwhile_is_no_error(ours: Workspace) -> No
         store, [*(f"{number:032x}" for number in range(20)), *(entry.md5 for entry in ours.objects.listing(listing))]
     )
     assert {held.md5 for held in inventory.held(store)} == {listing}
+
+
+def test_credentials_of_the_settings_go_before_those_of_the_environment(
+    make: Callable[..., Workspace], endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", azure.ACCOUNT)
+    monkeypatch.setenv("AZURE_STORAGE_KEY", f"F{azure.KEY[1:]}")
+    monkeypatch.setenv("SAS", azure.token())
+    workspace = make(url=f"{URL}/sas", endpoint=endpoint, retries=0, credentials="{sas_key: '${SAS}'}")
+    data.add(workspace, workspace.root / "data")
+    assert exchange.push(workspace).objects == len(FILES) + 1
+    assert exchange.push(workspace).objects == 0
+
+
+def test_credentials_of_another_account_are_left_aside(
+    make: Callable[..., Workspace], endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"AccountName=another;AccountKey={azure.KEY}")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # where the machine's own account would be asked for
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    workspace = make(url=f"{URL}/other", endpoint=endpoint, account=azure.ACCOUNT, retries=0, timeout="1s")
+    data.add(workspace, workspace.root / "data")
+    with pytest.raises(StorageError, match="no credentials were found"):
+        exchange.push(workspace)
