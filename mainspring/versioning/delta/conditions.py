@@ -77,6 +77,17 @@ def read_condition(text: str, schema: pl.Schema, *, table: str) -> Condition:
     return Condition(found, tuple(dict.fromkeys(reader.named)))
 
 
+def fitting(rows: pl.LazyFrame, condition: Condition) -> pl.LazyFrame:
+    """Return the rows that fit, each of them looked at: nothing is left out before by statistics or by the names of parts."""
+    return rows.map_batches(
+        lambda frame: frame.filter(condition.rows),
+        predicate_pushdown=False,
+        projection_pushdown=False,
+        slice_pushdown=False,
+        streamable=True,
+    )
+
+
 class _Token(NamedTuple):
     kind: str
     text: str

@@ -9,7 +9,7 @@ import polars as pl
 
 from mainspring.base.errors import Refused, UsageError
 from mainspring.versioning.delta.committing import again, check_free, check_takes_changes, commit_options, conflict
-from mainspring.versioning.delta.conditions import read_condition
+from mainspring.versioning.delta.conditions import fitting, read_condition
 from mainspring.versioning.delta.history import OPERATION
 from mainspring.versioning.delta.opening import check_follows, open_table, translated
 from mainspring.versioning.delta.pins import read_pointer
@@ -89,8 +89,9 @@ def _delete(
 
 def _found(source: Source, table: DeltaTable, condition: Condition) -> pl.DataFrame:
     """Return what the rows that fit have in the columns that are asked for, and how many there are of each."""
-    fitting = scan(source, table).filter(condition.rows).group_by(condition.columns).agg(pl.len().alias(_COUNT))
-    return collected(source, table.version(), lambda: fitting.collect(engine="streaming"))
+    rows = fitting(scan(source, table).select(condition.columns), condition)
+    counted = rows.group_by(condition.columns).agg(pl.len().alias(_COUNT))
+    return collected(source, table.version(), lambda: counted.collect(engine="streaming"))
 
 
 def _commit(workspace: Workspace, source: Source, table: DeltaTable, found: pl.DataFrame, run_id: str | None) -> None:

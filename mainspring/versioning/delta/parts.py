@@ -40,7 +40,7 @@ def are_in_names(uris: Sequence[str], values: pl.DataFrame) -> bool:
     for name, kind in values.schema.items():
         found = re.compile(f"/{re.escape(name)}=([^/]*)/")
         said = [match[1] if (match := found.search(uri)) else None for uri in uris]
-        if None in said:
+        if None in said or isinstance(kind, pl.Decimal):  # which older polars does not read from names
             return False
         read = pl.Series([None if text in _NULL else unquote(text or "") for text in said], dtype=pl.String)
         if not typed(read, kind).eq_missing(values[name]).all():

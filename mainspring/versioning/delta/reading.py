@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -78,8 +79,15 @@ def scan(source: Source, table: DeltaTable) -> pl.LazyFrame:
     if not uris:
         return pl.DataFrame(schema=schema_of(table)).lazy()
     if features <= known and _is_usual(table):
-        return pl.scan_delta(table)
+        with suppress(_protocol_error()):  # older polars knows nothing of deletion vectors
+            return pl.scan_delta(table)
     return _by_library(source, table) if "deletionVectors" in features else scan_some(table, uris)
+
+
+def _protocol_error() -> type[Exception]:
+    from deltalake.exceptions import DeltaProtocolError
+
+    return DeltaProtocolError
 
 
 def _by_library(source: Source, table: DeltaTable) -> pl.LazyFrame:

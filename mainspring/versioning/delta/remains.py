@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from mainspring.base.errors import NotFound
-from mainspring.versioning.delta.conditions import BadCondition, read_condition
+from mainspring.versioning.delta.conditions import BadCondition, fitting, read_condition
 from mainspring.versioning.delta.identity import pinned
 from mainspring.versioning.delta.opening import open_table
 from mainspring.versioning.delta.reading import collected, scan, scan_some, schema_of, splits
@@ -64,11 +64,12 @@ def remains(workspace: Workspace, source: Source, where: str) -> list[Remains]:
 def _count(source: Source, table: DeltaTable, condition: Condition, files: dict[str, int]) -> int:
     """Count the rows that fit; ``files`` is what is known of single files, and learns of others."""
     if not splits(table):
-        some = scan(source, table).filter(condition.rows).select(pl.len())
+        some = fitting(scan(source, table).select(condition.columns), condition).select(pl.len())
         return int(collected(source, table.version(), lambda: some.collect(engine="streaming")).item())
     uris = table.file_uris()
     fresh = [uri for uri in uris if uri not in files]
-    counts = scan_some(table, fresh, file=_FILE).filter(condition.rows).group_by(_FILE).len()
+    rows = scan_some(table, fresh, file=_FILE).select(_FILE, *condition.columns)
+    counts = fitting(rows, condition).group_by(_FILE).len()
     told = dict(collected(source, table.version(), lambda: counts.collect(engine="streaming")).iter_rows())
     files.update({uri: told.get(uri, 0) for uri in fresh})
     return sum(files[uri] for uri in uris)

@@ -125,7 +125,8 @@ def test_a_merge_needs_keys_that_identify(trips: Table, frame: pl.DataFrame, key
 
 def test_values_that_parts_cannot_have(lake: Workspace) -> None:
     table = Table("trips", lake)
-    frame = pl.DataFrame({"id": [1], "s": ["a"], "m": [Decimal("1.5")], "l": [[1]]})
+    kinds = {"id": pl.Int64, "s": pl.String, "m": pl.Decimal(10, 2), "l": pl.List(pl.Int64)}
+    frame = pl.DataFrame({"id": [1], "s": ["a"], "m": [Decimal("1.50")], "l": [[1]]}, schema=kinds)
     for column, bad, said in (
         ("s", "", "parted by 's', and an empty text there would become null"),
         ("m", Decimal("-0.5"), "parted by 'm', and a decimal below 0 there would make it unreadable"),
