@@ -69,7 +69,7 @@ def test_files_of_a_damaged_listing_stay_however_often_garbage_is_collected(
     place.chmod(0o644)
     place.write_bytes(place.read_bytes()[:-1])
     for _ in range(3):
-        with pytest.raises(Corrupted, match="listing|damaged"):
+        with pytest.raises(Corrupted, match=r"listing|damaged"):
             garbage.collect(database, objects, remove=True)
     assert all(objects.has(md5) for md5 in files)
     folder(objects, "one", "two")

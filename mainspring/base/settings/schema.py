@@ -28,8 +28,8 @@ class DatasetSettings(Section, frozen=True, kw_only=True):
     """Says that the path is a Delta table, also where none is yet. A folder with ``_delta_log``, or an address, is one anyway."""
     options: dict[str, str] = {}
     """Options of the object store that a Delta table lies in, such as ``aws_endpoint_url``, ``google_base_url`` or
-    ``azure_storage_endpoint``, before what the environment's variables (``AWS_…``, ``GOOGLE_…``, ``AZURE_…``) say; keep secrets in
-    ``${VAR}``."""
+    ``azure_storage_endpoint``, before what the environment's variables (``AWS_…``, ``GOOGLE_…``, ``AZURE_…``) say; keep secrets
+    in ``${VAR}``."""
     time: str | None = None
     """Column that says when a row was true; used for time order, drift windows and leakage."""
     key: list[str] = []
@@ -153,8 +153,8 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
     endpoint: str | None = None
     """Address of a server that speaks S3, GCS or Azure. One that begins with ``http://`` is spoken to without encryption."""
     ca_file: str | None = None
-    """File (relative to the workspace) with certificates, in PEM, of authorities to believe beside the machine's: a company's own.
-    Else, with S3, that of ``AWS_CA_BUNDLE`` or the profile's ``ca_bundle``."""
+    """File (relative to the workspace) with certificates, in PEM, of authorities to believe beside the machine's, as a company's
+    own. Else, with S3, that of ``AWS_CA_BUNDLE`` or the profile's ``ca_bundle``."""
     region: str | None = None
     """Region of S3; else the profile's, or ``AWS_REGION``."""
     profile: str | None = None
@@ -175,7 +175,7 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
 
 
 Link = Literal["reflink", "hardlink", "symlink", "copy"]
-"""``reflink`` shares blocks until one side writes, ``hardlink`` shares the file, which is read-only then, ``symlink`` leads to it."""
+"""``reflink`` shares blocks until one side writes, ``hardlink`` shares the file, which is read-only then, ``symlink`` leads there."""
 
 
 class StateSettings(Section, frozen=True, kw_only=True):
