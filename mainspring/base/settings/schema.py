@@ -175,7 +175,7 @@ class RemoteSettings(Section, frozen=True, kw_only=True):
 
 
 Link = Literal["reflink", "hardlink", "symlink", "copy"]
-"""``reflink`` shares blocks until one side writes, ``hardlink`` shares the file, which is read-only then, ``symlink`` leads there."""
+"""``reflink`` shares blocks until one side writes, ``hardlink`` the file, which is read-only then, ``symlink`` leads to it."""
 
 
 class StateSettings(Section, frozen=True, kw_only=True):
