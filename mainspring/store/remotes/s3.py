@@ -125,7 +125,7 @@ def _s3(settings: RemoteSettings) -> _S3:
     region = settings.region or (profile.get("region") if settings.profile else None)
     region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or profile.get("region")
     endpoint = (
-        settings.endpoint or first_variable("AWSENDPOINT_URL_S3", "AWSENDPOINT_URL") or profile.get("endpoint_url")
+        settings.endpoint or first_variable("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") or profile.get("endpoint_url")
     )
     keyed = settings.profile is None and "AWS_ACCESS_KEY_ID" in os.environ
     return _S3(endpoint, region or "us-east-1", profile, keyed)

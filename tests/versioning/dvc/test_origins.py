@@ -154,7 +154,7 @@ def test_pointers_are_the_same_and_both_follow_the_source(
     repository.dvc("import-url", origin.address, "in")
     theirs = said(repository.root / "in.dvc")
     assert states(data.status(Workspace.open(repository.root))) == {"in": "up to date"}
-    assert [(item.state, item.dataset) for item in ask(opened)] == [("unchanged", "in")]
+    assert [(item.state, item.dataset, item.what) for item in ask(opened)] == [("unchanged", "in", "")]
     (repository.root / "in.dvc").unlink()
     shutil.rmtree(repository.root / ".dvc" / "cache")
     repository.remove("in")
