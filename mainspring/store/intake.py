@@ -154,7 +154,7 @@ def link_all(waiting: Sequence[tuple[Taken, str]], folder: str) -> None:
     _sync_file_system(waiting[0][0].place)
     for taken, target in waiting:
         try:
-            os.link(taken.place, target)
+            _link(taken.place, target)
         except FileExistsError:  # another writer had the same content
             continue
         except OSError as error:
@@ -169,6 +169,16 @@ def link_all(waiting: Sequence[tuple[Taken, str]], folder: str) -> None:
             raise _changed(taken)
         put_seal(target, taken.md5)
     _sync_file_system(waiting[0][1])
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        if os.path.exists(target):
+            raise
+        os.unlink(target)  # a link that leads nowhere
+        os.link(source, target)
 
 
 def _copied(taken: Taken, place: str) -> str:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import operator
 import os
+import re
+import stat
+from bisect import bisect_left
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.base.errors import Corrupted, InvalidData, NotFound
+from mainspring.base.errors import Corrupted, InvalidData, NotFound, StorageError
 from mainspring.base.files import disk_error, staged
 from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.base.ids import new_id
 from mainspring.store.seals import put_seal, sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mainspring.store.intake import Taken
     from mainspring.store.links import Linker
@@ -25,6 +30,10 @@ if TYPE_CHECKING:
 _TOGETHER = 16_384
 """So many files are made durable at once."""
 _TOLD = 256
+_DIGITS = 32
+_NAME = re.compile(r"[0-9a-f]{30}(?:\.dir)?")
+_ASTRAY = tuple(f"{before}{step}{behind}" for before in "/\0" for step in ("", ".", "..") for behind in "/\0")
+"""Parts of paths that lead nowhere, stay where they are, or lead out of the folder; NUL stands before and behind a path."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -161,13 +170,16 @@ class Objects:
 
         Raises:
             NotFound: it is not there.
-            Corrupted: its bytes are not those that were stored; it was moved to quarantine.
+            Corrupted: its bytes are not those that were stored, or it is no file; it was moved to quarantine.
+            StorageError: it cannot be read.
         """
-        self._recover(md5)
+        self._status(md5)
         try:
             data = self.path(md5).read_bytes()
         except FileNotFoundError:
             raise self._missing(md5) from None
+        except OSError as error:
+            raise disk_error(error, self.path(md5), doing="read") from error
         if md5_bytes(data) != md5.removesuffix(".dir"):
             raise self._quarantine(md5)
         return data
@@ -185,7 +197,7 @@ class Objects:
             return
         from mainspring.store.intake import copy_hashing
 
-        self._recover(md5)
+        self._status(md5)
         with staged(target, mode=mode) as temporary:
             try:
                 found, _ = copy_hashing(self.path(md5), temporary, mode=0o600)
@@ -206,34 +218,35 @@ class Objects:
         """Re-hash one object.
 
         Raises:
-            NotFound, Corrupted: as ``read_bytes``.
+            NotFound, Corrupted, StorageError: as ``read_bytes``.
         """
-        self._recover(md5)
+        self._status(md5)
         path = self.path(md5)
-        if not path.is_file():
-            raise self._missing(md5)
-        if md5_file(path) != md5.removesuffix(".dir"):
+        try:
+            found = md5_file(path)
+        except OSError as error:
+            raise disk_error(error, path, doing="read") from error
+        if found != md5.removesuffix(".dir"):
             raise self._quarantine(md5)
 
     def addresses(self) -> Iterator[str]:
-        """Give the address of every object that is there."""
+        """Give the address of every object that is there; what else lies among them is none of ours."""
         for folder in sorted(self.files.glob("[0-9a-f][0-9a-f]")):
-            for path in sorted(folder.iterdir()):
-                if not path.name.endswith(".tmp"):
-                    yield folder.name + path.name
+            try:
+                names = sorted(os.listdir(folder))
+            except OSError as error:
+                raise disk_error(error, folder, doing="read") from error
+            yield from (folder.name + name for name in names if _NAME.fullmatch(name))
 
     def sound(self, md5: str) -> os.stat_result:
         """Return the status of an object that is believed: by its seal, or else by hashing it, which seals it.
 
         Raises:
-            NotFound, Corrupted: as ``read_bytes``.
+            NotFound, Corrupted, StorageError: as ``read_bytes``.
         """
         path = self.place(md5)
-        try:
-            status = os.stat(path)
-        except FileNotFoundError:
-            status = None
-        if status is not None and sealed(status.st_mtime_ns, md5):
+        status = self._status(md5)
+        if sealed(status.st_mtime_ns, md5):
             return status
         self.check(md5)
         with suppress(OSError):  # a colleague's file, or a disk that is only read
@@ -244,7 +257,7 @@ class Objects:
         """Say whether an object is there and believed, as by ``sound``; a damaged one is set aside."""
         try:
             self.sound(md5)
-        except (NotFound, Corrupted, OSError):  # one that we may not read is as good as none
+        except (NotFound, Corrupted, StorageError, OSError):  # one that we may not read is as good as none
             return False
         return True
 
@@ -254,14 +267,37 @@ class Objects:
         What is found counts as young again, so that no collection takes it away before a row names it.
         """
         path = self.place(md5)
-        if not os.path.exists(path):
+        if not os.path.lexists(path):
             return False
         try:
             self.sound(md5)
             put_seal(path, md5)
             return os.stat(path).st_size == size
-        except (NotFound, Corrupted, OSError):  # a colleague's, whose age cannot be set, is written again
+        except (NotFound, Corrupted, StorageError, OSError):  # a colleague's, whose age cannot be set, is written again
             return False
+
+    def _status(self, md5: str) -> os.stat_result:
+        """Return the status of an object, taken out of the trash if need be; what is no file is set aside.
+
+        Raises:
+            NotFound, Corrupted, StorageError: as ``read_bytes``.
+        """
+        place = self.place(md5)
+        try:
+            try:
+                status = os.stat(place)
+            except FileNotFoundError:
+                self._recover(md5)
+                status = os.stat(place)
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._missing(md5) from None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise disk_error(error, self.path(md5), doing="read") from error
+            raise self._quarantine(md5) from None
+        if not stat.S_ISREG(status.st_mode):
+            raise self._quarantine(md5)
+        return status
 
     def _recover(self, md5: str) -> None:
         """Take an object that is needed after all back from the trash."""
@@ -275,30 +311,70 @@ class Objects:
         return NotFound(f"the object {md5} is not in the store", hint=hint, md5=md5)
 
     def _quarantine(self, md5: str) -> Corrupted:
+        """Set a damaged object aside and return the error that says so. One that was healed just now goes back."""
+        place = self.path(md5)
         aside = self.root / "quarantine" / f"{md5}.{new_id()[-8:]}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self.path(md5), aside)
         hint = "add the same data again (it heals the store), or restore the object from a backup"
-        return Corrupted(f"the object {md5} is damaged; it was moved to {aside}", hint=hint, md5=md5, aside=str(aside))
+        said = f"the object {md5} is damaged"
+        try:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(place, aside)
+        except FileNotFoundError:
+            return Corrupted(f"{said}; another process has set it aside", hint=hint, md5=md5)
+        except OSError as error:
+            reason = os.strerror(error.errno or 0).lower()
+            hint = f"remove {place} (lsattr says whether it is immutable), then {hint}"
+            return Corrupted(f"{said}, and cannot be moved to quarantine: {reason}", hint=hint, md5=md5)
+        if aside.is_file() and md5_file(aside) == md5.removesuffix(".dir"):
+            os.replace(aside, place)
+            return Corrupted(f"{said} no more: it was healed just now", hint="run the same command again", md5=md5)
+        return Corrupted(f"{said}; it was moved to {aside}", hint=hint, md5=md5, aside=str(aside))
 
 
 def parse_listing(data: bytes, md5: str) -> list[Entry]:
     """Return the files that a listing with the address ``md5`` names.
 
     Raises:
-        Corrupted: it is no listing, or names paths outside its folder.
+        Corrupted: it is no listing, or one that no folder has: it names paths outside of it, or a path twice.
     """
     try:
         entries = msgspec.json.decode(data, type=list[Entry])
     except msgspec.MsgspecError as error:
         raise Corrupted(f"the folder listing {md5} cannot be read: {error}", md5=md5) from None
-    for entry in entries:
-        if entry.relpath[:1] not in "/." and ".." not in entry.relpath:  # nearly all, and there may be a million
-            continue
-        path = PurePosixPath(entry.relpath)
-        if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise Corrupted(f"the folder listing {md5} names '{entry.relpath}', outside of the folder", md5=md5)
+    if problem := _problem(entries):
+        raise Corrupted(f"the folder listing {md5} names {problem}", md5=md5)
     return entries
+
+
+def _problem(entries: Sequence[Entry]) -> str | None:
+    """Return what no folder can hold of some files; looked for in all of them at once, since there may be a million."""
+    md5s = [entry.md5 for entry in entries]
+    if set(map(len, md5s)) - {_DIGITS} or "".join(md5s).encode().translate(None, b"0123456789abcdef"):
+        return "what is no md5"
+    paths = [entry.relpath for entry in entries]
+    joined = "\0".join(("", *paths, ""))
+    if entries and (joined.count("\0") > len(paths) + 1 or any(step in joined for step in _ASTRAY)):
+        bad = next(path for path in paths if "\0" in path or any(step in f"\0{path}\0" for step in _ASTRAY))
+        return f"'{bad}', outside of the folder"
+    folders: set[str] = set()
+    for folder in {path.rpartition("/")[0] for path in paths}:
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    twice, both = _clashes(paths, folders)
+    if twice is not None:
+        return f"'{twice}' twice"
+    return None if both is None else f"'{both}' as a file and as a folder"
+
+
+def _clashes(paths: Sequence[str], folders: set[str]) -> tuple[str | None, str | None]:
+    """Return a path that is there twice, and one that is a folder as well."""
+    if all(map(operator.lt, paths, islice(paths, 1, None))):  # in order, as in nearly all listings
+        found = ((folder, bisect_left(paths, folder)) for folder in folders)
+        return None, next((folder for folder, place in found if paths[place : place + 1] == [folder]), None)
+    names = set(paths)
+    twice = next(path for path in names if paths.count(path) > 1) if len(names) < len(paths) else None
+    return twice, min(folders & names, default=None)
 
 
 def walk(folder: Path, *, ignore: Iterable[str] = (".git", ".mainspring", "__pycache__")) -> dict[str, Path]:

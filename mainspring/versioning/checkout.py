@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.base.errors import Corrupted, NotFound, did_you_mean
+from mainspring.base.errors import Corrupted, NotFound, StorageError, did_you_mean
 from mainspring.base.files import staged
 from mainspring.store.links import SHARED, Linker
 from mainspring.store.seals import put_seal
@@ -263,14 +263,14 @@ def verify(workspace: Workspace, name: str | None = None, *, tick: Tick | None =
             try:
                 for entry in workspace.objects.listing(md5):
                     users.setdefault(entry.md5, []).append(f"{what}: {entry.relpath}")
-            except (Corrupted, NotFound) as error:
+            except (Corrupted, NotFound, StorageError) as error:
                 damages.append(Damage(md5=md5, problem=error.message, used_by=[what]))
-                del users[md5]  # it is in quarantine by now
+                del users[md5]  # it is in quarantine by now, or cannot be read
     addresses = sorted(users if name is not None else {*users, *workspace.objects.addresses()})
     for number, md5 in enumerate(addresses, 1):
         try:
             workspace.objects.check(md5)
-        except (Corrupted, NotFound) as error:
+        except (Corrupted, NotFound, StorageError) as error:
             damages.append(Damage(md5=md5, problem=error.message, used_by=users.get(md5, [])))
         if tick is not None:
             tick(number, len(addresses))
