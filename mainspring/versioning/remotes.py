@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from mainspring.base.errors import NotFound, SettingsError, UsageError, did_you_mean
+from mainspring.base.sections import read_sections
 from mainspring.base.settings.dvc import config_files, read_config, read_config_file
 from mainspring.base.settings.schema import RemoteSettings
 from mainspring.store.remotes.azure import account_of
+from mainspring.store.remotes.credentials import keys_of
 from mainspring.store.remotes.remote import Remote
 
 if TYPE_CHECKING:
@@ -27,7 +30,6 @@ _CREDENTIALS = {
     "tenant_id": "tenant_id",
     "client_id": "client_id",
     "client_secret": "client_secret",
-    "credentialpath": "service_account",
 }
 """Options of DVC's remotes, and what obstore calls them."""
 _UNLIKE = ("version_aware", "worktree")
@@ -141,19 +143,32 @@ def _settings(name: str, sections: dict[str, dict[str, str]], names: dict[str, s
                 hint="remove that option, or push to another remote",
             )
     credentials = {ours: said[theirs] for theirs, ours in _CREDENTIALS.items() if theirs in said}
+    if url.startswith(("gs://", "gcs://")) and "credentialpath" in said:
+        credentials["service_account"] = said["credentialpath"]
     connection = account_of(said.get("connection_string", ""))
     credentials |= {name: connection[name] for name in ("account_key", "sas_key") if name in connection}
+    keys = _keys(said) if url.startswith("s3://") else {}
     verify = said.get("ssl_verify", "")
     return RemoteSettings(
         url=url.replace("gcs://", "gs://", 1),
         endpoint=said.get("endpointurl", connection.get("endpoint")),
         ca_file=None if verify.lower() in ("", "true", "false") else str(Path("..", verify)),
         region=said.get("region"),
-        profile=said.get("profile"),
+        profile=None if keys else said.get("profile"),
         account=said.get("account_name", connection.get("account_name")),
         anonymous=said.get("allow_anonymous_login", "").lower() == "true",
-        credentials=credentials,
+        credentials=keys | credentials,
     )
+
+
+def _keys(said: dict[str, str]) -> dict[str, str]:
+    """Return the keys of AWS that stand in a file of their own, which DVC takes unless the environment names another or keys."""
+    file, profile = said.get("credentialpath"), said.get("profile")
+    told = "AWS_SHARED_CREDENTIALS_FILE" in os.environ or (profile is None and "AWS_ACCESS_KEY_ID" in os.environ)
+    if file is None or told:
+        return {}
+    found = keys_of(read_sections(Path(file)).get(profile or "default", {})) or {}
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def _shown(workspace: Workspace, path: Path) -> str:

@@ -114,6 +114,25 @@ def test_a_key_file_is_where_the_configuration_says(
     assert "in sync" in run(dvc, "status", "-c", folder=ours.root)
 
 
+@pytest.mark.parametrize("profile", [None, "lake"])
+def test_keys_stand_where_the_configuration_says(
+    make: Make, s3_server: s3.Server, dvc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str | None
+) -> None:
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
+    keys = f"aws_access_key_id = {s3.KEY}\naws_secret_access_key = {s3.SECRET}\n"
+    (tmp_path / "keys").write_text(f"[{profile or 'default'}]\n{keys}")
+    ours = make()
+    dvc_repository(dvc, ours.root, {"url": s3_server.url(), "endpoint": s3_server.endpoint})
+    run(dvc, "remote", "modify", "--local", "store", "credentialpath", "../keys", folder=ours.root)
+    if profile:
+        run(dvc, "remote", "modify", "--local", "store", "profile", profile, folder=ours.root)
+    for path in ("data/months", "data/airports.csv"):
+        data.add(ours, ours.root / path)
+    assert exchange.push(ours).objects == 4
+    run(dvc, "fetch", folder=ours.root)
+    assert "in sync" in run(dvc, "status", "-c", folder=ours.root)
+
+
 def test_an_account_is_the_one_that_the_configuration_names(
     make: Make, azure_endpoint: str, dvc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
