@@ -156,9 +156,12 @@ def _lineage_lines(about: dict[str, Any]) -> list[str]:
 
 def _metric(value: Any) -> str:
     if not isinstance(value, dict):
-        return f"{value:.6g}"
-    low, high = (f"{value[side]:.4g}" if value.get(side) is not None else "?" for side in ("low", "high"))
-    return f"{value['value']:.4g}  [{low}, {high}]  n={value['n']}"
+        return _number(value, 6)
+    return f"{_number(value['value'])}  [{_number(value.get('low'))}, {_number(value.get('high'))}]  n={value.get('n')}"
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "?" if value is None else f"{value:.{digits}g}"
 
 
 @models_app.command("history")

@@ -28,7 +28,8 @@ from mainspring.versioning.export import (
     ExportManifest,
     sum_line,
 )
-from mainspring.versioning.materials import policy, trust
+from mainspring.versioning.labels import checked_description
+from mainspring.versioning.materials import PACKED, policy, trust
 from mainspring.versioning.records import versions as version_rows
 from mainspring.versioning.records.versions import IMPORTED
 from mainspring.versioning.registration import Arrival, Registered, record_arrivals
@@ -41,6 +42,25 @@ if TYPE_CHECKING:
     from mainspring.versioning.export import ExportedFile
 
 _MOST_MANIFEST = 50_000_000
+
+
+class _Metric(msgspec.Struct):
+    """A metric with its interval, as far as it is read anywhere."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+class _Data(msgspec.Struct):
+    """A dataset version that a run elsewhere read."""
+
+    dataset: str
+    number: int | None
+    md5: str
+
+
 _BLOCK = 1 << 20
 
 
@@ -96,12 +116,16 @@ def _below(folder: Path) -> list[Path]:
 
 def _checked(folder: Path, copy: Path, verifier: Verifier | None) -> ExportManifest:
     """Copy an export, and return what it says of itself if all of it is as it should be."""
-    manifest = _read_manifest(_copy(folder, MANIFEST, copy)[0])
+    copied, _, _, own = _copy(folder, MANIFEST, copy, most=_MOST_MANIFEST)
+    manifest = _read_manifest(copied)
     _check_names(manifest)
+    _check_claims(manifest)
     _check_tree(folder, manifest)
     for file in manifest.files:
         _check_file(folder, file, copy)
-    _check_sums(folder, copy, manifest)
+    _check_sums(folder, copy, manifest, own)
+    if _bytes(copy / SIGNATURE) != (_bytes(copy / MODEL / SIGNATURE) if _is_packed(manifest) else None):
+        raise Corrupted(f"{folder / SIGNATURE} is not that of the model", file=SIGNATURE)
     if verifier is not None:
         _check_signature(folder, copy, verifier)
     return manifest
@@ -130,7 +154,7 @@ def _arrived(
     workspace: Workspace, copy: Path, manifest: ExportManifest, trust_pickle: bool, signed_by: str | None
 ) -> Arrival:
     """Load a model under this workspace's policy, and store what the version consists of."""
-    packed = (copy / SIGNATURE).is_file()
+    packed = _is_packed(manifest)
     trusted, types = policy(workspace)
     loaded = load_artifact(copy / MODEL, trust_pickle=trusted or trust_pickle, trusted_types=types) if packed else None
     artifact = _stored(workspace, copy / MODEL, manifest.artifact) if manifest.artifact else ""
@@ -144,9 +168,14 @@ def _arrived(
         artifact=artifact,
         evidence=evidence,
         metrics=manifest.metrics,
+        description=checked_description(manifest.description),
         source=f"an export of project '{origin.project}' ({origin.actor}, {iso(origin.exported_at)})",
         history={IMPORTED: msgspec.to_builtins(origin) | {"signed_by": signed_by}},
     )
+
+
+def _is_packed(manifest: ExportManifest) -> bool:
+    return {file.path.removeprefix(f"{MODEL}/") for file in manifest.files if file.path != SIGNATURE} >= PACKED
 
 
 def _stored(workspace: Workspace, folder: Path, address: str) -> str:
@@ -160,8 +189,6 @@ def _stored(workspace: Workspace, folder: Path, address: str) -> str:
 
 
 def _read_manifest(path: Path) -> ExportManifest:
-    if path.stat().st_size > _MOST_MANIFEST:
-        raise InvalidData(f"{MANIFEST} has {path.stat().st_size} bytes: no export has such a large one")
     try:
         head = msgspec.json.decode(path.read_bytes())
         version = head.get("format_version") if isinstance(head, dict) else None
@@ -169,8 +196,18 @@ def _read_manifest(path: Path) -> ExportManifest:
             hint = "upgrade mainspring"
             raise InvalidData(f"the export has format version {version}, this reads up to {FORMAT_VERSION}", hint=hint)
         return msgspec.convert(head, ExportManifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Corrupted(f"{MANIFEST} cannot be read: {error}") from None
+
+
+def _check_claims(manifest: ExportManifest) -> None:
+    """Compare what nobody can check with what an export says in its place: it is shown later on."""
+    checked_description(manifest.description)
+    try:
+        msgspec.convert(manifest.metrics, dict[str, float | _Metric | None])
+        msgspec.convert(manifest.origin.data, list[_Data])
+    except msgspec.ValidationError as error:
+        raise Corrupted(f"{MANIFEST} cannot be read: of metrics or data, {error}") from None
 
 
 def _check_names(manifest: ExportManifest) -> None:
@@ -203,43 +240,48 @@ def _check_tree(folder: Path, manifest: ExportManifest) -> None:
 
 
 def _check_file(folder: Path, file: ExportedFile, copy: Path) -> None:
-    _, size, md5, sha256 = _copy(folder, file.path, copy)
+    _, size, md5, sha256 = _copy(folder, file.path, copy, most=file.size)
     if (size, md5, sha256) != (file.size, file.md5, file.sha256):
         raise Corrupted(f"{folder / file.path} differs from what {MANIFEST} says", file=file.path)
 
 
-def _check_sums(folder: Path, copy: Path, manifest: ExportManifest) -> None:
-    _, _, _, own = _copy(folder, MANIFEST, copy)
+def _check_sums(folder: Path, copy: Path, manifest: ExportManifest, own: str) -> None:
     listed = sorted([*((file.path, file.sha256) for file in manifest.files), (MANIFEST, own)])
-    sums = _copy(folder, SUMS, copy)[0].read_bytes()
-    if sums != "".join(sum_line(path, sha256) for path, sha256 in listed).encode():
+    wanted = "".join(sum_line(path, sha256) for path, sha256 in listed).encode()
+    if _copy(folder, SUMS, copy, most=len(wanted))[0].read_bytes() != wanted:
         raise Corrupted(f"{folder / SUMS} and {MANIFEST} disagree", hint="run `sha256sum -c SHA256SUMS` in that folder")
 
 
 def _check_signature(folder: Path, copy: Path, verifier: Verifier) -> None:
     if not (folder / BUNDLE).exists():
         raise Corrupted(f"{folder} is not signed: it has no {BUNDLE}", hint="ask whoever exported it for `--sign`")
-    if (folder / BUNDLE).stat().st_size > _MOST_MANIFEST:
-        raise Corrupted(f"{folder / BUNDLE} is larger than any signature")
-    _copy(folder, BUNDLE, copy)
+    _copy(folder, BUNDLE, copy, most=_MOST_MANIFEST)
     try:
         verifier.verify(copy)
     except Corrupted as error:
         raise Corrupted(f"{folder}: {error.message}", hint="nothing was registered", **error.details) from None
 
 
-def _copy(folder: Path, name: str, target: Path) -> tuple[Path, int, str, str]:
-    """Copy a file, and return the copy with its size, md5 and sha256 as they were read."""
+def _copy(folder: Path, name: str, target: Path, *, most: int) -> tuple[Path, int, str, str]:
+    """Copy a regular file of so many bytes at most, and return the copy with its size, md5 and sha256 as they were read."""
     copied = target / name
     copied.parent.mkdir(parents=True, exist_ok=True)
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     try:
-        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # who opens a pipe would wait
     except OSError as error:
         raise Corrupted(f"{folder / name} cannot be read: {error.strerror}", file=name) from None
     with os.fdopen(descriptor, "rb") as source, copied.open("wb") as out:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InvalidData(f"{folder / name} is no regular file", hint="an export holds no pipes", path=name)
         while block := source.read(_BLOCK):
             md5.update(block)
             sha256.update(block)
             size += out.write(block)
+            if size > most:
+                raise Corrupted(f"{folder / name} has more than the {most} bytes that it may have", file=name)
     return copied, size, md5.hexdigest(), sha256.hexdigest()
+
+
+def _bytes(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None

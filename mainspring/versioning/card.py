@@ -39,7 +39,8 @@ def _metrics(metrics: Mapping[str, Any]) -> list[str]:
         held = found if isinstance(found, dict) else {"value": found}
         ends = [held.get("low"), held.get("high")]
         interval = "—" if None in ends else f"{ends[0]:.4g} to {ends[1]:.4g}"
-        lines.append(f"| {name} | {held['value']:.6g} | {interval} | {held.get('n') or '—'} |")
+        value = "not defined" if held["value"] is None else f"{held['value']:.6g}"
+        lines.append(f"| {name} | {value} | {interval} | {held.get('n') or '—'} |")
     return lines
 
 

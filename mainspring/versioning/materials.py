@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.registry import ModelVersion
 
-_PACKED = {MANIFEST, "signature.json"}
+PACKED = frozenset({MANIFEST, "signature.json"})
+"""Files that every artifact has that was packed here."""
 
 
 def materialise(workspace: Workspace, version: ModelVersion) -> Path:
@@ -42,7 +43,7 @@ def is_packed(workspace: Workspace, artifact: str) -> bool:
     """Say whether a version's files are an artifact that was packed here, and not those of another tool."""
     if not artifact:
         return False
-    return {entry.relpath for entry in workspace.objects.listing(artifact)} >= _PACKED
+    return {entry.relpath for entry in workspace.objects.listing(artifact)} >= PACKED
 
 
 def check_packed(workspace: Workspace, artifact: str, what: str) -> None:

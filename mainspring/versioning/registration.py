@@ -58,6 +58,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Any]
     source: str
     history: Any
+    description: str | None = None
 
 
 class Registered(NamedTuple):
@@ -196,10 +197,11 @@ def record_arrivals(workspace: Workspace, arrivals: Sequence[Arrival]) -> list[R
             is_here = held is not None and held.artifact == arrival.artifact
             if not is_here:
                 contents = {"artifact": arrival.artifact, "evidence": arrival.evidence, "metrics": arrival.metrics}
-                row = new_row(arrival.model, number, workspace.actor) | contents | {"source": arrival.source}
+                told = {"source": arrival.source, "description": arrival.description}
+                row = new_row(arrival.model, number, workspace.actor) | contents | told
                 newest = version_rows.find(connection, arrival.model)
-                told = _alike(f"imported from {arrival.source}", others)
-                _add(connection, row, newest=newest and newest.id, reason=told, history=arrival.history)
+                why = _alike(f"imported from {arrival.source}", others)
+                _add(connection, row, newest=newest and newest.id, reason=why, history=arrival.history)
             answers.append((f"{arrival.model}@{number}", is_here))
     return [Registered(resolve(workspace, reference), existing=is_here) for reference, is_here in answers]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -22,7 +25,8 @@ from mainspring.versioning import arrival, models
 from mainspring.versioning.arrival import receive
 from mainspring.versioning.candidate import Candidate
 from mainspring.versioning.data import add
-from mainspring.versioning.export import export
+from mainspring.versioning.export import export, sum_line
+from mainspring.versioning.labels import describe_version
 from mainspring.versioning.lineage import find, walk
 from mainspring.versioning.registration import Arrival, Registered, record_arrivals
 from mainspring.versioning.removal import delete_version
@@ -155,6 +159,59 @@ def _said(**changes: object) -> Callable[[Path], None]:
     return change
 
 
+def consistent(folder: Path) -> None:
+    """Make the sums say what the manifest says, as who means harm would."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    sums = [(file["path"], file["sha256"]) for file in manifest["files"]]
+    sums.append(("manifest.json", hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()))
+    (folder / "SHA256SUMS").write_text("".join(sum_line(*one) for one in sorted(sums)))
+
+
+def _claimed(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        _said(**changes)(folder)
+        consistent(folder)
+
+    return change
+
+
+def _data_claimed(*data: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        origin = json.loads((folder / "manifest.json").read_text())["origin"]
+        _claimed(origin=origin | {"data": data})(folder)
+
+    return change
+
+
+def _other_signature(folder: Path) -> None:
+    data = b'{"inputs": []}'
+    (folder / "signature.json").write_bytes(data)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    [said] = [file for file in manifest["files"] if file["path"] == "signature.json"]
+    said |= {"size": len(data), "md5": hashlib.md5(data).hexdigest(), "sha256": hashlib.sha256(data).hexdigest()}
+    _claimed(files=manifest["files"])(folder)
+
+
+def _no_signature(folder: Path) -> None:
+    (folder / "signature.json").unlink()
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    _claimed(files=[file for file in files if file["path"] != "signature.json"])(folder)
+
+
+def _deep(folder: Path) -> None:
+    (folder / "manifest.json").write_text("[" * 100_000)
+
+
+def _piped(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    os.mkfifo(folder / "manifest.json")
+
+
+def _grown(folder: Path) -> None:
+    with (folder / "MODEL_CARD.md").open("r+") as file:
+        file.truncate(1 << 40)
+
+
 def _climbing(path: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text())
@@ -182,6 +239,15 @@ def _climbing(path: str) -> Callable[[Path], None]:
         (_climbing("model/../../x"), InvalidData, "where no export has a file"),
         (_climbing("/etc/passwd"), InvalidData, "where no export has a file"),
         (_climbing("elsewhere/x"), InvalidData, "where no export has a file"),
+        (_deep, Corrupted, "recursion"),
+        (_grown, Corrupted, r"has more than the \d+ bytes"),
+        (_claimed(metrics={"auc": "high"}), Corrupted, "of metrics or data"),
+        (_claimed(metrics={"auc": {"value": 1, "low": [1]}}), Corrupted, "of metrics or data"),
+        (_claimed(description="x" * 200_000), InvalidData, "100000 is the most"),
+        (_data_claimed({}), Corrupted, "missing required field `dataset`"),
+        (_data_claimed({"dataset": "d", "number": 1, "md5": ["x"]}), Corrupted, "of metrics or data"),
+        (_other_signature, Corrupted, r"signature\.json is not that of the model"),
+        (_no_signature, Corrupted, r"signature\.json is not that of the model"),
     ],
 )
 def test_what_was_tampered_with_is_not_taken(
@@ -200,6 +266,47 @@ def test_what_was_tampered_with_is_not_taken(
         receive(elsewhere, folder)
     assert models.names(elsewhere) == []
     assert list((elsewhere.state / "scratch").iterdir()) == []
+
+
+def test_a_pipe_is_not_waited_for(
+    workspace: Workspace, candidate: Candidate, elsewhere: Workspace, tmp_path: Path
+) -> None:
+    models.register(workspace, "m", candidate)
+    [folder] = export(workspace, "m@1.0.0", tmp_path / "out")
+    _piped(folder)
+    with pytest.raises(InvalidData, match="is no regular file"):
+        receive(elsewhere, tmp_path / "out")
+
+
+def test_the_manifest_that_was_read_is_the_one_that_is_checked(
+    workspace: Workspace, candidate: Candidate, elsewhere: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may write into the folder meanwhile puts the right one in its place after it was read."""
+    models.register(workspace, "m", candidate)
+    [folder] = export(workspace, "m@1.0.0", tmp_path / "out")
+    right = (folder / "manifest.json").read_bytes()
+    _said(model="other")(folder)
+    check_tree = arrival._check_tree
+
+    def meanwhile(*given: object) -> None:
+        (folder / "manifest.json").write_bytes(right)
+        check_tree(*given)
+
+    monkeypatch.setattr(arrival, "_check_tree", meanwhile)
+    with pytest.raises(Corrupted, match=r"SHA256SUMS and manifest\.json disagree"):
+        receive(elsewhere, folder)
+
+
+def test_metrics_that_are_not_defined_and_descriptions_travel(
+    workspace: Workspace, elsewhere: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models.register(workspace, "m", dataclasses.replace(make_candidate(), metrics={"undefined": float("nan")}))
+    describe_version(workspace, "m", "1.0.0", "What it is for")
+    export(workspace, "m", tmp_path / "out")
+    [(version, _)] = receive(elsewhere, tmp_path / "out")
+    assert (version.description, version.metrics["undefined"]) == ("What it is for", None)
+    assert command_line(["--workspace", str(elsewhere.root), "models", "show", "m"]) == 0
+    assert re.search(r"undefined +\?\n", capsys.readouterr().out)
 
 
 def pickled(workspace: Workspace, name: str, version: str) -> Workspace:

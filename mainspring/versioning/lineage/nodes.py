@@ -159,7 +159,7 @@ def _imports(connection: Connection, keys: Sequence[Key]) -> Iterator[Node]:
     for (model, version), row in imported(connection, [(key.name, key.which) for key in keys]).items():
         facts = row.evidence[IMPORTED]
         key = Key("import", model, version)
-        label = f"project {facts['project']}, run {str(facts['run'])[:_SHORT]}"
+        label = f"project {facts['project']}" + (f", run {str(facts['run'])[:_SHORT]}" if facts["run"] else "")
         yield Node(id=str(key), kind="import", label=label, at=row.at, facts=facts)
 
 
