@@ -120,6 +120,23 @@ def prepared(workspace: Workspace) -> Prepared:
     return Prepared(artifact=held.artifact, evidence=held.evidence, signature=signature, metrics={})
 
 
+def test_a_dataset_that_was_renamed_is_followed_under_both_names(project: Workspace, told: Any) -> None:
+    train(project)
+    train(project, strength=2.0)
+    for file in ("mainspring.yaml", "flow.py"):
+        path = project.root / file
+        text = (
+            path.read_text().replace("  rows: {path", "  people: {path").replace("def train(rows:", "def train(people:")
+        )
+        path.write_text(text.replace("    rows = clean(rows)", "    rows = clean(people)"))
+    renamed = Workspace(project.root)
+    train(renamed)
+    for asset in ("people@1", "rows@1", "data/rows.csv"):
+        assert labels(renamed, asset, "model", up=False) == ["small@1.0.0", "small@1.1.0"]
+        assert sorted(labels(renamed, asset, "dataset")) == ["people@1", "rows@1"]
+    renamed.close()
+
+
 def test_what_is_gone_says_so_and_a_new_model_has_no_history_of_an_old_one(project: Workspace) -> None:
     made = train(project)
     version = models.resolve(project, "small@1.0.0")

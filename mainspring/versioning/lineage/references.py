@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
 from mainspring.versioning import datasets, registry
-from mainspring.versioning.known import log
+from mainspring.versioning.known import known, log
 from mainspring.versioning.lineage.graph import Key
 from mainspring.versioning.pointers import read_pointer
 from mainspring.versioning.records import lineage as rows
@@ -51,16 +51,25 @@ def find(workspace: Workspace, asset: str) -> list[Key]:
 
 
 def _dataset(workspace: Workspace, text: str) -> list[Key]:
+    """Return what is meant, under every name that the data at its place ever had: it may have been renamed."""
+    found = _named(workspace, text)
+    held = [version for versions in known(workspace).values() for version in versions] if found else []
+    places = {(version.path, version.md5) for version in held if Key("dataset", version.dataset, version.md5) in found}
+    same = [version for version in held if (version.path, version.md5) in places]
+    return list(dict.fromkeys([*found, *(Key("dataset", version.dataset, version.md5) for version in same)]))
+
+
+def _named(workspace: Workspace, text: str) -> list[Key]:
     name, at, wanted = text.partition("@")
-    known = datasets.known_datasets(workspace)
-    if name not in known:
+    places = datasets.known_datasets(workspace)
+    if name not in places:
         held = _HEX.fullmatch(text) and len(text) >= 32
         by_content = _contents(workspace, text) if held else []
-        return by_content or _on_disk(workspace, text, known)
+        return by_content or _on_disk(workspace, text, places)
     versions = log(workspace, name)
     if not at:
         newest = (
-            versions[-1].md5 if versions else read_pointer(known[name])
+            versions[-1].md5 if versions else read_pointer(places[name])
         )  # DVC added it, or a stage of DVC's made it
         return [Key("dataset", name, newest)] if newest else []
     if wanted.isdigit() and len(wanted) < 10:
@@ -77,10 +86,10 @@ def _contents(workspace: Workspace, md5: str) -> list[Key]:
         return [Key("dataset", name, md5) for name in rows.datasets_of_content(connection, md5)]
 
 
-def _on_disk(workspace: Workspace, text: str, known: dict[str, Path]) -> list[Key]:
+def _on_disk(workspace: Workspace, text: str, places: dict[str, Path]) -> list[Key]:
     """Return the version that a file or folder is now; of a file inside of a dataset, the dataset's."""
     for place in (Path.cwd() / text, workspace.root / text):
-        for name, path in known.items():
+        for name, path in places.items():
             if place.exists() and (place == path or path in place.parents):
                 return [Key("dataset", name, datasets.current(workspace, name, add=False).md5)]
     return []
