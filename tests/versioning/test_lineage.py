@@ -27,6 +27,7 @@ from mainspring.versioning.lineage import find, walk
 from mainspring.versioning.lineage.text import tree
 from mainspring.versioning.materials import stored_signature
 from mainspring.versioning.registration import Prepared, record
+from mainspring.versioning.removal import delete_version
 from scripts.environments import Unavailable, environment
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -143,6 +144,11 @@ def test_what_is_gone_says_so_and_a_new_model_has_no_history_of_an_old_one(proje
     delete_run(project, made.run_id)
     graph = walk(project, find(project, version.reference))
     assert graph.nodes[f"run:{made.run_id}"].state == "deleted"
+    delete_version(project, "small", "1.0.0")
+    for asset in ("small@1.0.0", "model:small@v1.0.0"):
+        with pytest.raises(NotFound) as caught:
+            find(project, asset)
+        assert "was deleted; who did it" in str(caught.value.hint)
 
 
 def test_a_picture_names_everything_and_folds_what_is_too_much(project: Workspace, told: Any, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mainspring.versioning.known import known, log
 from mainspring.versioning.lineage.graph import Key
 from mainspring.versioning.pointers import read_pointer
 from mainspring.versioning.records import lineage as rows
+from mainspring.versioning.records import versions as version_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +125,9 @@ def _near(workspace: Workspace, text: str) -> str:
     name = text.partition("@")[0]
     models, sets = registry.names(workspace), list(datasets.known_datasets(workspace))
     if name in models:
+        _, deleted = version_rows.highest(workspace.database, name)
+        if text.partition("@")[2].removeprefix("v") in deleted:
+            return f"{text} was deleted; who did it and why says: mainspring models history {name}"
         held = [version.version for version in registry.versions(workspace, name)]
         return f"the model {name} has the versions {', '.join(held[-10:]) or 'none'}"
     if name in sets:
