@@ -19,7 +19,7 @@ from mainspring.versioning.origins.asking import ask
 from mainspring.versioning.pointers import read_origin
 from tests import azure, gcs, s3
 from tests.faults import Fault, proxied
-from tests.web import Page, Site, serving
+from tests.pages import Page, Site, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,9 +21,9 @@ from mainspring.versioning.bringing import bring
 from mainspring.versioning.origins import importing
 from mainspring.versioning.origins.asking import ask
 from tests import azure, gcs, s3
+from tests.pages import Page, Site, serving
 from tests.versioning.dvc.repository import Repository, states
 from tests.versioning.remotes.scene import git, run
-from tests.web import Page, Site, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
