@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mainspring.base.errors import StorageError
+from mainspring.base.folders import make
 from mainspring.base.ids import new_id
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def staged(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     shown = path.name[: _SHOWN if path.name.isascii() else _SHOWN // 4]
     temporary = path.parent / f".{shown}.{new_id()[-12:]}.tmp"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make(path.parent)
         yield temporary
         sync_file(temporary)
         temporary.chmod(mode)

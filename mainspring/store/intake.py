@@ -188,12 +188,18 @@ def _copied(taken: Taken, place: str) -> str:
     return place
 
 
+def vanished(path: str) -> Conflict:
+    """Return the error of a file that was there a moment ago."""
+    return _other(path, "vanished before it was read")
+
+
 def _changed(taken: Taken) -> Conflict:
-    return Conflict(
-        f"{taken.place} changed while it was being read",
-        hint="wait until whoever writes it is done, then run the same command again: nothing was recorded",
-        path=taken.place,
-    )
+    return _other(taken.place, "changed while it was being read")
+
+
+def _other(path: str, what: str) -> Conflict:
+    hint = "wait until whoever writes it is done, then run the same command again: nothing was recorded"
+    return Conflict(f"{path} {what}", hint=hint, path=path)
 
 
 def _fsync(path: str) -> None:

@@ -115,7 +115,7 @@ class Objects:
     def _put_batch(
         self, sources: list[str], linker: Linker, stored: list[Stored], tick: Callable[[int], None] | None
     ) -> None:
-        from mainspring.store.intake import link_all, settle, take_all
+        from mainspring.store.intake import link_all, settle, take_all, vanished
 
         incoming = self.root / "incoming" / new_id()
         waiting: dict[str, Taken] = {}
@@ -133,6 +133,8 @@ class Objects:
                 settle([(taken.place, self.place(md5)) for md5, taken in waiting.items()])
         except OSError as error:
             if error.filename2 is None and error.filename in sources:
+                if isinstance(error, FileNotFoundError):
+                    raise vanished(error.filename) from error
                 raise disk_error(error, Path(error.filename), doing="read") from error
             raise disk_error(error, self.root) from error
         finally:

@@ -13,6 +13,7 @@ import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, StorageError, did_you_mean
 from mainspring.base.files import staged
+from mainspring.base.folders import make, walk
 from mainspring.store.links import SHARED, Linker
 from mainspring.store.seals import put_seal
 from mainspring.versioning.contents import Contents, NoFiles, read_contents, remember, scan_files
@@ -123,7 +124,7 @@ def _checkout(
             _remove_empty(path, keep="" not in wanted)
         linked = _place(path, changed, sources, staged, linker, tick)
         if not wanted:  # a folder without files
-            path.mkdir(parents=True, exist_ok=True)
+            make(path)
     contents = Contents(files=wanted, size=found.size, md5=found.md5)
     if executable and not contents.is_folder:
         _make_executable(path)
@@ -218,7 +219,7 @@ def _place(
         target = f"{base}/{file}" if file else base
         parent = target.rpartition("/")[0]
         if parent not in made:
-            Path(parent).mkdir(parents=True, exist_ok=True)
+            make(Path(parent))
             made.add(parent)
         if file not in staged:
             if linker.make(sources[md5], target) not in SHARED:
@@ -241,7 +242,7 @@ def _place(
 
 
 def _remove_empty(path: Path, *, keep: bool) -> None:
-    for parent, _, _ in os.walk(path, topdown=False):
+    for parent, _, _ in reversed(list(walk(path))):
         if Path(parent) != path or not keep:
             with suppress(OSError):
                 Path(parent).rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -70,7 +71,7 @@ def read_contents(
     Raises:
         NotFound: there is nothing.
         InvalidData: an empty folder (``NoFiles``), or something in it that is no file.
-        StorageError: we may not read it.
+        StorageError: we may not or cannot read it.
         Conflict: a file changed while it was read; nothing was recorded.
     """
     found = scan_files(path)
@@ -197,8 +198,8 @@ class _Reading:
                 read = _hashed(paths, told)
         except FileNotFoundError as error:
             raise _changed(str(error.filename)) from error
-        except PermissionError as error:
-            raise disk_error(error, Path(error.filename), doing="read") from error
+        except OSError as error:
+            raise disk_error(error, Path(error.filename or paths[0]), doing="read") from error
         return read
 
 
@@ -226,28 +227,34 @@ def scan_files(path: Path) -> dict[str, Identity]:
     """Return what the files at or below a path are recognised by, by relative POSIX path; of a file, under ``""``.
 
     Raises:
-        NotFound, InvalidData, StorageError: as ``read_contents``.
+        NotFound, InvalidData, StorageError, Conflict: as ``read_contents``.
     """
     try:
         status = path.stat()
-    except PermissionError as error:
-        raise disk_error(error, path, doing="read") from error
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(
             f"there is no {path}", hint="check the path, or restore it: `mainspring data checkout NAME`"
         ) from None
+    except OSError as error:
+        raise disk_error(error, path, doing="read") from error
     if stat.S_ISREG(status.st_mode):
         return {"": identity(status)}
     if not stat.S_ISDIR(status.st_mode):
-        raise InvalidData(f"{path} is neither a file nor a folder", path=str(path))
+        raise InvalidData(f"{path} is neither a file nor a folder", hint="name what is one", path=str(path))
     found: dict[str, Identity] = {}
-    _scan_folder(str(path), "", found, ignored.ignored_below(path))
+    hidden = ignored.ignored_below(path)
+    waiting = [""]
+    while waiting:
+        waiting += _scan_folder(str(path), waiting.pop(), found, hidden)
     if not found:
         raise NoFiles(f"the folder {path} holds no files", hint="put the data there first", path=str(path))
     return found
 
 
-def _scan_folder(folder: str, prefix: str, found: dict[str, Identity], hidden: frozenset[str]) -> None:
+def _scan_folder(top: str, prefix: str, found: dict[str, Identity], hidden: frozenset[str]) -> list[str]:
+    """Add the files of one folder to ``found``, and return the folders in it."""
+    folder = f"{top}/{prefix}"[:-1] if prefix else top
+    folders: list[str] = []
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # from here, the way to each file is short
         try:
@@ -262,15 +269,27 @@ def _scan_folder(folder: str, prefix: str, found: dict[str, Identity], hidden: f
                     if not name.isascii():
                         check_name(f"{folder}/{name}")
                     if entry.is_dir(follow_symlinks=False):
-                        _scan_folder(f"{folder}/{name}", f"{prefix}{name}/", found, hidden)
-                    elif entry.is_file():
+                        folders.append(f"{prefix}{name}/")
+                    elif _is_file(entry):
                         found[prefix + name] = identity(entry.stat())
                     else:
                         _refuse_irregular(f"{folder}/{name}")
         finally:
             os.close(descriptor)
-    except PermissionError as error:
+    except (FileNotFoundError, NotADirectoryError):
+        raise _changed(folder) from None
+    except OSError as error:
         raise disk_error(error, Path(folder), doing="read") from error
+    return folders
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False  # a link that leads in a circle
 
 
 def _refuse_irregular(path: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Refused, StorageError
 from mainspring.base.files import disk_error
+from mainspring.base.folders import walk
 from mainspring.base.hashing import md5_file
 from mainspring.store.links import is_lost
 
@@ -125,7 +126,7 @@ def _at(base: str, file: str, gone: Collection[str]) -> Iterator[str]:
         if file and not is_lost(place):  # a link to an object that is gone: DVC's caches leave such
             yield place
         return
-    for parent, folders, names in os.walk(place, onerror=_unread):
+    for parent, folders, names in walk(place, onerror=_unread):
         links = (name for name in folders if Path(parent, name).is_symlink())
         for name in (*names, *links):
             if f"{parent}/{name}"[len(base) + 1 :] not in gone:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.files import disk_error
+from mainspring.base.folders import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def pointer_of(folder: Path) -> Path:
 
 def find_pointers(root: Path, *, leave: frozenset[str]) -> Iterator[Path]:
     """Give the pointers of tables below a folder; folders of the names to ``leave`` are not looked into, nor are tables."""
-    for parent, folders, names in os.walk(root):
+    for parent, folders, names in walk(root):
         folders[:] = sorted(name for name in folders if name not in leave and name != LOG)
         for name in sorted(names):
             if name.endswith(POINTER) and name != POINTER and is_pointer(Path(parent, name)):

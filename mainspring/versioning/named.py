@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.errors import ExternalToolError, StorageError
 from mainspring.base.files import disk_error
+from mainspring.base.folders import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,7 +70,7 @@ def said_in_git(folder: Path, places: Sequence[str]) -> str:
 
 
 def _pointers(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder, onerror=_refuse):
+    for parent, folders, names in walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if name not in {".git", ".mainspring"}]
         for name in names:
             path = Path(parent, name)

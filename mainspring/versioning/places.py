@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
 
+_LONGEST = 255 - len(".dvc")
+"""So many bytes a name has at most that gets a pointer."""
+
 
 def refuse_outside(workspace: Workspace, path: Path) -> None:
     """Refuse what does not lie in the workspace, is all of it, or is no data by its name.
@@ -42,6 +45,12 @@ def refuse_outside(workspace: Workspace, path: Path) -> None:
         )
     relative = path.relative_to(workspace.root)
     check_name(str(relative))
+    if len(os.fsencode(path.name)) > _LONGEST:
+        raise UsageError(
+            f"the name of {path} is too long: no disk takes that of its pointer, {path.name}.dvc",
+            hint=f"give it one of at most {_LONGEST} bytes, or put it into a folder and name that",
+            path=str(path),
+        )
     if not IGNORED.isdisjoint(relative.parts):
         raise UsageError(f"{path} is never data, by its name", hint="name another path", path=str(path))
 

@@ -220,7 +220,12 @@ def _text(written: dict[str, Any]) -> str:
         return text
     import yaml
 
-    return str(yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
+    from mainspring.base.yamls import parse
+
+    text = str(yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
+    if parse(text) == written:
+        return text
+    return str(yaml.safe_dump(written, sort_keys=False, allow_unicode=False))  # what YAML takes for the end of a line
 
 
 def _parsed(pointer: Path, text: str) -> dict[str, Any]:

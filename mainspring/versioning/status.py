@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.base.errors import Corrupted, InvalidData, MainspringError, StorageError
+from mainspring.base.errors import Conflict, Corrupted, InvalidData, MainspringError, StorageError
 from mainspring.base.files import disk_error
 from mainspring.versioning.contents import EMPTY, NoFiles, address_of, read_contents
 from mainspring.versioning.known import known
@@ -88,7 +88,9 @@ def _of_files(
             return _of_legacy(workspace, name, path, shown, error.md5, tick)
     except (InvalidData, Corrupted, StorageError) as error:
         return DatasetStatus(dataset=name, path=shown, state="damaged", problem=error.message)
-    except PermissionError as error:
+    except Conflict as error:  # somebody writes it at this moment
+        return DatasetStatus(dataset=name, path=shown, state="modified", problem=error.message)
+    except OSError as error:
         unread = disk_error(error, Path(error.filename or path), doing="read")
         return DatasetStatus(dataset=name, path=shown, state="damaged", problem=unread.message)
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainspring.versioning import pointers
+from mainspring.versioning.contents import Contents
 
 _MD5 = st.text("0123456789abcdef", min_size=32, max_size=32) | st.sampled_from(
     ["0" * 32, "1" * 32, "0b" + "1" * 30, "0x" + "1" * 30, "12345678e" + "1" * 23, "1" * 31 + "e", "0o" + "7" * 30]
@@ -95,3 +96,20 @@ def test_what_else_is_ignored_stays_as_it_is(tmp_path: Path) -> None:
     assert not pointers.ignore(tmp_path / "a")
     assert pointers.ignore(tmp_path / "c")
     assert (tmp_path / ".gitignore").read_bytes() == held + b"\n/c\n"
+
+
+_FILES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=20).filter(
+    lambda name: name not in {".", ".."}
+)
+
+
+@settings(max_examples=300)
+@given(name=_FILES | st.text("\x85\u2028\n\r\t :#-'\"é", min_size=1, max_size=6))
+def test_a_pointer_names_what_it_was_written_for(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("named") / name
+    contents = Contents(files={"": "0" * 32}, size=1, md5="0" * 32)
+    assert pointers.write_pointer(path, contents)
+    assert pointers.read_pointer(path) == contents.md5
+    assert not pointers.write_pointer(path, contents)
+    [out] = yaml.safe_load(pointers.pointer_path(path).read_text())["outs"]
+    assert out["path"] == name

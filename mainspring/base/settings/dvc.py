@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
+from mainspring.base.folders import walk
 from mainspring.base.settings import locked
 from mainspring.base.settings.load import FILE_NAME
 from mainspring.base.settings.schema import DatasetSettings, Link, Settings, StateSettings
@@ -104,7 +105,7 @@ def find_outs(root: Path) -> Iterator[Path]:
     They are not looked into, nor are other workspaces and repositories of DVC's.
     """
     written: set[Path] = set()
-    for parent, folders, names in os.walk(root):
+    for parent, folders, names in walk(root):
         pointers = {name for name in names if name.endswith(".dvc") and name != ".dvc"}
         found = {Path(parent, name) for pointer in pointers for name in _outs(Path(parent, pointer))}
         if locked.FILE in names:
@@ -139,6 +140,8 @@ def _outs(pointer: Path) -> list[str]:
     try:
         tree = parse(text)
         places = [os.path.normpath(out["path"]) for out in tree["outs"]] if "wdir" not in tree else []
+        if any("\0" in place for place in places):
+            return [named]
     except (yaml.YAMLError, KeyError, TypeError):
         return [named]
     return [place for place in places if os.sep not in place and place != os.pardir]
