@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mainspring.base.errors import Conflict
 from mainspring.base.files import sync_folder
+from mainspring.store.copying import copy_hashing, read_through
 from mainspring.store.leftovers import sweep
 from mainspring.store.seals import put_seal
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from mainspring.store.links import Linker
 
-_CHUNK = 1 << 20
 _MANY = 32
 _LARGE = 8 << 20
 _THREADS = min(4, os.cpu_count() or 1)
@@ -76,45 +76,10 @@ def _hash(path: str) -> Taken:
     reader = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         status = os.fstat(reader)
-        md5, size = _read_through(reader, None, status.st_size)
+        md5, size = read_through(reader, None, status.st_size)
     finally:
         os.close(reader)
     return Taken(md5, size, path, status.st_mtime_ns)
-
-
-def _read_through(reader: int, writer: int | None, size: int) -> tuple[str, int]:
-    """Read a file of ``size`` bytes or more; return md5 and size. One byte more is asked for, so that its end shows at once."""
-    wanted = min(size + 1, _CHUNK)
-    import hashlib  # not needed by who only looks
-
-    hasher = hashlib.md5(usedforsecurity=False)
-    done = 0
-    while data := os.read(reader, wanted):
-        hasher.update(data)
-        done += len(data)
-        if writer is not None:
-            written = os.write(writer, data)
-            while written < len(data):
-                written += os.write(writer, data[written:])
-        if done == size and len(data) < wanted:
-            break
-        wanted = _CHUNK  # it is longer than was said
-    return hasher.hexdigest(), done
-
-
-def copy_hashing(source: str | Path, target: str | Path, *, mode: int = 0o444) -> tuple[str, int]:
-    """Copy a file to where none is, reading it once; return its md5 and its size in bytes. The copy is sealed."""
-    reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            md5, size = _read_through(reader, writer, os.fstat(reader).st_size)
-            put_seal(writer, md5)
-        finally:
-            os.close(writer)
-    finally:
-        os.close(reader)
-    return md5, size
 
 
 def settle(waiting: Sequence[tuple[str, str]]) -> None:

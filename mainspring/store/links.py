@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mainspring.base.errors import Corrupted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -46,18 +48,28 @@ class Linker:
         """The kind that is made now."""
         return self._kinds[0]
 
-    def make(self, source: str, target: str, *, mode: int = 0o644) -> Link:
-        """Make ``target``, which must not exist, hold what ``source`` holds; a link keeps the source's mode."""
+    def make(self, source: str, target: str, *, mode: int = 0o644, md5: str | None = None) -> Link:
+        """Make ``target``, which must not exist, hold what ``source`` holds; a link keeps the source's mode.
+
+        With ``md5`` a copy is compared with that on the way, and sealed. Links and reflinks are not read.
+
+        Raises:
+            Differs: the copy is something else; there is none.
+        """
         for kind in list(self._kinds):
             try:
-                _MAKE[kind](source, target)
+                if kind == "copy" and md5 is not None:
+                    _copy_checked(source, target, md5)
+                else:
+                    _MAKE[kind](source, target)
                 if kind not in SHARED:
                     os.chmod(target, mode)
             except OSError as error:
+                if error.errno != errno.EEXIST:  # what was there is not ours
+                    with suppress(FileNotFoundError):
+                        os.unlink(target)
                 if kind == "copy" or error.errno not in _CANNOT:
                     raise
-                with suppress(FileNotFoundError):
-                    os.unlink(target)
                 if error.errno != errno.EMLINK:  # this one file has too many links; others may have more
                     with suppress(ValueError):  # another thread found out at the same time
                         self._kinds.remove(kind)
@@ -65,6 +77,21 @@ class Linker:
                 self.made = kind
                 return kind
         raise AssertionError("a copy was made or has failed")
+
+
+class Differs(Corrupted):
+    """What was copied is not what was to be copied."""
+
+
+def _copy_checked(source: str, target: str, md5: str) -> None:
+    from mainspring.store.copying import copy_hashing
+
+    found, _ = copy_hashing(source, target, mode=0o600)
+    if found != md5:
+        os.unlink(target)
+        raise Differs(
+            f"what was copied of {source} is not what was stored", hint="verify the store: mainspring data verify"
+        )
 
 
 def _reflink(source: str, target: str) -> None:

@@ -197,7 +197,7 @@ class Objects:
             for entry in entries:
                 self.restore(entry.md5, target / entry.relpath, mode=mode)
             return
-        from mainspring.store.intake import copy_hashing
+        from mainspring.store.copying import copy_hashing
 
         self._status(md5)
         with staged(target, mode=mode) as temporary:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +11,15 @@ import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, StorageError, did_you_mean
 from mainspring.base.files import staged
-from mainspring.base.folders import make, walk
-from mainspring.store.links import SHARED, Linker
-from mainspring.store.seals import put_seal
-from mainspring.versioning.contents import Contents, NoFiles, read_contents, remember, scan_files
+from mainspring.base.folders import make
+from mainspring.store.links import Linker
+from mainspring.store.seals import sealed
+from mainspring.versioning.contents import Contents, NoFiles, index_of, read_contents, remember, scan_files
 from mainspring.versioning.datasets import known_datasets, locate, record
-from mainspring.versioning.displaced import files_at, refuse_loss, refuse_obstacles
-from mainspring.versioning.index import identity
+from mainspring.versioning.displaced import files_at, refuse_changed, refuse_loss, refuse_obstacles, watch
+from mainspring.versioning.index import Identity, identity
 from mainspring.versioning.known import DatasetVersion, find, log
+from mainspring.versioning.laying import Laying
 from mainspring.versioning.places import refuse_linked
 from mainspring.versioning.pointers import (
     LegacyPointer,
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
-
-_TOLD = 256
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +82,7 @@ def checkout(
         NotFound: no such version, or objects of it are not in the store.
         Corrupted: objects of it are damaged; the disk is as it was.
         Refused: files on disk are in no version, or something else is in the way.
-        Conflict: DVC is at work in the repository.
+        Conflict: DVC is at work in the repository, or files on disk changed meanwhile.
     """
     name, path = locate(workspace, name)
     refuse_linked(workspace, path)
@@ -109,20 +106,17 @@ def _checkout(
     present = _present(workspace, path, wanted)
     changed = {file: md5 for file, md5 in wanted.items() if present.get(file) != md5}
     leaving = [file for file in present if file not in wanted or file in changed]
+    seen = watch(path, {*changed, *leaving})
     refuse_obstacles(path, changed, leaving)
     refuse_loss(workspace, path, present, leaving, force=force)
     sound = {md5: workspace.objects.sound(md5) for md5 in sorted(set(changed.values()))}
-    sources = {md5: workspace.objects.place(md5) for md5 in sound}
     nothing_there = not os.path.lexists(path)
-    with scratch(workspace) as folder:
-        linker = linker or Linker(workspace.settings.state.links)
-        staged = _stage(folder, path, changed, sources, linker, tick)
-        for file in leaving:
-            if file not in changed:
-                (path / file if file else path).unlink()
-        if path.is_dir():
-            _remove_empty(path, keep="" not in wanted)
-        linked = _place(path, changed, sources, staged, linker, tick)
+    laying = Laying(workspace.objects, path, changed, linker or Linker(workspace.settings.state.links), tick)
+    with scratch(workspace, near=path if "" not in wanted else None) as folder:
+        laying.make_aside(folder)
+        if not force:
+            refuse_changed(path, seen, present)
+        linked = laying.put(leaving, is_folder="" not in wanted)
         if not wanted:  # a folder without files
             make(path)
     contents = Contents(files=wanted, size=found.size, md5=found.md5)
@@ -131,10 +125,27 @@ def _checkout(
     if wanted and nothing_there and linked and not executable:  # files that are the objects themselves
         remember(workspace, path, contents, {file: identity(sound[md5]) for file, md5 in wanted.items()})
     elif wanted:
-        remember(workspace, path, contents, scan_files(path))
+        remember(workspace, path, contents, _believed(workspace, path, wanted))
     if not is_written_by_stage(path) and (version is not None or not is_legacy(path)):
         write_pointer(path, contents)
     return found
+
+
+def _believed(workspace: Workspace, path: Path, wanted: dict[str, str]) -> dict[str, Identity]:
+    """Return what those files are recognised by that are surely the version's: another checkout may be at work there.
+
+    They have the seal of their address, or were looked at and are as they were.
+    """
+    held = index_of(workspace, path).load()
+    return {
+        file: seen
+        for file, seen in scan_files(path).items()
+        if file in wanted
+        and (
+            sealed(seen[1], wanted[file])
+            or (held.identities.get(file) == seen and held.addresses.get(file) == wanted[file])
+        )
+    }
 
 
 def _pointed(workspace: Workspace, name: str, path: Path) -> DatasetVersion:
@@ -182,70 +193,6 @@ def _present(workspace: Workspace, path: Path, wanted: dict[str, str]) -> dict[s
     except (NotFound, NoFiles):
         files = {}
     return files | files_at(path, (file for file in wanted if file not in files))
-
-
-def _stage(
-    folder: Path, path: Path, changed: dict[str, str], sources: dict[str, str], linker: Linker, tick: Tick | None
-) -> dict[str, str]:
-    """Make what will be renamed into place: all but hard links to where nothing is, which need no room and no care."""
-    staged: dict[str, str] = {}
-    base = str(path)
-    nothing_there = not os.path.lexists(base)
-    for number, (file, md5) in enumerate(changed.items()):
-        if linker.used == "hardlink" and (nothing_there or not os.path.lexists(f"{base}/{file}" if file else base)):
-            continue
-        place = f"{folder}/{number}"
-        if linker.make(sources[md5], place) not in SHARED:
-            put_seal(place, md5)
-        staged[file] = place
-        if tick is not None and number % _TOLD == 0:
-            tick(number, len(changed))
-    return staged
-
-
-def _place(
-    path: Path,
-    changed: dict[str, str],
-    sources: dict[str, str],
-    staged: dict[str, str],
-    linker: Linker,
-    tick: Tick | None,
-) -> bool:
-    """Put files where they belong; say whether all of them are hard links that were made there."""
-    base = str(path)
-    made: set[str] = set()
-    all_linked = not staged
-    for number, (file, md5) in enumerate(changed.items()):
-        target = f"{base}/{file}" if file else base
-        parent = target.rpartition("/")[0]
-        if parent not in made:
-            make(Path(parent))
-            made.add(parent)
-        if file not in staged:
-            if linker.make(sources[md5], target) not in SHARED:
-                put_seal(target, md5)
-                all_linked = False
-            if tick is not None and number % _TOLD == 0:
-                tick(number, len(changed))
-            continue
-        try:
-            os.replace(staged[file], target)
-        except OSError as error:
-            if error.errno != errno.EXDEV:  # the state may lie on another file system
-                raise
-            beside = f"{parent}/.{Path(target).name[:100]}.tmp"
-            import shutil
-
-            shutil.copy2(staged[file], beside)
-            os.replace(beside, target)
-    return all_linked
-
-
-def _remove_empty(path: Path, *, keep: bool) -> None:
-    for parent, _, _ in reversed(list(walk(path))):
-        if Path(parent) != path or not keep:
-            with suppress(OSError):
-                Path(parent).rmdir()
 
 
 def verify(workspace: Workspace, name: str | None = None, *, tick: Tick | None = None) -> list[Damage]:

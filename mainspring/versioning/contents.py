@@ -123,9 +123,9 @@ def read_files(
 
 
 def remember(workspace: Workspace, path: Path, contents: Contents, found: dict[str, Identity]) -> None:
-    """Remember what was just written below a path, whose times can be trusted since they are seals."""
-    if found.keys() == contents.files.keys():
-        index_of(workspace, path).keep(Remembered(found, contents.files, contents.md5))
+    """Remember what was just written below a path, whose times can be trusted since they are seals; some of it or all."""
+    md5 = contents.md5 if found.keys() == contents.files.keys() else ""
+    index_of(workspace, path).keep(Remembered(found, contents.files, md5))
 
 
 def index_of(workspace: Workspace, path: Path) -> Index:

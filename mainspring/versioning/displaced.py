@@ -7,16 +7,19 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.base.errors import Refused, StorageError
+from mainspring.base.errors import Conflict, Refused, StorageError
 from mainspring.base.files import disk_error
 from mainspring.base.folders import walk
 from mainspring.base.hashing import md5_file
 from mainspring.store.links import is_lost
+from mainspring.store.seals import sealed
+from mainspring.versioning.index import identity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from mainspring.store.workspace import Workspace
+    from mainspring.versioning.index import Identity
 
 
 def files_at(path: Path, names: Iterable[str]) -> dict[str, str]:
@@ -35,6 +38,41 @@ def files_at(path: Path, names: Iterable[str]) -> dict[str, str]:
         }
     except PermissionError as error:
         raise disk_error(error, Path(error.filename), doing="read") from error
+
+
+def watch(path: Path, files: Iterable[str]) -> dict[str, Identity | None]:
+    """Return what some files at or below a path are recognised by now; None where there is none."""
+    if not os.path.lexists(path):
+        return dict.fromkeys(files)
+    base = str(path)
+    return {file: _identity(f"{base}/{file}" if file else base) for file in files}
+
+
+def refuse_changed(path: Path, seen: dict[str, Identity | None], present: dict[str, str]) -> None:
+    """Refuse to go on where files changed, came or went since they were watched: somebody works with them.
+
+    ``present`` are their addresses. What is the stored object itself may have got its seal meanwhile.
+
+    Raises:
+        Conflict: so it is.
+    """
+    for file, now in watch(path, seen).items():
+        if now == seen[file] or (now is not None and file in present and sealed(now[1], present[file])):
+            continue
+        place = str(path / file if file else path)
+        raise Conflict(
+            f"{place} changed while the version was made ready; nothing was changed by us",
+            hint="wait until whoever writes it is done, then run the same command again",
+            path=place,
+        )
+
+
+def _identity(place: str) -> Identity | None:
+    try:
+        found = Path(place).stat()
+    except OSError:
+        return None
+    return None if stat.S_ISDIR(found.st_mode) else identity(found)
 
 
 def refuse_obstacles(path: Path, files: Collection[str], leaving: Collection[str]) -> None:

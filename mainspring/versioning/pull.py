@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Corrupted, NotFound
 from mainspring.versioning.checkout import checkout, verify
-from mainspring.versioning.displaced import files_at, refuse_loss, refuse_obstacles
+from mainspring.versioning.displaced import files_at, refuse_changed, refuse_loss, refuse_obstacles, watch
 from mainspring.versioning.exchange import Exchange, fetch_wanted, heal
 from mainspring.versioning.turns.repositories import alone
 from mainspring.versioning.wanted import Wanted, choose
@@ -91,8 +91,11 @@ def _restore_part(workspace: Workspace, item: Wanted, path: Path, *, force: bool
         present = files_at(path, wanted)
         changed = {name: md5 for name, md5 in wanted.items() if present.get(name) != md5}
         leaving = [name for name in changed if name in present]
+        seen = watch(path, changed)
         refuse_obstacles(path, changed, leaving)
         refuse_loss(workspace, path, present, leaving, force=force)
+        if not force:
+            refuse_changed(path, seen, present)
         for name, md5 in changed.items():
             workspace.objects.restore(md5, path / name)
 

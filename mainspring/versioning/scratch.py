@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def scratch(workspace: Workspace) -> Iterator[Path]:
+def scratch(workspace: Workspace, *, near: Path | None = None) -> Iterator[Path]:
     """Give an empty folder that is gone afterwards; what killed processes left there a day ago goes too.
+
+    One that is ``near`` a folder on another file system than the state lies in that folder, where no data is looked for.
 
     Raises:
         StorageError: the disk is full or not writable for us.
     """
-    folder = workspace.state / "scratch" / new_id()
+    state = workspace.state
+    above = near / state.name if near is not None and _is_elsewhere(near, state) else state / "scratch"
+    folder = above / new_id()
     try:
         folder.mkdir(parents=True, mode=0o700)
         sweep(folder.parent)
@@ -37,6 +41,16 @@ def scratch(workspace: Workspace) -> Iterator[Path]:
         import shutil  # slow to load, and many a command does without
 
         shutil.rmtree(folder, ignore_errors=True)
+        if above.parent == near:
+            with suppress(OSError):
+                above.rmdir()
+
+
+def _is_elsewhere(folder: Path, state: Path) -> bool:
+    try:
+        return folder.is_dir() and folder.stat().st_dev != state.stat().st_dev
+    except OSError:
+        return False
 
 
 def _blamed(error: OSError, folder: Path) -> Path:

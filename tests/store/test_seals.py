@@ -10,7 +10,7 @@ import pytest
 
 from mainspring.base.errors import Corrupted
 from mainspring.store import objects as room
-from mainspring.store.intake import copy_hashing
+from mainspring.store.copying import copy_hashing
 from mainspring.store.objects import Objects
 from mainspring.store.seals import put_seal, seal, sealed
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.store.intake import copy_hashing
+from mainspring.store.copying import copy_hashing
 from mainspring.store.sources.seen import Seen, changed
 from mainspring.versioning.contents import read_contents, scan_files
 
