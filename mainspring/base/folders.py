@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,3 +58,24 @@ def make(folder: Path) -> None:
         folder = folder.parent
     for place in reversed(missing):
         place.mkdir(exist_ok=True)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other threads and processes that ask for the same folder waiting; they are meant to be short.
+
+    The lock goes with the process, however that ends. Where the file system knows no locks, nobody waits.
+    """
+    import fcntl  # no part of Python on every system
+
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # whoever writes there says what is wrong
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -12,11 +12,12 @@ import msgspec
 
 from mainspring.base.clock import now
 from mainspring.base.errors import Conflict, InvalidData, NotFound, did_you_mean
+from mainspring.base.folders import alone_in
 from mainspring.base.ids import new_id
 from mainspring.store.links import Linker
 from mainspring.versioning.contents import EMPTY, Contents, NoFiles, read_contents
 from mainspring.versioning.known import DatasetVersion, known, log
-from mainspring.versioning.places import refuse_linked, refuse_outside, refuse_taken
+from mainspring.versioning.places import is_dataset, refuse_linked, refuse_outside, refuse_taken
 from mainspring.versioning.pointers import LegacyPointer, is_written_by_stage, pointer_path, read_pointer, write_pointer
 from mainspring.versioning.records.datasets import insert_dataset_version
 from mainspring.versioning.turns.repositories import turns
@@ -90,9 +91,13 @@ def add(
             contents = _stored(workspace, path, take, tick, linker)
         if contents.is_folder:
             _put_listing(workspace, contents)
-        version = record(workspace, name, path, contents)
-        if not is_written_by_stage(path):
-            write_pointer(path, contents)
+        with alone_in(workspace.state):
+            if not is_dataset(path):  # another process may have taken its name or its place meanwhile
+                locate(workspace, path)
+                refuse_taken(workspace, name, path)
+            version = record(workspace, name, path, contents)
+            if not is_written_by_stage(path):
+                write_pointer(path, contents)
         return version
 
 

@@ -79,7 +79,7 @@ def refuse_taken(workspace: Workspace, name: str, path: Path) -> None:
     Raises:
         Conflict: it is taken.
     """
-    if _is_dataset(path):
+    if is_dataset(path):
         return
     refuse_overlap(workspace, path)
     if name not in workspace.settings.datasets and _is_in_git(workspace, path):
@@ -96,9 +96,9 @@ def refuse_overlap(workspace: Workspace, path: Path) -> None:
     Raises:
         Conflict: it overlaps with one.
     """
-    above = next((place for place in _above(workspace, path) if _is_dataset(place) or has_log(place)), None)
+    above = next((place for place in _above(workspace, path) if is_dataset(place) or has_log(place)), None)
     if above is not None:
-        what = "a dataset already" if _is_dataset(above) else "a Delta table"
+        what = "a dataset already" if is_dataset(above) else "a Delta table"
         raise Conflict(
             f"{path} lies in {above}, which is {what}",
             hint=f"add that one: mainspring data add {_shown(workspace, above)}",
@@ -123,7 +123,8 @@ def is_added(path: Path) -> bool:
     return is_pointer(pointer_of(path))
 
 
-def _is_dataset(path: Path) -> bool:
+def is_dataset(path: Path) -> bool:
+    """Say whether a pointer, or ``dvc.lock``, names a file or folder."""
     return find_pointer(path).is_file() or locked(path) is not None or is_added(path)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring.base.errors import InvalidData, StorageError
 from mainspring.base.files import disk_error, write_atomic
+from mainspring.base.folders import alone_in
 from mainspring.base.hashing import md5_bytes
 from mainspring.base.settings.locked import locked
 
@@ -250,7 +251,12 @@ def _invalid(pointer: Path, why: str) -> InvalidData:
 
 
 def ignore(path: Path) -> bool:
-    """Make git ignore a path; say whether it did not before."""
+    """Make git ignore a path; say whether it did not before. What others add to the same file meanwhile stays."""
+    with alone_in(path.parent):
+        return _ignore(path)
+
+
+def _ignore(path: Path) -> bool:
     file = path.with_name(".gitignore")
     held = os.fsdecode(file.read_bytes()) if file.is_file() else ""
     lines = {line.removesuffix("\r") for line in held.split("\n")}
