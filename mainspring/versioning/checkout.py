@@ -14,7 +14,15 @@ from mainspring.base.files import staged
 from mainspring.base.folders import make
 from mainspring.store.links import Linker
 from mainspring.store.seals import sealed
-from mainspring.versioning.contents import Contents, NoFiles, index_of, read_contents, remember, scan_files
+from mainspring.versioning.contents import (
+    Contents,
+    NoFiles,
+    index_of,
+    read_contents,
+    refuse_reserved,
+    remember,
+    scan_files,
+)
 from mainspring.versioning.datasets import known_datasets, locate, record
 from mainspring.versioning.displaced import files_at, refuse_changed, refuse_loss, refuse_obstacles, watch
 from mainspring.versioning.index import Identity, identity
@@ -30,6 +38,7 @@ from mainspring.versioning.pointers import (
     write_pointer,
 )
 from mainspring.versioning.scratch import scratch
+from mainspring.versioning.states import command
 from mainspring.versioning.turns.repositories import alone
 
 if TYPE_CHECKING:
@@ -56,7 +65,7 @@ def find_version(workspace: Workspace, name: str, wanted: int | str | None) -> D
     held = log(workspace, name)
     if not held:
         known = known_datasets(workspace)
-        hint = did_you_mean(name, known) if name not in known else f"add it: mainspring data add {name}"
+        hint = did_you_mean(name, known) if name not in known else f"add it: {command('add', name)}"
         raise NotFound(f"the dataset '{name}' has no versions", hint=hint, dataset=name)
     if wanted is None:
         pointed = read_pointer(workspace.root / held[-1].path)
@@ -161,7 +170,7 @@ def _pointed(workspace: Workspace, name: str, path: Path) -> DatasetVersion:
     if not workspace.objects.has(md5):
         raise NotFound(
             f"not all of what the pointer of {path} names is in the store",
-            hint=f"fetch it: mainspring data pull {name}",
+            hint=f"fetch it: {command('pull', name)}",
             md5=md5,
         )
     files = _files(workspace, md5)
@@ -183,7 +192,9 @@ def _make_executable(path: Path) -> None:
 def _files(workspace: Workspace, md5: str) -> dict[str, str]:
     if not md5.endswith(".dir"):
         return {"": md5}
-    return {entry.relpath: entry.md5 for entry in workspace.objects.listing(md5)}
+    entries = workspace.objects.listing(md5)
+    refuse_reserved(md5, (entry.relpath for entry in entries))
+    return {entry.relpath: entry.md5 for entry in entries}
 
 
 def _present(workspace: Workspace, path: Path, wanted: dict[str, str]) -> dict[str, str]:

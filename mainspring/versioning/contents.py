@@ -19,7 +19,7 @@ from mainspring.versioning import ignored
 from mainspring.versioning.index import Identity, Index, Remembered, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mainspring.store.links import Linker
     from mainspring.store.workspace import Workspace
@@ -308,6 +308,22 @@ def _refuse_patterns(folder: str, name: str) -> None:
             f"{path} lies in a dataset, where its patterns would change with its versions",
             hint=f"move them into the {ignored.FILE} of a folder above",
             path=path,
+        )
+
+
+def refuse_reserved(md5: str, names: Iterable[str]) -> None:
+    """Refuse a version that holds what is never data: we and DVC add no such files, and git would obey some.
+
+    Raises:
+        InvalidData: so it is.
+    """
+    joined = "/\0/".join(("", *names, ""))
+    if any(f"/{name}/" in joined for name in IGNORED):
+        bad = next(name for name in joined.split("/\0/") if not IGNORED.isdisjoint(name.split("/")))
+        raise InvalidData(
+            f"the version {md5} holds '{bad}', which is never data; nothing was changed",
+            hint="find out who made that version: neither mainspring nor DVC adds such files",
+            md5=md5,
         )
 
 

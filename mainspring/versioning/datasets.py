@@ -18,8 +18,9 @@ from mainspring.store.links import Linker
 from mainspring.versioning.contents import EMPTY, Contents, NoFiles, read_contents
 from mainspring.versioning.known import DatasetVersion, known, log
 from mainspring.versioning.places import is_dataset, refuse_linked, refuse_outside, refuse_taken
-from mainspring.versioning.pointers import LegacyPointer, is_written_by_stage, pointer_path, read_pointer, write_pointer
+from mainspring.versioning.pointers import LegacyPointer, is_written_by_stage, read_pointer, write_pointer
 from mainspring.versioning.records.datasets import insert_dataset_version
+from mainspring.versioning.states import command
 from mainspring.versioning.turns.repositories import turns
 
 if TYPE_CHECKING:
@@ -132,9 +133,7 @@ def current(workspace: Workspace, name: str, *, add: bool = True) -> DatasetVers
     for version in reversed(log(workspace, name)):
         if version.md5 == contents.md5:
             return version
-    raise NotFound(
-        f"what is at {path} is no version of '{name}'", hint=f"add it: mainspring data add {name}", dataset=name
-    )
+    raise NotFound(f"what is at {path} is no version of '{name}'", hint=f"add it: {command('add', name)}", dataset=name)
 
 
 _add = add
@@ -185,7 +184,7 @@ def _find(workspace: Workspace, target: str | Path, known: dict[str, Path]) -> P
     given = given.with_suffix("") if given.suffix == ".dvc" else given
     places = [given] if given.is_absolute() else [Path.cwd() / given, workspace.root / given]
     for place in places:
-        if place.exists() or pointer_path(place).is_file():
+        if place.exists() or is_dataset(place):
             return Path(os.path.normpath(place))
     for place in places:
         if place in known.values():

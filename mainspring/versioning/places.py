@@ -12,6 +12,7 @@ from mainspring.base.settings.locked import locked
 from mainspring.versioning.contents import IGNORED, check_name
 from mainspring.versioning.marks import find_pointers, has_log, is_pointer, pointer_of
 from mainspring.versioning.pointers import find_pointer
+from mainspring.versioning.states import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +102,7 @@ def refuse_overlap(workspace: Workspace, path: Path) -> None:
         what = "a dataset already" if is_dataset(above) else "a Delta table"
         raise Conflict(
             f"{path} lies in {above}, which is {what}",
-            hint=f"add that one: mainspring data add {_shown(workspace, above)}",
+            hint=f"add that one: {command('add', _shown(workspace, above))}",
             path=str(path),
         )
     if below := _below(workspace, path):

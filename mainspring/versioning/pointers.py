@@ -14,6 +14,7 @@ from mainspring.base.files import disk_error, write_atomic
 from mainspring.base.folders import alone_in
 from mainspring.base.hashing import md5_bytes
 from mainspring.base.settings.locked import locked
+from mainspring.versioning.states import command
 
 if TYPE_CHECKING:
     from mainspring.versioning.contents import Contents
@@ -47,7 +48,7 @@ class LegacyPointer(InvalidData):
     def __init__(self, pointer: Path, name: str, md5: str) -> None:
         super().__init__(
             f"{pointer} is a pointer of an old DVC, whose hashes are of another kind",
-            hint=f"status and checkout read it; bring it up to date: mainspring data add {name}",
+            hint=f"status and checkout read it; bring it up to date: {command('add', name)}",
             path=str(pointer),
         )
         self.md5 = md5

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Corrupted, NotFound
 from mainspring.versioning.checkout import checkout, verify
+from mainspring.versioning.contents import refuse_reserved
 from mainspring.versioning.displaced import files_at, refuse_changed, refuse_loss, refuse_obstacles, watch
 from mainspring.versioning.exchange import Exchange, fetch_wanted, heal
 from mainspring.versioning.turns.repositories import alone
@@ -86,6 +87,7 @@ def _restore_part(workspace: Workspace, item: Wanted, path: Path, *, force: bool
             f"{item.what} has no file or folder '{item.part}'",
             hint=f"see the listing: mainspring data pull {item.what}",
         )
+    refuse_reserved(item.md5, (entry.relpath for entry in found))
     with alone(workspace, writes=[path]):
         wanted = {entry.relpath: entry.md5 for entry in found}
         present = files_at(path, wanted)

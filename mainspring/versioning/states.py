@@ -37,10 +37,12 @@ class DatasetStatus(msgspec.Struct, frozen=True, kw_only=True):
 def command(remedy: Remedy, dataset: str) -> str:
     """Return what is typed.
 
-    >>> command("pull", "flights")
-    'mainspring data pull flights'
+    >>> command("pull", "flights"), command("add", "in two words"), command("checkout", "--json")
+    ('mainspring data pull flights', "mainspring data add 'in two words'", 'mainspring data checkout -- --json')
     """
-    return f"mainspring data {remedy} {dataset}"
+    import shlex  # what is up to date needs no remedy
+
+    return f"mainspring data {remedy} {'-- ' * dataset.startswith('-')}{shlex.quote(dataset)}"
 
 
 def compare(before: dict[str, str], after: dict[str, str]) -> tuple[int, int, int]:

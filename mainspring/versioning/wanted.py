@@ -16,6 +16,7 @@ from mainspring.base.errors import MainspringError, NotFound, UsageError, did_yo
 from mainspring.base.settings.dvc import find_outs
 from mainspring.versioning.named import named
 from mainspring.versioning.pointers import pointed
+from mainspring.versioning.states import command
 
 if TYPE_CHECKING:
     from mainspring.store.workspace import Workspace
@@ -119,7 +120,7 @@ def _unpointed(workspace: Workspace, path: Path, shown: str) -> MainspringError:
             f"{table.shown} is a Delta table: it stays where it lies, and no remote keeps its versions",
             hint="a table that others have to reach lies in a bucket: make its address the dataset's `path`",
         )
-    return NotFound(f"{shown} has no pointer", hint=f"add it: mainspring data add {shown}", path=shown)
+    return NotFound(f"{shown} has no pointer", hint=f"add it: {command('add', shown)}", path=shown)
 
 
 def _recorded(workspace: Workspace, path: Path) -> list[Wanted]:
