@@ -34,12 +34,17 @@ _SHOWN = 100
 """So many bytes of a name its temporary name has at most; those of a name in another script are up to four a character."""
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a file so that after a crash at any moment it holds either its old content or all of the new.
 
-    Temporary file in the same folder, fsync, rename, fsync of the folder. On failure nothing is left behind.
+    Temporary file in the same folder, fsync, rename, fsync of the folder. On failure nothing is left behind. Without a ``mode``
+    who may read it is what the umask says; with one, nobody else may at any moment.
     """
-    with staged(path, mode=mode) as temporary, temporary.open("wb") as file:
+
+    def private(place: str, flags: int) -> int:
+        return os.open(place, flags, 0o666 if mode is None else mode)
+
+    with staged(path, mode=mode) as temporary, open(temporary, "xb", opener=private) as file:
         file.write(data)
 
 
@@ -56,8 +61,10 @@ def write_unsafely(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def staged(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
+def staged(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on leaving without an error it becomes ``path``, durably.
+
+    Without a ``mode`` it keeps the one that it was made with.
 
     Raises:
         StorageError: the disk is full, read-only or not writable for us, or something is in the way; nothing is left behind.
@@ -68,7 +75,8 @@ def staged(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
         make(path.parent)
         yield temporary
         sync_file(temporary)
-        temporary.chmod(mode)
+        if mode is not None:
+            temporary.chmod(mode)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:

@@ -56,9 +56,9 @@ def take_all(sources: Sequence[str], folder: str, linker: Linker) -> Iterator[Ta
 def _take(source: str, place: str, linker: Linker) -> Taken:
     if linker.used == "hardlink":
         return _hash(source)
-    if linker.used == "reflink" and linker.make(source, place, mode=0o600) == "reflink":
+    if linker.used == "reflink" and linker.make(source, place) == "reflink":
         taken = _hash(place)
-        os.chmod(place, 0o444)
+        os.chmod(place, _readable(place))
         put_seal(place, taken.md5)
         return taken
     with suppress(FileNotFoundError):
@@ -127,13 +127,18 @@ def link_all(waiting: Sequence[tuple[Taken, str]], folder: str) -> None:
                 raise
             settle([(_copied(taken, f"{folder}/copied"), target)])
             continue
-        os.chmod(target, 0o444)
+        os.chmod(target, _readable(target))
         status = os.stat(target)
         if (status.st_size, status.st_mtime_ns) != (taken.size, taken.modified_ns):
             os.unlink(target)
             raise _changed(taken)
         put_seal(target, taken.md5)
     _sync_file_system(waiting[0][1])
+
+
+def _readable(path: str) -> int:
+    """Return the mode of a file that may be read by whoever may read it now, and written by nobody."""
+    return (os.stat(path).st_mode & 0o444) | 0o400
 
 
 def _link(source: str, target: str) -> None:

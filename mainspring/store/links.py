@@ -48,8 +48,10 @@ class Linker:
         """The kind that is made now."""
         return self._kinds[0]
 
-    def make(self, source: str, target: str, *, mode: int = 0o644, md5: str | None = None) -> Link:
+    def make(self, source: str, target: str, *, mode: int | None = None, md5: str | None = None) -> Link:
         """Make ``target``, which must not exist, hold what ``source`` holds; a link keeps the source's mode.
+
+        Who may use the others says the umask, unless ``mode`` does.
 
         With ``md5`` a copy is compared with that on the way, and sealed. Links and reflinks are not read.
 
@@ -62,7 +64,7 @@ class Linker:
                     _copy_checked(source, target, md5)
                 else:
                     _MAKE[kind](source, target)
-                if kind not in SHARED:
+                if kind not in SHARED and mode is not None:
                     os.chmod(target, mode)
             except OSError as error:
                 if error.errno != errno.EEXIST:  # what was there is not ours
@@ -86,7 +88,7 @@ class Differs(Corrupted):
 def _copy_checked(source: str, target: str, md5: str) -> None:
     from mainspring.store.copying import copy_hashing
 
-    found, _ = copy_hashing(source, target, mode=0o600)
+    found, _ = copy_hashing(source, target, mode=0o666)
     if found != md5:
         os.unlink(target)
         raise Differs(
@@ -101,7 +103,7 @@ def _reflink(source: str, target: str) -> None:
 
     reader = os.open(source, os.O_RDONLY)
     try:
-        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             fcntl.ioctl(writer, _FICLONE, reader)
         finally:

@@ -81,8 +81,9 @@ class Objects:
         """Store bytes and return their address."""
         md5 = md5_bytes(data) + suffix
         if not self.intact(md5, len(data)):
-            with staged(self.path(md5), mode=0o444) as temporary:
-                temporary.write_bytes(data)
+            with staged(self.path(md5)) as temporary:
+                with open(temporary, "xb", opener=lambda place, flags: os.open(place, flags, 0o444)) as file:
+                    file.write(data)
                 put_seal(str(temporary), md5)
         return md5
 
@@ -186,7 +187,7 @@ class Objects:
             raise self._quarantine(md5)
         return data
 
-    def restore(self, md5: str, target: Path, *, mode: int = 0o644) -> None:
+    def restore(self, md5: str, target: Path, *, mode: int | None = None) -> None:
         """Put a stored file at ``target``, or a stored folder below it, checked while it is copied.
 
         Files that are there under the same names are replaced one by one, each whole; other files stay.
@@ -202,7 +203,7 @@ class Objects:
         self._status(md5)
         with staged(target, mode=mode) as temporary:
             try:
-                found, _ = copy_hashing(self.path(md5), temporary, mode=0o600)
+                found, _ = copy_hashing(self.path(md5), temporary, mode=0o666 if mode is None else 0o600)
             except FileNotFoundError:
                 raise self._missing(md5) from None
             if found != md5:

@@ -1,0 +1,57 @@
+"""Who may read what is written: what the umask says, and never more than could before."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mainspring.store.links import Linker
+from mainspring.versioning import data
+from tests.versioning.folders import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mainspring.store.links import Link
+    from mainspring.store.workspace import Workspace
+
+
+@pytest.fixture(params=[0o077, 0o022, 0o002], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> str:
+    return oct(stat.S_IMODE(path.stat().st_mode))
+
+
+@pytest.mark.parametrize("kind", ["reflink", "copy"])
+def test_files_are_for_those_that_the_umask_names(workspace: Workspace, umask: int, kind: Link) -> None:
+    write(workspace, {"data/sub/a": "1", "file": "2"})
+    linker = Linker([kind])
+    for name in ("data", "file"):
+        data.add(workspace, workspace.root / name, linker=linker)
+    stored = [path for path in workspace.objects.files.rglob("*") if path.is_file()]
+    assert {mode(path) for path in stored} == {oct(0o444 & ~umask)}
+    (workspace.root / "data/sub/a").unlink()
+    (workspace.root / "file").unlink()
+    for name in ("data", "file"):
+        data.checkout(workspace, name, linker=linker)
+    written = ["data/sub/a", "file", "data.dvc", "file.dvc", ".gitignore"]
+    assert {mode(workspace.root / name) for name in written} == {oct(0o666 & ~umask)}
+
+
+def test_a_private_file_stays_private_when_it_becomes_an_object(workspace: Workspace) -> None:
+    write(workspace, {"secret": "1", "data/public": "2"})
+    (workspace.root / "secret").chmod(0o600)
+    (workspace.root / "data/public").chmod(0o644)
+    for name in ("secret", "data"):
+        data.add(workspace, workspace.root / name, linker=Linker(["hardlink"]))
+    assert mode(workspace.root / "secret") == oct(0o400)
+    assert mode(workspace.root / "data/public") == oct(0o444)
