@@ -6,6 +6,7 @@ import os
 import sqlite3
 import weakref
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from mainspring.base.errors import StorageError
 from mainspring.store.explain import BUSY_SECONDS, explained, shown
 from mainspring.store.groups import Groups
+from mainspring.store.looking import address_to_look
 from mainspring.store.migrate import ensure_current
 
 if TYPE_CHECKING:
@@ -150,12 +152,21 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return _server(url, arguments)
     _make_private(url.database)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, **arguments)
+    place = address_to_look(Path(url.database).absolute()) if url.database and not url.query else None
+    how: dict[str, Any] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    if place is not None:
+        arguments["creator"] = lambda: sqlite3.connect(place, uri=True, **how)
+    engine = create_engine(url, connect_args=how, **arguments)
+    pragmas = (
+        ("synchronous=FULL", "foreign_keys=ON")
+        if place
+        else ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -40,6 +40,7 @@ _BY_TEXT = {
     # SQLite says this too where no room is left for the file that its readers share
     "disk I/O error": "check that the disk has free space and works, then run the same command again",
     "locked|lock timeout": _BUSY,
+    "readonly database": "the disk, or the user, may only read it: look around, or let somebody write who may",
     "malformed|not a database": _DAMAGED,
     'password|authentication failed|pg_hba.conf|role ".*" does not exist': _LOGIN,
     'database ".*" does not exist': "make the database, for example with createdb; mainspring makes its tables",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mainspring.store.looking import address_to_look
 from mainspring.store.revision import HEAD
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def _file(workspace: Workspace) -> Path | None:
 
 def _on_sqlite(file: Path, work: Callable[[Ask], T], *, write: bool) -> list[T]:
     """Return what was done; nothing where the database has another schema."""
-    place = f"{file.as_uri()}?mode=rw"  # one that is not there is not made
+    place = (
+        None if write else address_to_look(file)
+    ) or f"{file.as_uri()}?mode=rw"  # one that is not there is not made
     with closing(sqlite3.connect(place, uri=True, timeout=_PATIENCE_SECONDS, isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
         for pragma in ("synchronous=FULL", "foreign_keys=ON"):

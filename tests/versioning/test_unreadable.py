@@ -5,11 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _ALMIGHTY = "dac_override,dac_read_search"
 """What root may that nobody else may: read and write whatever the modes of files say."""
@@ -89,3 +95,38 @@ def test_patterns_that_cannot_be_read_are_not_taken_for_none(scene: Workspace) -
     patterns.chmod(0o644)
     assert code == 3
     assert f"cannot read {patterns}: permission denied" in output
+
+
+LOOKS = [("status",), ("log", "d"), ("verify",), ("diff", "d", "1", "2", "--no-profile")]
+
+
+@pytest.mark.parametrize("words", LOOKS, ids=[words[0] for words in LOOKS])
+def test_a_workspace_that_may_only_be_read_can_be_looked_at(scene: Workspace, words: tuple[str, ...]) -> None:
+    scene.close()
+    with locked(scene.root):
+        code, output = said(scene, "data", *words)
+    assert code == 0, output
+
+
+@pytest.mark.parametrize("words", [("data", "add", "data/d"), ("data", "checkout", "d", "1")])
+def test_a_workspace_that_may_only_be_read_stays_as_it_is(scene: Workspace, words: tuple[str, ...]) -> None:
+    (scene.root / "data/d/x").write_text("changed")
+    scene.close()
+    with locked(scene.root):
+        code, output = said(scene, *words)
+    assert code in (1, 3), output
+    assert "hint:" in output
+    assert "broke inside" not in output
+    assert (scene.root / "data/d/x").read_text() == "changed"
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Take the right to write away from everything in a folder."""
+    places = [root, *root.rglob("*")]
+    modes = {place: place.stat().st_mode for place in places}
+    for place in places:
+        place.chmod(modes[place] & ~0o222)
+    yield
+    for place, mode in modes.items():
+        place.chmod(mode)
