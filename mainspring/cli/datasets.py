@@ -11,7 +11,7 @@ from mainspring.cli.output import bytes_text, print_json
 from mainspring.cli.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mainspring.versioning.known import DatasetVersion
     from mainspring.versioning.states import DatasetStatus
@@ -102,3 +102,24 @@ def _print_columns(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> 
     for cells in lines:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         sys.stdout.write(line.rstrip() + "\n")
+
+
+def sample_size(text: str) -> Callable[[int], int]:
+    """Return what tells how many of all are meant by ``500`` or ``10%``: one at least.
+
+    Raises:
+        UsageError: it is neither.
+
+    >>> sample_size("10%")(995), sample_size("500")(995), sample_size("0.01%")(995)
+    (100, 500, 1)
+    """
+    number, _, rest = text.partition("%")
+    try:
+        value = float(number) if "%" in text else int(number)
+    except ValueError:
+        value = 0
+    if rest or not 0 < value <= (100 if "%" in text else float("inf")):
+        from mainspring.base.errors import UsageError
+
+        raise UsageError(f"'{text}' is no size of a sample", hint="write a number of objects, or a part such as 10%")
+    return lambda total: min(total, -int(-total * value // 100) if "%" in text else int(value))

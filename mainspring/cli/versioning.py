@@ -14,6 +14,7 @@ from mainspring.cli.progress import progress
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from mainspring.store.workspace import Workspace
     from mainspring.versioning.snapshot import Difference, Snapshot
 
 _MOST_LINES = 40
@@ -100,12 +101,24 @@ def data_verify(
     name: str = typer.Argument(None, help="A dataset; by default everything that is stored."),
     heal: bool = typer.Option(False, "--heal", help="Fetch what is missing or damaged from a remote."),
     remote: str = typer.Option(None, help="Name of the remote to heal from; by default the default one."),
+    sample: str | None = typer.Option(
+        None,
+        "--sample",
+        metavar="COUNT|PERCENT",
+        help="Read only so many objects, such as 500 or 10%, drawn at random.",
+    ),
     json: bool = _JSON,
 ) -> None:
-    """Read stored objects again and compare them with their addresses; damaged ones go to quarantine (exit code 1)."""
+    """Read stored objects again and compare them with their addresses; damaged ones go to quarantine (exit code 1).
+
+    Of a sample it is told how large the part of damaged objects may be in all (95% confidence).
+    """
     from mainspring.versioning import data
 
     workspace = context.workspace()
+    if sample is not None:
+        _verify_sample(workspace, name, sample, heal=heal, json=json)
+        return
     healed: list[str] = []
     with progress("verifying") as tick:
         if heal:
@@ -124,6 +137,38 @@ def data_verify(
         ),
     )
     if damages:
+        raise typer.Exit(1)
+
+
+def _verify_sample(workspace: Workspace, name: str | None, sample: str, *, heal: bool, json: bool) -> None:
+    from mainspring.base.errors import UsageError
+    from mainspring.measures.intervals import clopper_pearson
+    from mainspring.versioning import data
+
+    if heal:
+        raise UsageError("a sample finds too little to heal", hint="leave --sample or --heal out")
+    count = datasets.sample_size(sample)
+    with progress("verifying") as tick:
+        found = data.verify_some(workspace, name, count, tick=tick)
+    share = clopper_pearson(found.bad, found.read) if 0 < found.read < found.objects else None
+    rows = [(damage.md5, damage.problem, "; ".join(damage.used_by[:3]) or "nothing") for damage in found.damages]
+    said = f"{found.read} of {found.objects} objects were read, {found.bad} are bad"
+    if share is not None:
+        said += f"; of all, {share.low:.2%} to {share.high:.2%} may be (95% confidence)"
+    interval = None if share is None else [share.low, share.high]
+    record = {
+        "damages": found.damages,
+        "read": found.read,
+        "bad": found.bad,
+        "objects": found.objects,
+        "share": interval,
+    }
+    output.emit(
+        record,
+        json=json,
+        show=lambda: output.table(("object", "problem", "needed by"), rows, title=said) if rows else said,
+    )
+    if found.damages:
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Putting a version of a dataset back on disk, and checking the stored bytes."""
+"""Putting a version of a dataset back on disk."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from mainspring.base.errors import Corrupted, NotFound, StorageError, did_you_mean
+from mainspring.base.errors import NotFound, did_you_mean
 from mainspring.base.files import staged
 from mainspring.base.folders import make
 from mainspring.store.links import Linker
@@ -42,18 +40,8 @@ from mainspring.versioning.states import command
 from mainspring.versioning.turns.repositories import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
-
-
-class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """An object that is missing or was damaged, and what needs it."""
-
-    md5: str
-    problem: str
-    used_by: list[str]
 
 
 def find_version(workspace: Workspace, name: str, wanted: int | str | None) -> DatasetVersion:
@@ -204,55 +192,3 @@ def _present(workspace: Workspace, path: Path, wanted: dict[str, str]) -> dict[s
     except (NotFound, NoFiles):
         files = {}
     return files | files_at(path, (file for file in wanted if file not in files))
-
-
-def verify(workspace: Workspace, name: str | None = None, *, tick: Tick | None = None) -> list[Damage]:
-    """Re-hash stored objects (of one dataset, or all of them) and return the bad ones; damaged ones go to quarantine.
-
-    Versions of Delta tables are bad where files of the table are not there.
-
-    Raises:
-        NotFound: no such dataset.
-    """
-    users: dict[str, list[str]] = {}
-    damages: list[Damage] = []
-    for what, md5 in _referenced(workspace, name):
-        users.setdefault(md5, []).append(what)
-        if md5.endswith(".dir"):
-            try:
-                for entry in workspace.objects.listing(md5):
-                    users.setdefault(entry.md5, []).append(f"{what}: {entry.relpath}")
-            except (Corrupted, NotFound, StorageError) as error:
-                damages.append(Damage(md5=md5, problem=error.message, used_by=[what]))
-                del users[md5]  # it is in quarantine by now, or cannot be read
-    addresses = sorted(users if name is not None else {*users, *workspace.objects.addresses()})
-    for number, md5 in enumerate(addresses, 1):
-        try:
-            workspace.objects.check(md5)
-        except (Corrupted, NotFound, StorageError) as error:
-            damages.append(Damage(md5=md5, problem=error.message, used_by=users.get(md5, [])))
-        if tick is not None:
-            tick(number, len(addresses))
-    from mainspring.versioning.delta.inspection import damaged  # a checkout does without tables
-
-    for version, problem in damaged(workspace, name):
-        said = f"{version.dataset} version {version.number}"
-        damages.append(Damage(md5=version.md5, problem=problem, used_by=[said]))
-    return damages
-
-
-def _referenced(workspace: Workspace, name: str | None) -> Iterable[tuple[str, str]]:
-    if name is not None:
-        name, _ = locate(workspace, name)
-        find_version(workspace, name, None)
-    for dataset in [name] if name is not None else known_datasets(workspace):
-        for version in log(workspace, dataset):
-            yield f"{dataset} version {version.number}", version.md5
-    if name is None:
-        from mainspring.versioning.records import versions as version_rows  # a checkout does without records
-
-        for row in version_rows.select_versions(workspace.database):
-            if row.artifact:
-                yield f"model {row.model}@{row.version}", row.artifact
-            if row.evidence is not None:
-                yield f"evidence of {row.model}@{row.version}", row.evidence

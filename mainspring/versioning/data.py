@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from mainspring.base.errors import UsageError
 from mainspring.versioning import checkout as stored
 from mainspring.versioning import datasets as files
-from mainspring.versioning.checkout import Damage, verify
 from mainspring.versioning.datasets import Dataset, known_datasets, locate
 from mainspring.versioning.delta import sources
 from mainspring.versioning.known import DatasetVersion, log
 from mainspring.versioning.states import DatasetStatus
 from mainspring.versioning.status import status
+from mainspring.versioning.verification import Damage, Verification, verify, verify_some
 
 if TYPE_CHECKING:
     from mainspring.store.links import Linker
@@ -25,6 +25,7 @@ __all__ = [
     "Dataset",
     "DatasetStatus",
     "DatasetVersion",
+    "Verification",
     "add",
     "checkout",
     "current",
@@ -36,6 +37,7 @@ __all__ = [
     "open_dataset",
     "status",
     "verify",
+    "verify_some",
 ]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Corrupted, NotFound
-from mainspring.versioning.checkout import checkout, verify
+from mainspring.versioning.checkout import checkout
 from mainspring.versioning.contents import refuse_reserved
 from mainspring.versioning.displaced import files_at, refuse_changed, refuse_loss, refuse_obstacles, watch
 from mainspring.versioning.exchange import Exchange, fetch_wanted, heal
 from mainspring.versioning.turns.repositories import alone
+from mainspring.versioning.verification import verify
 from mainspring.versioning.wanted import Wanted, choose
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mainspring.store.workspace import Workspace
-    from mainspring.versioning.checkout import Damage
     from mainspring.versioning.contents import Tick
     from mainspring.versioning.exchange import Moved
+    from mainspring.versioning.verification import Damage
 
 
 def pull(
