@@ -123,6 +123,16 @@ def _compile_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _folder_as_before() -> Iterator[None]:
+    """Name the test that leaves the process in another folder, where the tests after it would fail (monkeypatch.chdir)."""
+    folder = Path.cwd()
+    yield
+    now = Path.cwd()
+    os.chdir(folder)
+    assert now == folder, f"the test went to {now} and stayed there"
+
+
+@pytest.fixture(autouse=True)
 def _log_as_before() -> Iterator[None]:
     """Undo what a command did to the log, so that the next test can read it."""
     logger = logging.getLogger("mainspring")

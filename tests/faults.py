@@ -50,21 +50,34 @@ class Proxy:
         self.fault: Fault | None = None
         self.stopped = asyncio.Event()
         self.lines: list[str] = []
+        self._transports: list[asyncio.WriteTransport] = []
 
     async def serve(self, ready: threading.Event) -> None:
         """Serve until stopped."""
-        server = await asyncio.start_server(self._client, "127.0.0.1", 0, ssl=self._context)
+        server = await asyncio.start_server(self._client, "127.0.0.1", 0)
         scheme = "http" if self._context is None else "https"
         self.endpoint = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ready.set()
         await self.stopped.wait()
         server.close()
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        for transport in self._transports:
+            transport.abort()
+        for _ in range(3):  # in which the loop lets go of their sockets
+            await asyncio.sleep(0)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            await self._exchange(reader, writer)
-        writer.close()
+        self._transports.append(writer.transport)
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                if self._context is not None:
+                    await writer.start_tls(self._context)
+                await self._exchange(reader, writer)
+        finally:
+            writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -103,11 +116,12 @@ class Proxy:
 
     async def _ask(self, head: bytes, body: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._upstream)
-        writer.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + body)
-        await writer.drain()
-        answer = await reader.read()
-        writer.close()
-        return answer
+        try:
+            writer.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + body)
+            await writer.drain()
+            return await reader.read()
+        finally:
+            writer.close()
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

@@ -87,7 +87,7 @@ def gc(
     remove: bool = typer.Option(False, "--remove", "--yes", help="Do it; otherwise it is only said what would go."),
     not_shared: bool = typer.Option(False, "--not-shared", help="No other project keeps its data on that remote."),
     accept_lost: bool = typer.Option(
-        False, "--accept-lost", help="Folders whose listings are lost need nothing: their files may go."
+        False, "--accept-lost", help="Folders whose listings are lost, and records that are, need nothing: it may go."
     ),
     json: bool = _JSON,
 ) -> None:

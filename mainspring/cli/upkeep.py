@@ -135,6 +135,9 @@ def gc(
     not_shared: bool = typer.Option(
         False, "--not-shared", help="The objects lie outside of the project, and no other project keeps its own there."
     ),
+    accept_lost: bool = typer.Option(
+        False, "--accept-lost", help="Nothing was ever recorded here, and no record that is lost needs anything."
+    ),
     json: bool = _JSON,
 ) -> None:
     """Remove for good what was deleted, then the bytes that nothing needs any more.
@@ -147,6 +150,7 @@ def gc(
     from mainspring.store.garbage import collect
     from mainspring.store.leftovers import unfinished
     from mainspring.tracking.purge import purge
+    from mainspring.versioning.clearance import lacks_records, refusal_without_records
     from mainspring.versioning.named import named
     from mainspring.versioning.turns.repositories import alone
 
@@ -157,8 +161,11 @@ def gc(
             hint="if no other project uses that folder, say --not-shared",
         )
     with alone(workspace) if remove else nullcontext():
+        database, objects, others = workspace.database, workspace.objects, named(workspace.root)
+        if not accept_lost and lacks_records(workspace) and collect(database, objects, others=others).objects:
+            raise refusal_without_records()
         purged = purge(workspace, older_than_days=milliseconds(older_than) / 86_400_000, remove=remove)
-        found = collect(workspace.database, workspace.objects, others=named(workspace.root), remove=remove)
+        found = collect(database, objects, others=others, remove=remove)
         left = list(unfinished(workspace.objects.root, older_than_seconds=3600))
         for item in left if remove else []:
             item.remove()

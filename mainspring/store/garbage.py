@@ -93,6 +93,15 @@ def collect(
     return Garbage(objects=len(doomed), size=size, kept=sum(1 for _ in objects.addresses()))
 
 
+def has_records(database: Database) -> bool:
+    """Say whether anything was ever recorded. Where it was not, the records may be lost, and with them what they need."""
+    tables = [
+        table for table in metadata.sorted_tables if table.name != "experiments"
+    ]  # of which a new database has one
+    with database.read() as connection:
+        return any(connection.execute(select(table).limit(1)).first() is not None for table in tables)
+
+
 def _with_files(objects: Objects, addresses: set[str]) -> set[str]:
     """Add the files of folders; a folder that is not in the store any more needs none. One in the trash comes back.
 

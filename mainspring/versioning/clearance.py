@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, Refused
-from mainspring.store.garbage import needed
+from mainspring.store.garbage import has_records, needed
 from mainspring.store.remotes import inventory
 from mainspring.versioning.exchange import heal
 from mainspring.versioning.named import named
@@ -46,8 +46,8 @@ def clear(
 
     Raises:
         ExternalToolError: git's history cannot be read, or is not whole.
-        Refused: the listing of a folder that is needed is neither here nor there, and ``accept_lost`` does not say that its
-            files may go; nothing is removed.
+        Refused: the listing of a folder that is needed is neither here nor there, or nothing was ever recorded here, and
+            ``accept_lost`` does not say that what they would need may go; nothing is removed.
         Corrupted, StorageError: a listing, or the remote, cannot be read.
         Conflict: DVC is at work in the repository.
     """
@@ -65,6 +65,8 @@ def _clear(
     held = inventory.held(store)
     keep = _with_files(workspace, roots, {item.md5 for item in held}, remote, accept_lost=accept_lost)
     doomed = [item for item in held if item.md5 not in keep and item.written < limit]
+    if doomed and not accept_lost and lacks_records(workspace):
+        raise refusal_without_records()
     unfinished = {file: status for file, status in _statuses(inventory.unfinished(store)) if status.st_mtime < limit}
     if remove:
         for file in unfinished:
@@ -79,6 +81,22 @@ def _clear(
         bytes=sum(item.size for item in doomed) + sum(status.st_size for status in unfinished.values()),
         kept=len(held) - len(doomed),
         unfinished=len(unfinished),
+    )
+
+
+def lacks_records(workspace: Workspace) -> bool:
+    """Say whether nothing was ever recorded here: then records may be lost, or be somewhere else, and what they need with them.
+
+    In a repository of DVC's they are not missed: its pointers are all there is.
+    """
+    return not (workspace.is_dvc_repository or has_records(workspace.database))
+
+
+def refusal_without_records() -> Refused:
+    """Return what to raise where something would go that no record needs, because there are none."""
+    return Refused(
+        "nothing was ever recorded here, so what runs and models need is not known; nothing was removed",
+        hint="put the database back from a copy, or name it (state.database); if there is none to miss, say --accept-lost",
     )
 
 

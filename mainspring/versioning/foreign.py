@@ -17,7 +17,7 @@ from mainspring.base.settings.dvc import find_outs, is_root
 from mainspring.store.objects import Entry, Objects
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import legacy
-from mainspring.versioning.contents import Contents, read_contents
+from mainspring.versioning.contents import Contents, read_contents, refuse_reserved
 from mainspring.versioning.exchange import fetch_wanted
 from mainspring.versioning.placing import put_in_place, refuse_place
 from mainspring.versioning.pointers import LegacyPointer, is_executable, pointer_path, read_origin, read_pointer
@@ -55,6 +55,7 @@ def get(url: str, path: str, out: Path, *, rev: str | None = None, tick: Moved |
     with TemporaryDirectory(dir=out.parent, prefix=".mainspring-") as folder, _cloned(url, rev) as (clone, commit):
         objects = Objects(Path(folder) / "objects")
         contents, may_run = _gather(clone, url, path, objects, tick)
+        refuse_reserved(contents.md5, contents.files)
         for name, md5 in contents.files.items():
             objects.restore(md5, Path(folder, "out", name), mode=0o755 if name in may_run else 0o644)
         Path(folder, "out").rename(out)

@@ -12,7 +12,7 @@ from mainspring.base.files import disk_error
 from mainspring.base.folders import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _ADDRESS = re.compile(r"\b[0-9a-f]{32}(?:\.dir)?\b")
 _PLACES = (":(top)*.dvc", ":(top)dvc.lock", ":(top)*/dvc.lock")
@@ -40,11 +40,20 @@ def named(folder: Path) -> set[str]:
         StorageError: a pointer, or a folder that may hold some, cannot be read, so what is named is not known.
         ExternalToolError: so it is with git or its history.
     """
+    return set(_ADDRESS.findall(said(folder, _is_pointer, _PLACES)))
+
+
+def said(folder: Path, is_meant: Callable[[str], bool], places: Sequence[str]) -> str:
+    """Return what files below a folder say, ``is_meant`` by their names, and what git has of those at ``places``: in no order.
+
+    Raises:
+        StorageError, ExternalToolError: as ``named``.
+    """
     try:
-        texts = [path.read_text(encoding="utf-8", errors="replace") for path in _pointers(folder)]
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in _files(folder, is_meant)]
     except OSError as error:
         raise _unread(error) from error
-    return set(_ADDRESS.findall("\n".join([*texts, said_in_git(folder, _PLACES)])))
+    return "\n".join([*texts, said_in_git(folder, places)])
 
 
 def said_in_git(folder: Path, places: Sequence[str]) -> str:
@@ -69,12 +78,15 @@ def said_in_git(folder: Path, places: Sequence[str]) -> str:
     return b"\n".join([staged, history]).decode(errors="replace")
 
 
-def _pointers(folder: Path) -> Iterator[Path]:
+def _is_pointer(name: str) -> bool:
+    return name.endswith(".dvc") or name == "dvc.lock"
+
+
+def _files(folder: Path, is_meant: Callable[[str], bool]) -> Iterator[Path]:
     for parent, folders, names in walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if name not in {".git", ".mainspring"}]
         for name in names:
-            path = Path(parent, name)
-            if (name.endswith(".dvc") or name == "dvc.lock") and path.is_file():
+            if is_meant(name) and (path := Path(parent, name)).is_file():
                 yield path
 
 

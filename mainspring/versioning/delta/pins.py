@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +12,7 @@ from mainspring.base.errors import InvalidData
 from mainspring.base.files import write_atomic
 from mainspring.base.hashing import md5_bytes
 from mainspring.base.yamls import parse
+from mainspring.versioning.named import said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,16 +93,12 @@ def read_pointer(source: Source) -> Pointer | None:
 
 
 def named_in_git(folder: Path) -> dict[str, set[int]]:
-    """Return the versions of tables, by their ids, that pointers below ``folder`` name, or named in any commit of git's."""
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*.delta") if path.is_file()]
-    told = subprocess.run(
-        ["git", "-C", str(folder), "log", "--all", "--reflog", "-p", "-m", "--format=", "--no-color", "--", "*.delta"],
-        capture_output=True,
-        check=False,
-    )
-    texts.append(told.stdout.decode(errors="replace"))
+    """Return the versions of tables, by their ids, that pointers below ``folder`` name, or that git has or had in any commit.
+
+    Raises:
+        StorageError, ExternalToolError: they or git cannot be read, so what is named is not known.
+    """
     found: dict[str, set[int]] = {}
-    for text in texts:
-        for table_id, version in _PIN.findall(text):
-            found.setdefault(table_id, set()).add(int(version))
+    for table_id, version in _PIN.findall(said(folder, lambda name: name.endswith(".delta"), (":(top)*.delta",))):
+        found.setdefault(table_id, set()).add(int(version))
     return found

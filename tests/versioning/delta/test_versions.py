@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from mainspring.base.errors import Conflict, Corrupted, InvalidData, NotFound, Refused, UsageError
+from mainspring.base.errors import Conflict, Corrupted, ExternalToolError, InvalidData, NotFound, Refused, UsageError
 from mainspring.store.garbage import collect
 from mainspring.store.workspace import Workspace
 from mainspring.tracking.run import start_run
@@ -455,6 +455,14 @@ def test_git_remembers_what_pointers_named(trips: Table) -> None:
     trips.append(rows(4))
     data.add(workspace, "trips")
     assert named_in_git(workspace.root) == {table_id: {0, 1}}
+    head = workspace.root / ".git" / "HEAD"
+    head.write_text("ref: refs/heads/none-such\n")
+    assert named_in_git(workspace.root) == {table_id: {0, 1}}  # also without a commit that is checked out
+    head.unlink()
+    trips.overwrite(rows(9))
+    with pytest.raises(ExternalToolError):
+        trips.vacuum(retention_hours=0, remove=True)
+    assert trips.frame(version=0).height
 
 
 def test_a_pointer_in_conflict(trips: Table) -> None:

@@ -170,10 +170,10 @@ def held(path: Path) -> dict[str, bytes]:
 
 
 def test_pointers_are_the_same_and_both_follow_the_source(
-    origin: Origin, repository: Repository, opened: Workspace
+    origin: Origin, repository: Repository, opened: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origin.write(b"one\n")
-    os.chdir(repository.root)
+    monkeypatch.chdir(repository.root)
     repository.dvc("import-url", origin.address, "in")
     theirs = said(repository.root / "in.dvc")
     assert states(data.status(Workspace.open(repository.root))) == {"in": "up to date"}
@@ -204,10 +204,12 @@ def test_pointers_are_the_same_and_both_follow_the_source(
     assert held(repository.root / "in") == origin.expected(b"one\n")
 
 
-def test_what_was_imported_is_pushed_and_pulled(origin: Origin, repository: Repository, tmp_path: Path) -> None:
+def test_what_was_imported_is_pushed_and_pulled(
+    origin: Origin, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     repository.dvc("remote", "add", "-d", "store", str(tmp_path / "store"))
     origin.write(b"one\n")
-    os.chdir(repository.root)
+    monkeypatch.chdir(repository.root)
     workspace = Workspace.open(repository.root)
     bring(workspace, origin.address, out="in")
     repository.dvc("import-url", origin.address, "theirs")
@@ -238,7 +240,7 @@ def test_what_stays_in_a_bucket_with_versions_comes_from_there(
     for name, content in (FILES if is_folder else {"a.csv": b"a\n1\n"}).items():
         obstore.put(store, name, content)
     repository.dvc("remote", "add", "-d", "store", str(tmp_path / "store"))
-    os.chdir(repository.root)
+    monkeypatch.chdir(repository.root)
     repository.dvc("import-url", "--version-aware", url if is_folder else f"{url}/a.csv", "in")
     repository.commit()
     before = yaml.safe_load((repository.root / "in.dvc").read_text())
@@ -256,7 +258,7 @@ def test_what_stays_in_a_bucket_with_versions_comes_from_there(
     [asked] = ask(workspace)
     assert asked.state == "changed"
     assert asked.what.startswith("+0 ~1 -0") == is_folder
-    os.chdir(clone.root)
+    monkeypatch.chdir(clone.root)
     bring(workspace, "in")
     after = yaml.safe_load((clone.root / "in.dvc").read_text())
     clone.dvc("update", "in.dvc")
@@ -286,7 +288,7 @@ def test_pointers_of_google_are_the_same_but_for_the_tags_of_the_test_server(
         obstore.put(store, path, path.encode())
     repository.dvc("remote", "add", "near", url)
     repository.dvc("remote", "modify", "near", "endpointurl", gcs_server.endpoint)
-    os.chdir(repository.root)
+    monkeypatch.chdir(repository.root)
     repository.dvc("import-url", f"remote://near/{name}", "theirs")
     bring(opened, f"remote://near/{name}", out="ours")
     theirs, ours = (yaml.safe_load((repository.root / f"{tool}.dvc").read_text()) for tool in ("theirs", "ours"))
@@ -328,7 +330,7 @@ def test_folders_that_tools_mark_in_buckets_are_no_files(
 
     obstore.put(s3_server.store(url), "in/mark/z", b"z")
     obstore.put(s3_server.store(url), "in/empty", b"")
-    os.chdir(repository.root)
+    monkeypatch.chdir(repository.root)
     bring(opened, f"{url}/in")
     assert held(repository.root / "in") == {"mark/z": b"z", "empty": b""}
     ours = said(repository.root / "in.dvc")
@@ -338,7 +340,9 @@ def test_folders_that_tools_mark_in_buckets_are_no_files(
     assert said(repository.root / "in.dvc") == ours
 
 
-def test_repositories_are_asked_too(repository: Repository, opened: Workspace, dvc: Path, tmp_path: Path) -> None:
+def test_repositories_are_asked_too(
+    repository: Repository, opened: Workspace, dvc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = Repository.make(dvc, tmp_path / "source")
     source.write({"data/x": "1"})
     source.dvc("add", "data")
@@ -346,7 +350,7 @@ def test_repositories_are_asked_too(repository: Repository, opened: Workspace, d
     git(source.root, "tag", "-a", "v1", "-m", "x")
     branch = git(source.root, "branch", "--show-current").strip()
     commit = git(source.root, "rev-parse", "HEAD").strip()
-    os.chdir(repository.root)
+    monkeypatch.chdir(repository.root)
     for out, rev in (("default", None), ("branch", branch), ("tag", "v1"), ("commit", commit)):
         bring(opened, str(source.root), "data", out, rev=rev)
     assert {item.dataset: item.state for item in ask(opened)} == dict.fromkeys(
@@ -398,8 +402,10 @@ def test_the_commands(repository: Repository, site: Site, monkeypatch: pytest.Mo
     assert (told["far.csv"]["state"], told["sub/near"]["state"]) == ("gone", "unchanged")
 
 
-def test_what_cannot_be_meant_is_refused(opened: Workspace, repository: Repository, tmp_path: Path) -> None:
-    os.chdir(repository.root)
+def test_what_cannot_be_meant_is_refused(
+    opened: Workspace, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository.root)
     repository.write({"here": "1", "other": "2"})
     (tmp_path / "far").write_text("1")
     git(tmp_path, "init", "-q", "git")

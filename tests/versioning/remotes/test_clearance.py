@@ -97,7 +97,10 @@ def test_what_killed_uploads_left_goes_with_age(ours: Workspace, store: Path) ->
 def test_a_clone_without_records_keeps_what_history_names(ours: Workspace, store: Path) -> None:
     before = stored(store)
     forget(ours)
-    assert clear(ours, "store", older_than_seconds=WEEK, remove=True).objects == 1
+    with pytest.raises(Refused, match="nothing was ever recorded here"):
+        clear(ours, "store", older_than_seconds=WEEK, remove=True)
+    assert stored(store) == before
+    assert clear(ours, "store", older_than_seconds=WEEK, remove=True, accept_lost=True).objects == 1
     assert stored(store) == before - {STRANGE}
 
 
