@@ -23,12 +23,13 @@ def run_stages(*names: str) -> dict[str, ScriptResult]:
     """Run stages of ``dvc.yaml``, by default all, each as a ``script`` step after those whose outs it needs.
 
     Those run too, as with ``dvc repro``, and are in what is returned. A stage whose command, deps and parameter files are as in
-    an earlier run is not run again, unless it is ``always_changed``: its outs are put back. A shell reads the commands.
+    an earlier run is not run again, unless it is ``always_changed``: its outs are put back. One that is ``frozen`` is not run,
+    nor what only it needs: its outs are taken as they are. A shell reads the commands.
     ``dvc.lock`` is not written, so DVC itself takes them for changed until ``dvc commit``. While a stage runs, DVC's commands
     stay away from what it reads and writes, and it does not run while they are at work on that.
 
     Raises:
-        NotFound: no such stage.
+        NotFound: no such stage, or outs of a frozen one are missing.
         Conflict: DVC is at work on what a stage reads or writes.
         StepFailed, UsageError: as ``script``.
         InvalidData: ``dvc.yaml`` cannot be read.
@@ -43,13 +44,15 @@ def run_stages(*names: str) -> dict[str, ScriptResult]:
             raise NotFound(f"there is no stage '{name}'", hint=hint, stage=name)
     wanted = set(names or stages)
     for name, stage in reversed(stages.items()):
-        if name in wanted:
+        if name in wanted and not stage.frozen:
             wanted.update(stage.needs)
     only_plans = current is not None and current.only_plans
     return {name: _run(workspace, stage, only_plans) for name, stage in stages.items() if name in wanted}
 
 
 def _run(workspace: Workspace, stage: Stage, only_plans: bool) -> ScriptResult:
+    if stage.frozen:
+        return _as_it_is(workspace, stage)
     if UNRESOLVED in stage.why:
         raise UsageError(
             f"the stage '{stage.name}' is a template, and dvc.lock does not say what it stands for",
@@ -69,3 +72,14 @@ def _run(workspace: Workspace, stage: Stage, only_plans: bool) -> ScriptResult:
             name=stage.name,
             cache=not stage.always_changed,
         )
+
+
+def _as_it_is(workspace: Workspace, stage: Stage) -> ScriptResult:
+    outs = [workspace.root / path for path in stage.outs]
+    if missing := [path.relative_to(workspace.root).as_posix() for path in outs if not path.exists()]:
+        raise NotFound(
+            f"the stage '{stage.name}' is frozen, and what it once wrote is not there: {', '.join(missing)}",
+            hint=f"put it back: mainspring data pull {shlex.quote(missing[0])}; or let it run: dvc unfreeze {stage.name}",
+            stage=stage.name,
+        )
+    return ScriptResult(outs=outs, metrics={}, log="")

@@ -12,7 +12,7 @@ from mainspring.base.errors import Conflict
 from mainspring.base.files import sync_folder
 from mainspring.store.copying import copy_hashing, read_through
 from mainspring.store.leftovers import sweep
-from mainspring.store.seals import put_seal
+from mainspring.store.seals import make_read_only, put_seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def _take(source: str, place: str, linker: Linker) -> Taken:
         return _hash(source)
     if linker.used == "reflink" and linker.make(source, place) == "reflink":
         taken = _hash(place)
-        os.chmod(place, _readable(place))
+        make_read_only(place)
         put_seal(place, taken.md5)
         return taken
     with suppress(FileNotFoundError):
@@ -127,18 +127,13 @@ def link_all(waiting: Sequence[tuple[Taken, str]], folder: str) -> None:
                 raise
             settle([(_copied(taken, f"{folder}/copied"), target)])
             continue
-        os.chmod(target, _readable(target))
+        make_read_only(target)
         status = os.stat(target)
         if (status.st_size, status.st_mtime_ns) != (taken.size, taken.modified_ns):
             os.unlink(target)
             raise _changed(taken)
         put_seal(target, taken.md5)
     _sync_file_system(waiting[0][1])
-
-
-def _readable(path: str) -> int:
-    """Return the mode of a file that may be read by whoever may read it now, and written by nobody."""
-    return (os.stat(path).st_mode & 0o444) | 0o400
 
 
 def _link(source: str, target: str) -> None:

@@ -29,6 +29,11 @@ def put_seal(path: str | int, md5: str) -> None:
     os.utime(path, ns=(now, now))
 
 
+def make_read_only(place: str | int) -> None:
+    """Let nobody write a file, given by path or descriptor; whoever may read it may still do so."""
+    os.chmod(place, (os.stat(place).st_mode & 0o444) | 0o400)
+
+
 def sealed(modified_ns: int, md5: str) -> bool:
     """Say whether a file that was modified then is as it was when it was sealed."""
     return modified_ns % _SECOND == seal(md5)

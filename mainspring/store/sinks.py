@@ -10,7 +10,7 @@ from mainspring.base.files import disk_error
 from mainspring.base.ids import new_id
 from mainspring.store.intake import settle
 from mainspring.store.objects import Stored
-from mainspring.store.seals import put_seal
+from mainspring.store.seals import make_read_only, put_seal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,7 +61,7 @@ class Sink:
             self._file.close()
             if not self._objects.intact(md5, self.size):
                 temporary = self._folder / "0"
-                temporary.chmod(0o444)
+                make_read_only(str(temporary))
                 put_seal(str(temporary), md5)
                 settle([(str(temporary), str(self._objects.path(md5)))])
         except OSError as error:

@@ -30,7 +30,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """A stage; paths are relative to the workspace. ``why`` names what changed since it ran, or what cannot be read here.
 
     ``needs`` are the stages whose outs it reads. One that is ``always_changed`` (it says so, or reads and writes nothing)
-    runs every time.
+    runs every time; one that is ``frozen`` never runs, and what it reads does not count.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     state: StageState
     why: list[str]
     always_changed: bool = False
+    frozen: bool = False
     needs: list[str] = []
 
 
@@ -107,9 +108,10 @@ def _stage(
     why = [UNRESOLVED] if "${" in " ".join(commands) else []
     deps = _paths(told.get("deps"))
     always_changed = bool(body.get("always_changed")) or not (deps or params or outs)
+    frozen = bool(body.get("frozen"))
     if lock is not None:
         why += ["always changed"] if always_changed else []
-        read = ([], {}) if body.get("frozen") else (deps, params)
+        read = ([], {}) if frozen else (deps, params)
         why += _changes(workspace, base, commands, *read, outs, lock)
     state: StageState = "never run" if lock is None else "changed" if why else "up to date"
     return Stage(
@@ -122,6 +124,7 @@ def _stage(
         state=state,
         why=why,
         always_changed=always_changed,
+        frozen=frozen,
     )
 
 

@@ -116,3 +116,18 @@ def test_dvc_is_told_what_a_stage_is_at_work_on_while_it_runs(staged):
     assert list(told["write"]) == [str(staged.root / "double")]
     assert list(told["read"]) == [str(staged.root / "raw")]
     assert json.loads((staged.root / ".dvc" / "tmp" / "rwlock").read_text()) == {"write": {}, "read": {}}
+
+
+def test_a_frozen_stage_and_what_only_it_needs_do_not_run(staged):
+    run(staged)
+    edit(staged.root / "dvc.yaml", "  count:\n", "  count:\n    frozen: true\n")
+    edit(staged.root / "raw", "a b", "a b c")
+    done, count = run(staged, only="count")
+    assert (count, done.outcome["value"]) == (2, {"count": ["4\n"]})
+    done, count = run(staged)
+    assert (count, done.outcome["value"]["count"]) == (3, ["4\n"])
+    (staged.root / "sub" / "count").unlink()
+    with pytest.raises(
+        (NotFound, StepFailed), match="'count' is frozen, and what it once wrote is not there: sub/count"
+    ):
+        run(staged)

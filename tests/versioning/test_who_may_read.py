@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mainspring.store.links import Linker
-from mainspring.versioning import data
+from mainspring.store.sinks import Sink
+from mainspring.store.workspace import Workspace
+from mainspring.versioning import data, exchange
+from mainspring.versioning.bringing import bring
 from tests.versioning.folders import write
 
 if TYPE_CHECKING:
@@ -17,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mainspring.store.links import Link
-    from mainspring.store.workspace import Workspace
 
 
 @pytest.fixture(params=[0o077, 0o022, 0o002], ids=oct)
@@ -55,3 +58,21 @@ def test_a_private_file_stays_private_when_it_becomes_an_object(workspace: Works
         data.add(workspace, workspace.root / name, linker=Linker(["hardlink"]))
     assert mode(workspace.root / "secret") == oct(0o400)
     assert mode(workspace.root / "data/public") == oct(0o444)
+
+
+def test_what_arrives_is_for_those_that_the_umask_names(tmp_path: Path, umask: int) -> None:
+    (root := tmp_path / "project").mkdir()
+    (root / "mainspring.yaml").write_text("project: x\nremotes: {store: {url: ../store}}\n")
+    workspace = Workspace(root)
+    write(workspace, {"file": "2", "../far": "3"})
+    data.add(workspace, root / "file")
+    exchange.push(workspace)
+    shutil.rmtree(workspace.objects.files)
+    exchange.fetch(workspace)
+    bring(workspace, str(tmp_path / "far"), out=str(root / "near"))
+    with Sink(workspace.objects) as sink:
+        sink.write(b"4")
+        sink.keep()
+    stored = [path for path in workspace.objects.files.rglob("*") if path.is_file()]
+    assert [mode(path) for path in stored] == [oct(0o444 & ~umask)] * 3
+    workspace.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mainspring.base.errors import Corrupted
 from mainspring.store.remotes.remote import PART, PARTS_AHEAD, unseen
 from mainspring.store.remotes.traffic import ahead
-from mainspring.store.seals import put_seal
+from mainspring.store.seals import make_read_only, put_seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,7 +87,7 @@ def _write(target: Path, parts: Iterable[Buffer], md5: str) -> None:
             view = memoryview(part)
             while view:
                 view = view[os.write(descriptor, view) :]
-        os.fchmod(descriptor, 0o444)
+        make_read_only(descriptor)
         put_seal(descriptor, md5)
     finally:
         os.close(descriptor)

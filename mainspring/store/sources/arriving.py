@@ -12,7 +12,7 @@ from mainspring.base.ids import new_id
 from mainspring.store.intake import settle
 from mainspring.store.leftovers import sweep
 from mainspring.store.remotes.traffic import in_flight
-from mainspring.store.seals import put_seal
+from mainspring.store.seals import make_read_only, put_seal
 from mainspring.store.sources.seen import changed
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def write_hashed(target: Path, parts: Iterable[Buffer], moved: Moved) -> tuple[s
             moved(len(view))
             while view:
                 view = view[os.write(descriptor, view) :]
-        os.fchmod(descriptor, 0o444)
+        make_read_only(descriptor)
         put_seal(descriptor, hasher.hexdigest())
     finally:
         os.close(descriptor)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mainspring.base.errors import InvalidData
+from mainspring.automation.stages import run_stages
+from mainspring.base.errors import InvalidData, NotFound
 from mainspring.cli.main import app
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import data, exchange, foreign, pull
@@ -101,6 +102,26 @@ def test_stages_that_dvc_always_runs(repository: Repository, opened: Workspace) 
         "c": ("up to date", []),
     }
     assert repository.dvc("status").count("always changed") == 2
+
+
+def test_a_frozen_stage_stays_as_it_is_as_with_dvc(made: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.dvc("freeze", "train")
+    (made.root / "raw").unlink()
+    made.write({"raw": "2\n"})
+    monkeypatch.chdir(made.root)
+    done = run_stages("sub/dvc.yaml:low")
+    assert {name: result.outs[0].read_text() for name, result in done.items()} == {
+        "train": "1\n",
+        "sub/dvc.yaml:low": "1\n",
+    }
+    made.dvc("repro", "sub/dvc.yaml:low")
+    assert (made.root / "clean").read_text() == "1\n"
+    (made.root / "model").unlink()
+    with pytest.raises(NotFound, match="is not there: model") as caught:
+        run_stages("train")
+    assert "mainspring data pull model" in str(caught.value.hint)
+    assert CliRunner().invoke(app, ["data", "checkout", "model"]).exit_code == 0
+    assert (made.root / "model").read_text() == "1\n"
 
 
 def test_what_never_ran_and_the_command(
