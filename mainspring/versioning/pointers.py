@@ -188,7 +188,8 @@ def _position(pointer: Path, outs: list[dict[str, Any]], path: Path) -> int:
     for number, out in enumerate(outs):
         if _names(pointer, out, path) or (len(outs) == 1 and "path" not in out):
             return number
-    raise _invalid(pointer, f"it does not name '{path.name}'")
+    far = next((str(out["path"]) for out in outs if os.sep in os.path.normpath(str(out.get("path", "")))), None)
+    raise _elsewhere(pointer, far) if far else _invalid(pointer, f"it does not name '{path.name}'")
 
 
 def _names(pointer: Path, out: dict[str, Any], path: Path) -> bool:
@@ -242,12 +243,21 @@ def _parsed(pointer: Path, text: str) -> dict[str, Any]:
     outs = tree.get("outs") if isinstance(tree, dict) else None
     if not isinstance(tree, dict) or not isinstance(outs, list) or not all(isinstance(out, dict) for out in outs):
         raise _invalid(pointer, "it has no list of 'outs'")
+    if os.path.normpath(str(tree.get("wdir", os.curdir))) != os.curdir:
+        raise _elsewhere(pointer, str(tree["wdir"]))
     return tree
 
 
 def _invalid(pointer: Path, why: str) -> InvalidData:
     return InvalidData(
         f"{pointer} cannot be read: {why}", hint="resolve the merge conflict, or remove it and add the data again"
+    )
+
+
+def _elsewhere(pointer: Path, place: str) -> InvalidData:
+    return InvalidData(
+        f"{pointer} names what lies in another folder ({place}), which is not supported",
+        hint="let DVC put its pointer beside it: dvc remove POINTER, then dvc add FILE",
     )
 
 

@@ -125,7 +125,7 @@ def is_root(folder: Path) -> bool:
 
 
 def _outs(pointer: Path) -> list[str]:
-    """Return the names that a pointer has in its folder; of an unreadable one, that which its own name says."""
+    """Return the names that a pointer has in its folder; that which its own name says where it cannot be read or names others."""
     named = pointer.name[: -len(".dvc")]
     try:
         text = pointer.read_text(encoding="utf-8", errors="replace")
@@ -139,12 +139,12 @@ def _outs(pointer: Path) -> list[str]:
 
     try:
         tree = parse(text)
-        places = [os.path.normpath(out["path"]) for out in tree["outs"]] if "wdir" not in tree else []
+        places = [os.path.normpath(Path(tree.get("wdir", ""), out["path"])) for out in tree["outs"]]
         if any("\0" in place for place in places):
             return [named]
     except (yaml.YAMLError, KeyError, TypeError):
         return [named]
-    return [place for place in places if os.sep not in place and place != os.pardir]
+    return list(dict.fromkeys(place if os.sep not in place and place != os.pardir else named for place in places))
 
 
 def _unquoted(value: str) -> str:

@@ -269,6 +269,31 @@ def test_pointers_of_several_files_and_what_else_they_say_stay(repository: Repos
     workspace.close()
 
 
+@pytest.mark.parametrize("how", ["wdir", "path"])
+def test_pointers_of_what_lies_elsewhere_are_refused_and_not_passed_over(repository: Repository, how: str) -> None:
+    repository.write({"sub/a": "1", "sub/here": "2"})
+    repository.dvc("add", "sub/a", "sub/here")
+    said = yaml.safe_load((repository.root / "sub/a.dvc").read_text())
+    (repository.root / "sub/a.dvc").unlink()
+    if how == "wdir":
+        said["wdir"] = "sub"
+    else:
+        said["outs"][0]["path"] = "sub/a"
+    (repository.root / "a.dvc").write_text(yaml.safe_dump(said))
+    assert "up to date" in repository.dvc("status")
+    workspace = Workspace.open(repository.root)
+    found = {status.dataset: status for status in data.status(workspace)}
+    assert {name: status.state for name, status in found.items()} == {"a": "damaged", "sub/here": "up to date"}
+    assert "names what lies in another folder (sub" in str(found["a"].problem)
+    with pytest.raises(InvalidData, match="another folder"):
+        data.checkout(workspace, "a")
+    repository.write({"a": "3"})
+    with pytest.raises(InvalidData, match="another folder"):
+        data.add(workspace, repository.root / "a")
+    assert (repository.root / "sub/a").read_text() == "1"
+    workspace.close()
+
+
 def test_what_dvc_imported_from_an_address_stays_so(repository: Repository, opened: Workspace, tmp_path: Path) -> None:
     (tmp_path / "far").write_text("1")
     repository.dvc("import-url", str(tmp_path / "far"), "near")
