@@ -1,11 +1,10 @@
-"""Tables on Google Cloud Storage and on Azure, each on a server for tests."""
+"""What tables do on every cloud."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,102 +14,17 @@ from mainspring.monitoring.data_diff import diff
 from mainspring.store.workspace import Workspace
 from mainspring.tracking.tables import Table
 from mainspring.versioning import data
-from mainspring.versioning.delta.sources import storage_options
-from tests import azure, gcs
+from tests import azure, s3
 from tests.certificates import Authority
 from tests.faults import proxied
 from tests.versioning.delta.conftest import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("azure")]
+    from tests.versioning.delta.clouds.conftest import Cloud
 
-
-class Cloud(NamedTuple):
-    """A store on this machine: an address in it, its endpoint, the option that names that, and variables that let us in."""
-
-    url: str
-    endpoint: str
-    option: str
-    variables: dict[str, str]
-
-
-@pytest.fixture(params=["gs", "az", "abfss"])
-def cloud(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    for name in list(os.environ):
-        if name.startswith(("AZURE_", "GOOGLE_")):
-            monkeypatch.delenv(name)
-    if request.param == "gs":
-        server: gcs.Server = request.getfixturevalue("gcs_server")
-        known = {"GOOGLE_APPLICATION_CREDENTIALS": str(server.service_account(tmp_path))}
-        return Cloud(server.url(), server.endpoint, "google_base_url", known)
-    endpoint: str = request.getfixturevalue("azure_endpoint")
-    place = request.node.name.replace("[", "-").rstrip("]")
-    known = {"AZURE_STORAGE_ACCOUNT": azure.ACCOUNT, "AZURE_STORAGE_KEY": azure.KEY}
-    return Cloud(f"{request.param}://{azure.CONTAINER}/{place}", endpoint, "azure_storage_endpoint", known)
-
-
-@pytest.fixture
-def remote(workspace: Workspace, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
-    """The table, not made yet."""
-    monkeypatch.setenv("LAKE", cloud.endpoint)
-    (workspace.root / "mainspring.yaml").write_text(
-        "project: x\ndatasets:\n  trips:\n"
-        f"    path: {cloud.url}/trips\n    key: [id]\n    options: {{{cloud.option}: '${{LAKE}}'}}\n"
-    )
-    opened = Workspace(workspace.root)
-    yield Table("trips", opened)
-    opened.close()
-
-
-@pytest.fixture
-def trips(remote: Table, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Table:
-    for name, value in cloud.variables.items():
-        monkeypatch.setenv(name, value)
-    table = Table("trips", remote.workspace)
-    table.create(rows(1, 2, 3), change_feed=True)
-    return table
-
-
-HOST = {"account_name": "a", "endpoint": "http://a.example/a", "allow_http": "true"}
-OURS = HOST | {"account_key": "k=="}
-"""What the environment says."""
-
-
-@pytest.mark.parametrize(
-    ("uri", "given", "reached"),
-    [
-        ("az://c/t", {}, OURS),
-        (
-            "az://c/t",
-            {"azure_endpoint": "https://e"},
-            {"account_name": "a", "account_key": "k==", "azure_endpoint": "https://e"},
-        ),
-        ("az://c/t", {"sas_token": "own"}, HOST | {"sas_token": "own"}),
-        ("az://c/t", {"account_name": "a"}, OURS),
-        ("az://c/t", {"account_name": "b"}, {"account_name": "b"}),
-        ("az://c/t", {"use_emulator": "true"}, {"use_emulator": "true"}),
-        (
-            "abfss://c@a.dfs.core.windows.net/t",
-            {},
-            {"account_key": "k==", "endpoint": "http://a.example/a", "allow_http": "true"},
-        ),
-        ("abfss://c@b.dfs.core.windows.net/t", {}, {}),
-        ("gs://b/t", {"base_url": "http://e"}, {"base_url": "http://e", "allow_http": "true"}),
-        ("gs://b/t", {}, {}),
-    ],
-)
-def test_what_the_environment_says_is_of_one_account(
-    uri: str, given: dict[str, str], reached: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in list(os.environ):
-        if name.startswith("AZURE_"):
-            monkeypatch.delenv(name)
-    said = "AccountName=a;AccountKey=k==;BlobEndpoint=http://a.example/a"
-    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", said)
-    assert storage_options(uri, given) == reached
+pytestmark = pytest.mark.slow
 
 
 def test_a_life(trips: Table) -> None:
@@ -137,6 +51,27 @@ def test_a_life(trips: Table) -> None:
     assert data.open_dataset(workspace, "trips").frame()["id"].to_list() == [1, 2, 3]
     with pytest.raises(NotFound, match="files of it were removed"):
         trips.frame(version=3)
+
+
+def test_rows_and_files_go(trips: Table) -> None:
+    workspace = trips.workspace
+    for number in range(4, 9):
+        trips.append(rows(number))
+    data.add(workspace, "trips")
+    assert trips.compact().files == 1
+    assert [status.state for status in data.status(workspace)] == ["up to date"]
+    assert trips.delete("id = 2 OR id > 7").rows == 2
+    data.add(workspace, "trips")
+    assert [(each.version, each.rows) for each in trips.remains("id = 2")] == [(5, 1)]
+    done = trips.vacuum(retention_hours=0, orphans=True, forget=[5], accept_lost=True, remove=True)
+    assert len(done.files) == 8
+    assert trips.remains("id = 2") == []
+    assert data.verify(workspace) == []
+    with pytest.raises(NotFound, match="it was given up by"):
+        trips.frame(version=5)
+    trips.source.store.put("_delta_log/00000000000000000003.json", b"")
+    [damage] = data.verify(workspace)
+    assert "the commit of version 3 cannot be read" in damage.problem
 
 
 PIPELINE = """
@@ -181,11 +116,19 @@ def test_two_processes_append_at_once_without_a_lock(trips: Table) -> None:
     assert trips.version == 10
 
 
+WRONG = {
+    "AWS": {"AWS_SECRET_ACCESS_KEY": "wrong-secret"},
+    "AZURE": {"AZURE_STORAGE_KEY": f"F{azure.KEY[1:]}"},
+    "GOOGLE": {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere/key.json"},
+}
+
+
 def test_credentials_that_are_refused(
     trips: Table, cloud: Cloud, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AZURE_STORAGE_KEY", f"F{azure.KEY[1:]}")
-    is_google = cloud.url.startswith("gs:")
+    is_google = cloud.scheme == "gs"
+    for name, value in {} if is_google else WRONG[cloud.owner].items():
+        monkeypatch.setenv(name, value)
     fresh = Workspace(trips.workspace.root)
     with (
         request.getfixturevalue("gcs_server").refusing() if is_google else nullcontext(),
@@ -193,20 +136,22 @@ def test_credentials_that_are_refused(
     ):
         data.open_dataset(fresh, "trips")
     fresh.close()
-    assert ("GOOGLE_" if is_google else "AZURE_") in str(refused.value.hint)
-    assert azure.KEY[1:9] not in str(refused.value) + str(refused.value.hint)
+    assert f"{cloud.owner}_" in str(refused.value.hint)
+    said = str(refused.value) + str(refused.value.hint)
+    assert all(secret not in said for secret in (azure.KEY[1:9], "wrong-secret"))
 
 
 def test_credentials_of_the_options_go_before_the_environment(
     trips: Table, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if cloud.url.startswith("gs:"):
-        options = {"google_service_account": cloud.variables["GOOGLE_APPLICATION_CREDENTIALS"]}
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")
-    else:
-        options = {"account_name": azure.ACCOUNT, "account_key": "${SECRET}"}
-        monkeypatch.setenv("SECRET", azure.KEY)
-        monkeypatch.setenv("AZURE_STORAGE_KEY", f"F{azure.KEY[1:]}")
+    options = {
+        "AWS": {"aws_access_key_id": s3.KEY, "aws_secret_access_key": "${SECRET}"},
+        "AZURE": {"account_name": azure.ACCOUNT, "account_key": "${SECRET}"},
+        "GOOGLE": {"google_service_account": cloud.variables.get("GOOGLE_APPLICATION_CREDENTIALS", "")},
+    }[cloud.owner]
+    monkeypatch.setenv("SECRET", s3.SECRET if cloud.owner == "AWS" else azure.KEY)
+    for name, value in WRONG[cloud.owner].items():
+        monkeypatch.setenv(name, value)
     said = "".join(f", {name}: '{value}'" for name, value in options.items())
     settings = trips.workspace.root / "mainspring.yaml"
     settings.write_text(settings.read_text().replace("'${LAKE}'}", f"'${{LAKE}}'{said}}}"))
@@ -230,6 +175,7 @@ def test_a_store_that_is_not_there(trips: Table, monkeypatch: pytest.MonkeyPatch
     gone = Workspace(trips.workspace.root)
     with pytest.raises(StorageError, match="cannot be reached: nobody answers there"):
         data.open_dataset(gone, "trips")
+    assert [status.state for status in data.status(gone)] == ["damaged"]
     gone.close()
 
 
