@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import http.client
+import logging
 import socket
 import ssl
 import threading
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mainspring.base.clock import iso, now
-from mainspring.base.errors import MainspringError
+from mainspring.base.errors import MainspringError, StorageError
 from mainspring.base.ids import new_id
 from mainspring.versioning.records import webhooks as webhook_rows
 from mainspring.versioning.webhooks import EVENTS, allowed_address, checked_url, found_row
@@ -50,6 +51,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     "model_version_alias.deleted": {"name": "example", "alias": "example"},
 }
 _busy = threading.Lock()
+_logger = logging.getLogger(__name__)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,13 +95,16 @@ def deliver_in_background(workspace: Workspace) -> None:
 
 
 def _deliver_alone(workspace: Workspace) -> None:
-    while _due(workspace):
-        if not _busy.acquire(blocking=False):
-            return
-        try:
-            deliver(workspace)
-        finally:
-            _busy.release()
+    try:
+        while _due(workspace):
+            if not _busy.acquire(blocking=False):
+                return
+            try:
+                deliver(workspace)
+            finally:
+                _busy.release()
+    except StorageError as error:
+        _logger.warning("webhooks wait until the database is there again: %s", error.message)
 
 
 def try_webhook(workspace: Workspace, webhook_id: str, event: str | None = None) -> Answer:

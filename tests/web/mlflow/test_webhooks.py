@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from mainspring.base import clock
+from mainspring.base.errors import StorageError
 from mainspring.store.schema.versioning import webhooks as table
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import delivery, labels, webhooks
@@ -255,3 +256,21 @@ def test_what_is_undone_is_not_told(workspace: Workspace, listener: Listener) ->
     assert delivery.deliver(workspace) == 0
     assert time.monotonic() < deadline
     assert listener.told == []
+
+
+def test_a_database_that_breaks_meanwhile_is_told_and_nothing_else(
+    project: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    workspace = Workspace(project)
+    with workspace.database.read():
+        pass
+    workspace.close()
+    for file in (project / ".mainspring").glob("mainspring.db*"):
+        file.write_bytes(b"none" * 1024)
+    with pytest.raises(StorageError, match="not a database"), workspace.database.read():
+        pass
+    delivery.deliver_in_background(workspace)
+    for thread in threading.enumerate():
+        if thread.name == "webhooks":
+            thread.join(10)
+    assert "webhooks wait until the database is there again" in caplog.text
