@@ -36,4 +36,6 @@ def make_read_only(place: str | int) -> None:
 
 def sealed(modified_ns: int, md5: str) -> bool:
     """Say whether a file that was modified then is as it was when it was sealed."""
-    return modified_ns % _SECOND == seal(md5)
+    return modified_ns % _SECOND == 1 + int(md5[:8], 16) % (
+        _SECOND - 1
+    )  # as seal(), which would be called ten thousand times

@@ -103,11 +103,10 @@ def _checkout(
     present = _present(workspace, path, wanted)
     changed = {file: md5 for file, md5 in wanted.items() if present.get(file) != md5}
     leaving = [file for file in present if file not in wanted or file in changed]
-    seen = watch(path, {*changed, *leaving})
+    seen = watch(path, (*changed, *leaving))
     refuse_obstacles(path, changed, leaving)
     refuse_loss(workspace, path, present, leaving, force=force)
-    sound = {md5: workspace.objects.sound(md5) for md5 in sorted(set(changed.values()))}
-    nothing_there = not os.path.lexists(path)
+    sound = workspace.objects.all_sound(changed.values(), identity)
     laying = Laying(workspace.objects, path, changed, linker or Linker(workspace.settings.state.links), tick)
     with scratch(workspace, near=path if "" not in wanted else None) as folder:
         laying.make_aside(folder)
@@ -119,8 +118,8 @@ def _checkout(
     contents = Contents(files=wanted, size=found.size, md5=found.md5)
     if executable and not contents.is_folder:
         _make_executable(path)
-    if wanted and nothing_there and linked and not executable:  # files that are the objects themselves
-        remember(workspace, path, contents, {file: identity(sound[md5]) for file, md5 in wanted.items()})
+    if wanted and seen is None and linked and not executable:  # files that are the objects themselves
+        remember(workspace, path, contents, {file: sound[md5] for file, md5 in wanted.items()})
     elif wanted:
         remember(workspace, path, contents, _believed(workspace, path, wanted))
     if not is_written_by_stage(path) and (version is not None or not is_legacy(path)):

@@ -40,15 +40,15 @@ def files_at(path: Path, names: Iterable[str]) -> dict[str, str]:
         raise disk_error(error, Path(error.filename), doing="read") from error
 
 
-def watch(path: Path, files: Iterable[str]) -> dict[str, Identity | None]:
-    """Return what some files at or below a path are recognised by now; None where there is none."""
+def watch(path: Path, files: Iterable[str]) -> dict[str, Identity | None] | None:
+    """Return what some files at or below a path are recognised by now, None where there is none; None without the path."""
     if not os.path.lexists(path):
-        return dict.fromkeys(files)
+        return None
     base = str(path)
     return {file: _identity(f"{base}/{file}" if file else base) for file in files}
 
 
-def refuse_changed(path: Path, seen: dict[str, Identity | None], present: dict[str, str]) -> None:
+def refuse_changed(path: Path, seen: dict[str, Identity | None] | None, present: dict[str, str]) -> None:
     """Refuse to go on where files changed, came or went since they were watched: somebody works with them.
 
     ``present`` are their addresses. What is the stored object itself may have got its seal meanwhile.
@@ -56,15 +56,25 @@ def refuse_changed(path: Path, seen: dict[str, Identity | None], present: dict[s
     Raises:
         Conflict: so it is.
     """
-    for file, now in watch(path, seen).items():
-        if now == seen[file] or (now is not None and file in present and sealed(now[1], present[file])):
-            continue
-        place = str(path / file if file else path)
-        raise Conflict(
-            f"{place} changed while the version was made ready; nothing was changed by us",
-            hint="wait until whoever writes it is done, then run the same command again",
-            path=place,
+    if seen is None:
+        changed = "" if os.path.lexists(path) else None
+    else:
+        found = watch(path, seen) or dict.fromkeys(seen)
+        changed = next(
+            (file for file, now in found.items() if not _is_as_seen(now, seen[file], present.get(file))), None
         )
+    if changed is None:
+        return
+    place = str(path / changed if changed else path)
+    raise Conflict(
+        f"{place} changed while the version was made ready; nothing was changed by us",
+        hint="wait until whoever writes it is done, then run the same command again",
+        path=place,
+    )
+
+
+def _is_as_seen(now: Identity | None, before: Identity | None, md5: str | None) -> bool:
+    return now == before or (now is not None and md5 is not None and sealed(now[1], md5))
 
 
 def _identity(place: str) -> Identity | None:

@@ -100,7 +100,7 @@ class Index:
         numbers = array("q")
         for column in zip(*remembered.identities.values(), strict=True):
             numbers.extend(column)  # all sizes, then all times, then all inodes
-        addresses = "".join(remembered.addresses[name] for name in names)
+        addresses = "".join(map(remembered.addresses.__getitem__, names))
         caches.keep(self._path, _Stored(_LAYOUT, remembered.md5, names, numbers.tobytes(), addresses))
 
     def _stored(self) -> _Stored | None:

@@ -44,9 +44,10 @@ class Laying:
         Raises:
             Corrupted: an object is damaged.
         """
-        nothing_there = not os.path.lexists(self._base)
+        if self._linker.used == "hardlink" and not os.path.lexists(self._base):
+            return
         for number, (file, md5) in enumerate(self._changed.items()):
-            if self._linker.used == "hardlink" and (nothing_there or not os.path.lexists(self._place(file))):
+            if self._linker.used == "hardlink" and not os.path.lexists(self._place(file)):
                 continue
             self._aside[file] = f"{folder}/{number}"
             self._make(md5, self._aside[file])

@@ -38,12 +38,19 @@ def scratch(workspace: Workspace, *, near: Path | None = None) -> Iterator[Path]
             raise
         raise disk_error(error, _blamed(error, folder)) from error
     finally:
-        import shutil  # slow to load, and many a command does without
-
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         if above.parent == near:
             with suppress(OSError):
                 above.rmdir()
+
+
+def _remove(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        import shutil  # slow to load, and many a folder is empty by now
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_elsewhere(folder: Path, state: Path) -> bool:
