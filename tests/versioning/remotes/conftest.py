@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mainspring.store.workspace import Workspace
-from tests import s3
+from tests import azure, gcs, s3
 from tests.faults import Proxy, proxied
 from tests.versioning.remotes.scene import FILES
 
@@ -59,3 +59,25 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Workspace]]:
     yield workspace
     for opened in made:
         opened.close()
+
+
+@pytest.fixture(
+    params=["folder", "s3", *(pytest.param(kind, marks=pytest.mark.xdist_group("azure")) for kind in ("gs", "azure"))]
+)
+def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings of an empty remote, of each kind; what lets us in is in the environment."""
+    if request.param == "folder":
+        (tmp_path / "store").mkdir()
+        return {"url": str(tmp_path / "store")}
+    if request.param == "gs":
+        google: gcs.Server = request.getfixturevalue("gcs_server")
+        monkeypatch.setenv(*gcs.PLAIN_CLIENT)
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(google.service_account(tmp_path)))
+        return {"url": google.url(), "endpoint": google.endpoint}
+    if request.param == "azure":
+        said = azure.connection(request.getfixturevalue("azure_endpoint"))
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", said)
+        return {"url": f"azure://{azure.CONTAINER}/{tmp_path.name}"}
+    request.getfixturevalue("keys")
+    server: s3.Server = request.getfixturevalue("s3_server")
+    return {"url": server.url(), "endpoint": server.endpoint}

@@ -23,26 +23,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("azure")]
 
 
-@pytest.fixture(params=["folder", "s3", "gs", "azure"])
-def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Settings of an empty remote."""
-    if request.param == "folder":
-        (tmp_path / "store").mkdir()
-        return {"url": str(tmp_path / "store")}
-    if request.param == "gs":
-        google: gcs.Server = request.getfixturevalue("gcs_server")
-        monkeypatch.setenv(*gcs.PLAIN_CLIENT)
-        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(google.service_account(tmp_path)))
-        return {"url": google.url(), "endpoint": google.endpoint}
-    if request.param == "azure":
-        said = azure.connection(request.getfixturevalue("azure_endpoint"))
-        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", said)
-        return {"url": f"azure://{azure.CONTAINER}/{tmp_path.name}"}
-    request.getfixturevalue("keys")
-    server: s3.Server = request.getfixturevalue("s3_server")
-    return {"url": server.url(), "endpoint": server.endpoint}
-
-
 def dvc_repository(dvc: Path, folder: Path, remote: dict[str, str]) -> Path:
     """Make a repository of DVC's whose default remote is the one given."""
     shutil.copytree(empty(dvc), folder, dirs_exist_ok=True)
