@@ -20,7 +20,8 @@ import polars as pl
 from mainspring.base.errors import Corrupted, InvalidData, MainspringError
 from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.base.parsing import parsed
-from mainspring.store.objects import Entry, walk
+from mainspring.store.listings import Entry
+from mainspring.store.objects import walk
 
 if TYPE_CHECKING:
     from mainspring.store.objects import Objects

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import operator
 import os
 import re
 import stat
-from bisect import bisect_left
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -19,10 +17,11 @@ from mainspring.base.errors import Corrupted, InvalidData, NotFound, StorageErro
 from mainspring.base.files import disk_error, staged
 from mainspring.base.hashing import md5_bytes, md5_file
 from mainspring.base.ids import new_id
+from mainspring.store.listings import Entry, parse_listing
 from mainspring.store.seals import put_seal, sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from mainspring.store.intake import Taken
     from mainspring.store.links import Linker
@@ -31,17 +30,7 @@ Told = TypeVar("Told")
 _TOGETHER = 16_384
 """So many files are made durable at once."""
 _TOLD = 256
-_DIGITS = 32
 _NAME = re.compile(r"[0-9a-f]{30}(?:\.dir)?")
-_ASTRAY = tuple(f"{before}{step}{behind}" for before in "/\0" for step in ("", ".", "..") for behind in "/\0")
-"""Parts of paths that lead nowhere, stay where they are, or lead out of the folder; NUL stands before and behind a path."""
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A file of a stored folder."""
-
-    relpath: str
-    md5: str
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -341,52 +330,6 @@ class Objects:
             os.replace(aside, place)
             return Corrupted(f"{said} no more: it was healed just now", hint="run the same command again", md5=md5)
         return Corrupted(f"{said}; it was moved to {aside}", hint=hint, md5=md5, aside=str(aside))
-
-
-def parse_listing(data: bytes, md5: str) -> list[Entry]:
-    """Return the files that a listing with the address ``md5`` names.
-
-    Raises:
-        Corrupted: it is no listing, or one that no folder has: it names paths outside of it, or a path twice.
-    """
-    try:
-        entries = msgspec.json.decode(data, type=list[Entry])
-    except msgspec.MsgspecError as error:
-        raise Corrupted(f"the folder listing {md5} cannot be read: {error}", md5=md5) from None
-    if problem := _problem(entries):
-        raise Corrupted(f"the folder listing {md5} names {problem}", md5=md5)
-    return entries
-
-
-def _problem(entries: Sequence[Entry]) -> str | None:
-    """Return what no folder can hold of some files; looked for in all of them at once, since there may be a million."""
-    md5s = [entry.md5 for entry in entries]
-    if set(map(len, md5s)) - {_DIGITS} or "".join(md5s).encode().translate(None, b"0123456789abcdef"):
-        return "what is no md5"
-    paths = [entry.relpath for entry in entries]
-    joined = "\0".join(("", *paths, ""))
-    if entries and (joined.count("\0") > len(paths) + 1 or any(step in joined for step in _ASTRAY)):
-        bad = next(path for path in paths if "\0" in path or any(step in f"\0{path}\0" for step in _ASTRAY))
-        return f"'{bad}', outside of the folder"
-    folders: set[str] = set()
-    for folder in {path.rpartition("/")[0] for path in paths}:
-        while folder and folder not in folders:
-            folders.add(folder)
-            folder = folder.rpartition("/")[0]
-    twice, both = _clashes(paths, folders)
-    if twice is not None:
-        return f"'{twice}' twice"
-    return None if both is None else f"'{both}' as a file and as a folder"
-
-
-def _clashes(paths: Sequence[str], folders: set[str]) -> tuple[str | None, str | None]:
-    """Return a path that is there twice, and one that is a folder as well."""
-    if all(map(operator.lt, paths, islice(paths, 1, None))):  # in order, as in nearly all listings
-        found = ((folder, bisect_left(paths, folder)) for folder in folders)
-        return None, next((folder for folder, place in found if paths[place : place + 1] == [folder]), None)
-    names = set(paths)
-    twice = next(path for path in names if paths.count(path) > 1) if len(names) < len(paths) else None
-    return twice, min(folders & names, default=None)
 
 
 def walk(folder: Path, *, ignore: Iterable[str] = (".git", ".mainspring", "__pycache__")) -> dict[str, Path]:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mainspring.base.errors import InvalidData
-from mainspring.store.objects import Entry
+from mainspring.store.listings import Entry
 from mainspring.tracking.limits import artifact_path
 from mainspring.tracking.records import files as file_rows
 from mainspring.tracking.records import logged_models as model_rows

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mainspring.base.git import failed, git, names, run_git
-from mainspring.store.objects import Entry
+from mainspring.store.listings import Entry
 from mainspring.versioning.contents import read_files
 from mainspring.versioning.index import identity
 from mainspring.versioning.scratch import scratch

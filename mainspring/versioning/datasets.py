@@ -198,7 +198,7 @@ def _absolute(workspace: Workspace, path: str) -> Path:
 
 
 def _put_listing(workspace: Workspace, contents: Contents) -> None:
-    from mainspring.store.objects import Entry
+    from mainspring.store.listings import Entry
 
     entries = [Entry(name, md5) for name, md5 in contents.files.items()]
     workspace.objects.put_listing(entries, contents.size)

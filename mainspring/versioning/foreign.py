@@ -14,7 +14,8 @@ import msgspec
 from mainspring.base.errors import Conflict, ExternalToolError, NotFound, UsageError, did_you_mean
 from mainspring.base.git import run_git
 from mainspring.base.settings.dvc import find_outs, is_root
-from mainspring.store.objects import Entry, Objects
+from mainspring.store.listings import Entry
+from mainspring.store.objects import Objects
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import legacy
 from mainspring.versioning.contents import Contents, read_contents, refuse_reserved

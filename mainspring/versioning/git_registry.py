@@ -15,7 +15,7 @@ import yaml
 from mainspring.base.errors import AlreadyExists, NotFound
 from mainspring.base.git import git, run_git
 from mainspring.base.yamls import parse
-from mainspring.store.objects import Entry
+from mainspring.store.listings import Entry
 from mainspring.versioning import code, gto, labels, registration, registry, snapshot
 from mainspring.versioning.gto import InGit, Tag
 from mainspring.versioning.records import versions as version_rows

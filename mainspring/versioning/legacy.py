@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Corrupted, NotFound
 from mainspring.store.links import Linker
-from mainspring.store.objects import Entry, parse_listing
+from mainspring.store.listings import Entry, parse_listing
 from mainspring.versioning.contents import Contents, folder_address, read_contents
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mainspring.store.objects import Entry
+    from mainspring.store.listings import Entry
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.candidate import Candidate
 

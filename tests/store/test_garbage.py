@@ -13,7 +13,8 @@ from sqlalchemy import insert, inspect
 from mainspring.base.errors import Corrupted
 from mainspring.store import garbage
 from mainspring.store.database import Database
-from mainspring.store.objects import Entry, Objects
+from mainspring.store.listings import Entry
+from mainspring.store.objects import Objects
 from mainspring.store.schema.automation import step_results
 from mainspring.store.schema.monitoring import alerts
 

@@ -15,7 +15,8 @@ import pytest
 from mainspring.base.errors import Corrupted, NotFound
 from mainspring.base.hashing import md5_bytes
 from mainspring.store.links import Linker
-from mainspring.store.objects import Objects, parse_listing
+from mainspring.store.listings import parse_listing
+from mainspring.store.objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.base.errors import Conflict, NotFound, UsageError
-from mainspring.store.objects import Entry
+from mainspring.store.listings import Entry
 from mainspring.store.sources.arriving import arrived, unchanged
 from mainspring.versioning.contents import IGNORED, Contents
 from mainspring.versioning.origins import addresses, deps
