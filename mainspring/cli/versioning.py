@@ -63,6 +63,8 @@ def data_log(name: str = typer.Argument(help="Name or path of a dataset."), json
     workspace = context.workspace()
     dataset = data.name_of(workspace, name)
     versions = data.log(workspace, dataset)[::-1]
+    if not versions and dataset not in data.known_datasets(workspace):
+        data.find_version(workspace, dataset, None)  # says so
     columns = ("version", "content", "size", "files", "at", "actor")
     shown = [
         (

@@ -295,10 +295,17 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 def _refuse_irregular(path: str) -> None:
     from mainspring.store.links import is_lost
 
-    if not is_lost(path):
+    if is_lost(path):
+        return
+    if os.path.isdir(path):  # which DVC leaves out without a word
         raise InvalidData(
-            f"{path} is no regular file", hint="remove it, or replace the link by what it points to", path=path
+            f"{path} is a link to a folder, which is not followed",
+            hint=f"replace it by what it points to, or name it in {ignored.FILE}",
+            path=path,
         )
+    raise InvalidData(
+        f"{path} is no regular file", hint="remove it, or replace the link by what it points to", path=path
+    )
 
 
 def _refuse_patterns(folder: str, name: str) -> None:

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound
-from mainspring.base.files import disk_error
-from mainspring.base.ids import new_id
-from mainspring.store.intake import settle
-from mainspring.store.leftovers import sweep
 from mainspring.store.remotes import inventory
-from mainspring.store.remotes.traffic import in_flight
 from mainspring.versioning.contents import index_of
+from mainspring.versioning.moving import Count, download, send
 from mainspring.versioning.remotes import open_remote
 from mainspring.versioning.turns.repositories import alone, turns
 from mainspring.versioning.wanted import Wanted, choose
 
 if TYPE_CHECKING:
-    from mainspring.store.remotes.remote import Remote
     from mainspring.store.workspace import Workspace
-
-    Moved = Callable[[int, int, int], None]
-    """Called with objects moved, objects to move, and bytes moved."""
-
-_MOST_REQUESTS = 64
-_BANDS = ((256 << 10, _MOST_REQUESTS), (8 << 20, 8), (1 << 62, 2))
-"""Files up to so many bytes are uploaded by so many requests at once, so that a slow line is not shared by too many."""
-_SETTLED_SECONDS = 10
-_SETTLED_FILES = 8192
+    from mainspring.versioning.moving import Moved
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +63,12 @@ def push(
     here = _sizes(workspace, (listings | files) - arrived)
     todo = {md5 for md5, size in here.items() if replace or held.get(md5) != size}
     lost = (listings | files | unread) - here.keys() - held.keys()
-    count = _Count(len(todo), tick)
+    count = Count(len(todo), tick)
     again = held.keys() if not replace else todo
-    damaged = _send(workspace, store, _bands(todo & files, here), again, count)
+    damaged = send(workspace, store, todo & files, here, again, count)
     lost |= {str(error.details["md5"]) for error in damaged}
     whole = (todo & listings) - _incomplete(workspace, listings, lost)
-    damaged += _send(workspace, store, _bands(whole, here), again, count)
+    damaged += send(workspace, store, whole, here, again, count)
     if store.is_local and count.objects:
         os.sync()
     if damaged:
@@ -97,54 +82,6 @@ def _arrived(workspace: Workspace, wanted: Iterable[Wanted], held: dict[str, int
     """Return contents that the remote holds with the size that is remembered of them: what is here need not be looked at."""
     indexes = [index_of(workspace, path) for path in {item.path for item in wanted if item.path is not None}]
     return {md5 for index in indexes for md5, size in index.sizes().items() if held.get(md5) == size}
-
-
-def _send(
-    workspace: Workspace, store: Remote, bands: list[tuple[list[str], int]], again: Collection[str], count: _Count
-) -> list[Corrupted]:
-    """Upload objects, over what is there for those of ``again``; return what is damaged here."""
-    if not bands:  # as most pushes
-        return []
-    from mainspring.store.remotes import uploads
-
-    damaged: list[Corrupted] = []
-
-    def upload(md5: str) -> int | Corrupted:
-        try:
-            return uploads.upload(store, md5, workspace.objects.path(md5), replace=md5 in again, moved=count.moved)
-        except Corrupted as error:
-            try:
-                workspace.objects.check(md5)
-            except Corrupted as in_quarantine:
-                return in_quarantine
-            return error
-
-    for md5s, requests in bands:
-        new = [md5 for md5 in md5s if md5 not in again]
-        gone = (
-            _send_directly(workspace, store, new, requests, count) if len(new) > requests == _MOST_REQUESTS else set()
-        )
-        rest = [md5 for md5 in md5s if md5 not in gone]
-        with closing(in_flight(upload, rest, requests=requests)) as sent:
-            for _, done in sent:
-                if isinstance(done, Corrupted):
-                    damaged.append(done)
-                else:
-                    count.add(done)
-    return damaged
-
-
-def _send_directly(workspace: Workspace, store: Remote, md5s: list[str], requests: int, count: _Count) -> set[str]:
-    """Upload small objects that the remote does not have; return those that are there now."""
-    from mainspring.store.remotes import uploads
-
-    gone = set()
-    path = workspace.objects.path
-    with closing(uploads.upload_directly(store, md5s, path, requests=requests, moved=count.moved)) as sent:
-        for md5, size in sent:
-            gone.add(md5)
-            count.add(size)
-    return gone
 
 
 def fetch(
@@ -189,7 +126,7 @@ def fetch_wanted(
 
             restore(workspace, item.path, item.md5, tick=tick)
     store = open_remote(workspace, remote) if remote is not None else None
-    count = _Count(0, tick)
+    count = Count(0, tick)
     lost: set[str] = set()
     damaged: list[Corrupted] = []
     present = 0
@@ -202,7 +139,7 @@ def fetch_wanted(
             store = store or open_remote(workspace, remote)
             if before is not None:
                 before()
-            _download(workspace, store, missing, count, lost, damaged)
+            download(workspace, store, missing, count, lost, damaged)
     if damaged:
         more = f" (and {len(damaged) - 1} more objects)" if len(damaged) > 1 else ""
         raise Corrupted(damaged[0].message + more, hint=damaged[0].hint, md5=[item.details["md5"] for item in damaged])
@@ -226,31 +163,9 @@ def heal(workspace: Workspace, md5s: Iterable[str], *, remote: str | None = None
     damaged: list[Corrupted] = []
     if missing:
         with alone(workspace):
-            _download(workspace, store, missing, _Count(0, None), lost, damaged)
+            download(workspace, store, missing, Count(0, None), lost, damaged)
     bad = lost | {str(item.details["md5"]) for item in damaged}
     return [md5 for md5 in missing if md5 not in bad]
-
-
-class _Count:
-    """What was moved, told to whoever watches. Bytes are told as they move, and count when their object has arrived."""
-
-    def __init__(self, total: int, tick: Moved | None) -> None:
-        self.objects = self.bytes = 0
-        self.total = total
-        self._on_the_way = 0
-        self._tick = tick
-
-    def add(self, size: int) -> None:
-        """Count an object that has arrived."""
-        self.objects += 1
-        self.bytes += size
-        self.moved(0)
-
-    def moved(self, size: int) -> None:
-        """Count bytes that moved; called from many threads."""
-        self._on_the_way += size
-        if self._tick is not None:
-            self._tick(self.objects, self.total, self._on_the_way)
 
 
 def _addresses(workspace: Workspace, wanted: Iterable[Wanted]) -> tuple[set[str], set[str], set[str]]:
@@ -287,72 +202,6 @@ def _incomplete(workspace: Workspace, listings: set[str], lost: set[str]) -> set
     if not lost:
         return set()
     return {md5 for md5 in listings if any(entry.md5 in lost for entry in workspace.objects.listing(md5))}
-
-
-def _bands(md5s: set[str], sizes: dict[str, int]) -> list[tuple[list[str], int]]:
-    rest = sorted(md5s)
-    bands = []
-    for limit, requests in _BANDS:
-        bands.append(([md5 for md5 in rest if sizes[md5] <= limit], requests))
-        rest = [md5 for md5 in rest if sizes[md5] > limit]
-    return [band for band in bands if band[0]]
-
-
-def _download(
-    workspace: Workspace, store: Remote, md5s: list[str], count: _Count, lost: set[str], damaged: list[Corrupted]
-) -> None:
-    """Download objects and settle them some thousands at a time; what arrived is kept, however this ends."""
-    from mainspring.store.remotes import downloads  # most fetches have nothing to do
-
-    folder = workspace.objects.root / "incoming" / new_id()
-    waiting: list[tuple[str, str]] = []
-    count.total += len(md5s)
-
-    def download(md5: str) -> int | NotFound | Corrupted:
-        try:
-            return downloads.download(store, md5, folder / md5[0] / md5, moved=count.moved)
-        except (NotFound, Corrupted) as error:
-            return error
-
-    sweep(folder.parent)
-    try:
-        for digit in {md5[0] for md5 in md5s}:  # many threads that make files in one folder wait for one another
-            (folder / digit).mkdir(parents=True)
-        with closing(in_flight(download, md5s)) as arrived, _settling(waiting) as settle_often:
-            for md5, done in arrived:
-                if isinstance(done, Corrupted):
-                    damaged.append(done)
-                elif isinstance(done, NotFound):
-                    lost.add(md5)
-                else:
-                    waiting.append((str(folder / md5[0] / md5), str(workspace.objects.path(md5))))
-                    count.add(done)
-                settle_often()
-    except OSError as error:
-        raise disk_error(error, workspace.objects.root) from error
-    finally:
-        import shutil  # slow to load
-
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _settling(waiting: list[tuple[str, str]]) -> Iterator[Callable[[], None]]:
-    """Give what makes files durable from time to time; those that are left when this ends, however it ends, too."""
-    settled = time.monotonic()
-
-    def settle_often() -> None:
-        nonlocal settled
-        if len(waiting) >= _SETTLED_FILES or time.monotonic() - settled > _SETTLED_SECONDS:
-            batch = waiting[:]
-            waiting.clear()
-            settle(batch)
-            settled = time.monotonic()
-
-    try:
-        yield settle_often
-    finally:
-        settle(waiting)
 
 
 def _sizes(workspace: Workspace, md5s: Iterable[str]) -> dict[str, int]:

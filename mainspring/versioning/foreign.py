@@ -28,8 +28,8 @@ from mainspring.versioning.wanted import Wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mainspring.versioning.exchange import Moved
     from mainspring.versioning.known import DatasetVersion
+    from mainspring.versioning.moving import Moved
 
 _SECRET = re.compile(r"(?<=://)[^/@]*@")
 

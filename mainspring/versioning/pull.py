@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
-    from mainspring.versioning.exchange import Moved
+    from mainspring.versioning.moving import Moved
     from mainspring.versioning.verification import Damage
 
 

@@ -48,6 +48,8 @@ def test_data(workspace: Workspace, command: Any) -> None:
     stored.write_text("zzzz")
     assert "is damaged" in command("data", "verify", code=1)
     assert "neither a dataset nor a path" in command("data", "log", "nothing", code=3)
+    (workspace.root / "never").write_text("added")
+    assert "'never' has no versions" in command("data", "log", "never", code=3)
 
 
 def test_models_as_a_tree_and_as_json(workspace: Workspace, command: Any) -> None:

@@ -238,7 +238,7 @@ def test_links_to_files_are_followed_as_dvc_does_and_links_to_folders_refused(
     repository.dvc("add", "twin/data")
     assert ours.md5 in (repository.root / "twin/data.dvc").read_text()
     (repository.root / "data/folder").symlink_to("../elsewhere")
-    with pytest.raises(InvalidData, match="no regular file"):
+    with pytest.raises(InvalidData, match="link to a folder"):
         data.add(opened, "data")
 
 
@@ -398,3 +398,11 @@ def test_the_users_and_the_machines_configuration_count_too(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     repository.dvc("config", "--global", "cache.type", "copy")
     assert Workspace(repository.root).settings.state.links == ("copy",)
+
+
+def test_a_link_to_a_folder_may_be_left_out(repository: Repository, opened: Workspace) -> None:
+    repository.write({"data/a": "1", "elsewhere/b": "2", ".dvcignore": "data/folder\n"})
+    (repository.root / "data/folder").symlink_to("../elsewhere")
+    ours = data.add(opened, repository.root / "data")
+    assert (ours.files, states(data.status(Workspace.open(repository.root)))) == (1, {"data": "up to date"})
+    assert "up to date" in repository.dvc("status")
