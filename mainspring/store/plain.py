@@ -51,7 +51,10 @@ def transacted(workspace: Workspace, work: Callable[[Ask], T], *, write: bool = 
 
 @contextmanager
 def unwritten(workspace: Workspace) -> Iterator[bool]:
-    """Keep writers of SQLite's records waiting; False, at once, where one is at work, nobody may, or there are none."""
+    """Keep writers of SQLite's records waiting; False, at once, where one is at work, nobody may, or there are none.
+
+    So it is where the schema is older, or was never made to its end: who reads will have to write first.
+    """
     file = _file(workspace)
     if file is None or not file.is_file():
         yield False
@@ -60,10 +63,12 @@ def unwritten(workspace: Workspace) -> Iterator[bool]:
         try:
             connection = held.enter_context(closing(sqlite3.connect(file, timeout=0, isolation_level=None)))
             connection.execute("BEGIN IMMEDIATE")
+            is_current = connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
         except sqlite3.Error:
-            yield False
-            return
-        yield True
+            is_current = False
+        if not is_current:
+            held.close()
+        yield is_current
 
 
 def _file(workspace: Workspace) -> Path | None:

@@ -9,14 +9,17 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
 
+from mainspring.store import migrate
+from mainspring.store.workspace import Workspace
 from mainspring.versioning import data
 from mainspring.versioning.known import known, log
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from mainspring.store.workspace import Workspace
 
 
 @pytest.fixture
@@ -78,3 +81,30 @@ def test_earlier_content_is_a_new_version(workspace: Workspace, kept: Path) -> N
     (workspace.root / "rows.csv").write_text("a\n1\n")
     assert data.add(workspace, "rows.csv").number == 3
     assert numbers(workspace) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("revision", [None, "0001", "0007"])
+def test_records_of_an_older_schema_or_never_made_to_the_end_are_brought_up_to_date_first(
+    tmp_path: Path, revision: str | None
+) -> None:
+    (tmp_path / "mainspring.yaml").write_text("project: x\n")
+    workspace = Workspace(tmp_path)
+    workspace.state.mkdir()
+    with closing(sqlite3.connect(workspace.state / "mainspring.db")) as made:
+        made.execute("PRAGMA journal_mode=WAL")
+    if revision is not None:
+        engine = create_engine(f"sqlite:///{workspace.state / 'mainspring.db'}")
+        with engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(migrate.SCRIPTS))
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+        engine.dispose()
+    settle(workspace)
+    assert known(workspace) == {}
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    assert data.add(workspace, "rows.csv").number == 1
+    settle(workspace)
+    assert numbers(workspace) == [1]
+    assert (workspace.state / "index" / "datasets").is_file()
+    workspace.close()
