@@ -64,7 +64,7 @@ def data_log(name: str = typer.Argument(help="Name or path of a dataset."), json
     dataset = data.name_of(workspace, name)
     versions = data.log(workspace, dataset)[::-1]
     if not versions and dataset not in data.known_datasets(workspace):
-        data.find_version(workspace, dataset, None)  # says so
+        data.find_version(workspace, dataset, None)  # which says how to add it
     columns = ("version", "content", "size", "files", "at", "actor")
     shown = [
         (
