@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -57,9 +59,10 @@ def push(
     wanted = choose(workspace, targets, all_versions=all_versions, models=models)
     wanted = [item for item in wanted if item.is_pushed]
     store = open_remote(workspace, remote, write=True)
-    listings, files, unread = _addresses(workspace, wanted)
+    recalled = _recalled(workspace, wanted)
+    listings, files, unread = _addresses(workspace, wanted, recalled.folders)
     held = inventory.sizes(store, listings | files | unread)
-    arrived = set() if replace else _arrived(workspace, wanted, held) & (listings | files)
+    arrived = set() if replace else recalled.arrived(held) & (listings | files)
     here = _sizes(workspace, (listings | files) - arrived)
     todo = {md5 for md5, size in here.items() if replace or held.get(md5) != size}
     lost = (listings | files | unread) - here.keys() - held.keys()
@@ -67,7 +70,7 @@ def push(
     again = held.keys() if not replace else todo
     damaged = send(workspace, store, todo & files, here, again, count)
     lost |= {str(error.details["md5"]) for error in damaged}
-    whole = (todo & listings) - _incomplete(workspace, listings, lost)
+    whole = (todo & listings) - _incomplete(workspace, todo & listings, lost)
     damaged += send(workspace, store, whole, here, again, count)
     if store.is_local and count.objects:
         os.sync()
@@ -78,10 +81,25 @@ def push(
     return Exchange(remote=store.name, objects=count.objects, bytes=count.bytes, present=present, lost=sorted(lost))
 
 
-def _arrived(workspace: Workspace, wanted: Iterable[Wanted], held: dict[str, int]) -> set[str]:
-    """Return contents that the remote holds with the size that is remembered of them: what is here need not be looked at."""
-    indexes = [index_of(workspace, path) for path in {item.path for item in wanted if item.path is not None}]
-    return {md5 for index in indexes for md5, size in index.sizes().items() if held.get(md5) == size}
+class _Recalled(NamedTuple):
+    """What is remembered of what was added or put in its place: the files of whole folders, and the size of every content."""
+
+    folders: dict[str, Collection[str]]
+    sizes: dict[str, int]
+
+    def arrived(self, held: dict[str, int]) -> set[str]:
+        """Return contents that the remote holds with their size: what is here of them need not be looked at."""
+        return {md5 for md5, size in self.sizes.items() if held.get(md5) == size}
+
+
+def _recalled(workspace: Workspace, wanted: Iterable[Wanted]) -> _Recalled:
+    recalled = _Recalled({}, {})
+    for path in {item.path for item in wanted if item.path is not None}:
+        md5, sizes = index_of(workspace, path).sizes()
+        if md5.endswith(".dir"):
+            recalled.folders[md5] = sizes.keys()
+        recalled.sizes.update(sizes)
+    return recalled
 
 
 def fetch(
@@ -168,8 +186,12 @@ def heal(workspace: Workspace, md5s: Iterable[str], *, remote: str | None = None
     return [md5 for md5 in missing if md5 not in bad]
 
 
-def _addresses(workspace: Workspace, wanted: Iterable[Wanted]) -> tuple[set[str], set[str], set[str]]:
+def _addresses(
+    workspace: Workspace, wanted: Iterable[Wanted], recalled: Mapping[str, Iterable[str]] = MappingProxyType({})
+) -> tuple[set[str], set[str], set[str]]:
     """Return the listings that can be read here, all files, and the listings that cannot.
+
+    ``recalled`` has the files of folders whose listings need not be read.
 
     Raises:
         NotFound: a folder has no such part.
@@ -180,6 +202,9 @@ def _addresses(workspace: Workspace, wanted: Iterable[Wanted]) -> tuple[set[str]
     for item in wanted:
         if not item.md5.endswith(".dir"):
             taken = {item.md5} if item.takes("") else set()
+        elif item.md5 in recalled and not item.part:
+            taken = set(recalled[item.md5])
+            listings.add(item.md5)
         else:
             try:
                 taken = {entry.md5 for entry in workspace.objects.listing(item.md5) if item.takes(entry.relpath)}
@@ -227,10 +252,10 @@ def _complain(workspace: Workspace, wanted: Sequence[Wanted], lost: set[str], wh
         if item.md5 in lost:
             names.append(item.what)
         elif item.md5.endswith(".dir"):
-            entries = workspace.objects.listing(item.md5)
-            names += [
-                f"{item.what}/{entry.relpath}" for entry in entries if entry.md5 in lost and item.takes(entry.relpath)
-            ]
+            with suppress(NotFound):  # what it names is not known here, nor called lost
+                entries = workspace.objects.listing(item.md5)
+                of_it = (entry.relpath for entry in entries if entry.md5 in lost and item.takes(entry.relpath))
+                names += [f"{item.what}/{path}" for path in of_it]
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         raise NotFound(

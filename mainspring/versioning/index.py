@@ -85,14 +85,17 @@ class Index:
         columns = (numbers[start : start + count] for start in (0, count, 2 * count))
         return Remembered(dict(zip(held.names, zip(*columns, strict=True), strict=True)), held.addresses, held.md5)
 
-    def sizes(self) -> dict[str, int]:
-        """Return the sizes of the contents that are remembered, by address, whether their files are still as they were."""
+    def sizes(self) -> tuple[str, dict[str, int]]:
+        """Return the address of all, as ``Remembered`` has it, and the sizes of what is remembered, by address.
+
+        What is remembered of an address holds, whether or not the files are still as they were.
+        """
         held = self._stored()
         if held is None:
-            return {}
+            return "", {}
         sizes = array("q")
         sizes.frombytes(held.numbers[: len(held.names) * sizes.itemsize])
-        return dict(zip(_cut(held.addresses), sizes, strict=True))
+        return held.md5, dict(zip(_cut(held.addresses), sizes, strict=True))
 
     def keep(self, remembered: Remembered) -> None:
         """Remember this instead; where it cannot be written, nothing is remembered."""

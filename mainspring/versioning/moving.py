@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from mainspring.base.errors import Corrupted, NotFound
 from mainspring.base.files import disk_error
 from mainspring.base.ids import new_id
-from mainspring.store.intake import settle
-from mainspring.store.leftovers import sweep
 from mainspring.store.remotes.traffic import in_flight
 
 if TYPE_CHECKING:
@@ -122,7 +120,8 @@ def download(
     Raises:
         StorageError: the remote did not give them, or the disk did not take them.
     """
-    from mainspring.store.remotes import downloads  # most fetches have nothing to do
+    from mainspring.store.leftovers import sweep  # most fetches have nothing to do
+    from mainspring.store.remotes import downloads
 
     folder = workspace.objects.root / "incoming" / new_id()
     waiting: list[tuple[str, str]] = []
@@ -159,6 +158,8 @@ def download(
 @contextmanager
 def _settling(waiting: list[tuple[str, str]]) -> Iterator[Callable[[], None]]:
     """Give what makes files durable from time to time; those that are left when this ends, however it ends, too."""
+    from mainspring.store.intake import settle
+
     settled = time.monotonic()
 
     def settle_often() -> None:

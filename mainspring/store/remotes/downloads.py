@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Corrupted
-from mainspring.store.remotes.remote import PART, PARTS_AHEAD, unseen
+from mainspring.store.remotes.parts import LARGE, PART, PARTS_AHEAD
+from mainspring.store.remotes.remote import unseen
 from mainspring.store.remotes.traffic import ahead
 from mainspring.store.seals import make_read_only, put_seal
 
@@ -65,7 +66,7 @@ def _get(remote: Remote, md5: str, target: Path, moved: Moved) -> tuple[str, int
             moved(len(part))
             yield part
 
-    with remote.large:
+    with LARGE:
         _write(target, parts(), md5)
     return hasher.hexdigest(), size
 

@@ -25,10 +25,9 @@ _OK = 200
 _MOST_BYTES = 1 << 16
 _CONNECT_SECONDS = 5
 _PAGE = 1000
-_KEY = re.compile(rb"<Key>([^<]*)</Key>")
-_SIZE = re.compile(rb"<Size>(\d+)</Size>")
-_MORE = re.compile(rb"<IsTruncated>true</IsTruncated>")
-_NEXT = re.compile(rb"<NextContinuationToken>([^<&]+)</NextContinuationToken>")
+_SIZE = re.compile(r"<Size>(\d+)</Size>", re.ASCII)
+_MORE = "<IsTruncated>true</IsTruncated>"
+_NEXT = ("<NextContinuationToken>", "</NextContinuationToken>")
 _UNSENT = hashlib.sha256(b"").hexdigest()
 
 
@@ -51,25 +50,26 @@ class Place(NamedTuple):
 
 
 def sizes_below(place: Place, prefix: str, *, timeout: float) -> dict[str, int] | None:
-    """Return the sizes of the objects whose keys begin so, by key as the server writes it; None if anything goes wrong.
+    """Return the sizes of the objects whose keys begin so, by the rest of the key; None if anything goes wrong.
 
-    ``timeout`` is in seconds, for each part of an answer. Read-only.
+    Keys are as the server writes them, in XML.     ``timeout`` is in seconds, for each part of an answer. Read-only.
     """
     address = urlsplit(place.address)
+    key = re.compile(f"<Key>{re.escape(prefix)}([^<]*)</Key>")
     found: dict[str, int] = {}
     try:
         with closing(_Line(address, timeout, place.ca_file)) as line:
             query = {"list-type": "2", "max-keys": str(_PAGE), "prefix": prefix}
             while True:
-                page = line.ask(_request(place, address, query))
-                keys, sizes = _KEY.findall(page), _SIZE.findall(page)
-                if not len(keys) == len(sizes) == page.count(b"<Contents>") or b"</ListBucketResult>" not in page:
+                page = line.ask(_request(place, address, query)).decode()
+                rests, sizes = key.findall(page), _SIZE.findall(page)
+                if not len(rests) == len(sizes) == page.count("<Contents>") or "</ListBucketResult>" not in page:
                     return None
-                found.update(zip(map(bytes.decode, keys), map(int, sizes), strict=True))
-                if _MORE.search(page) is None:
+                found.update(zip(rests, map(int, sizes), strict=True))
+                if _MORE not in page:
                     return found
-                after = _NEXT.findall(page)[0].decode()
-                if after == query.get("continuation-token"):
+                after = page.partition(_NEXT[0])[2].partition(_NEXT[1])[0]
+                if not after or "&" in after or after == query.get("continuation-token"):
                     return None
                 query["continuation-token"] = after
     except (OSError, httptools.HttpParserError, LookupError, ValueError):

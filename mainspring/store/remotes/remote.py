@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 from mainspring.base.clock import milliseconds
 from mainspring.base.errors import MainspringError, NotFound
 from mainspring.store.remotes.authorities import placed
-from mainspring.store.remotes.failures import explained, is_passing
 from mainspring.store.remotes.opening import key_prefix, local_folder, open_store
 from mainspring.store.remotes.s3 import signed_place
 
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 FOLDER = "files/md5"
-PART = 8 << 20
-"""Bytes of one request at most."""
-PARTS_AHEAD = 4
 _ROUNDS = 3
 _TRIED = re.compile(r"after [1-9]\d* retries")
 
@@ -59,7 +54,6 @@ class Remote:
         self._open = partial(open_store, settings, root, write=write)
         if self.signed is None:
             _ = self.store  # what is wrong with it is said now
-        self.large = threading.BoundedSemaphore(2)
         self.takes_conditions = True
         self.tags_are_md5 = True
 
@@ -85,6 +79,8 @@ class Remote:
     def patiently(self, doing: str, request: Callable[[], Result], *, md5: str | None = None) -> Result:
         """Make a request once or twice more where that may help and the store's client has not tried it again itself."""
         from obstore.exceptions import BaseError
+
+        from mainspring.store.remotes.failures import explained, is_passing
 
         for attempt in range(1, _ROUNDS + 1):
             try:

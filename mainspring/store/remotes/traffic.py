@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from concurrent.futures import Future
+    from queue import SimpleQueue
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,6 +27,9 @@ def in_flight(
     The first error is raised, and nothing further is begun. Whoever stops early closes the generator, which waits two
     seconds at most for what is on the way; what is still going on then is given up.
     """
+    import threading  # loaded, as the next, where something is on the way
+    from queue import SimpleQueue
+
     source = iter(items)
     turn = threading.Lock()
     stopped = threading.Event()
@@ -79,7 +81,7 @@ def gathered(results: SimpleQueue[Result]) -> Iterator[Result]:
 
 def ahead(work: Callable[[Item], Result], items: Sequence[Item], *, requests: int) -> Iterator[Result]:
     """Give the results of ``work`` in the order of the items, with so many on the way and no more."""
-    from concurrent.futures import ThreadPoolExecutor  # loaded where something is on the way
+    from concurrent.futures import ThreadPoolExecutor
 
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(requests) as threads:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 from mainspring.base.errors import Corrupted, StorageError
 from mainspring.base.hashing import md5_bytes, md5_file
-from mainspring.store.remotes.remote import PART, PARTS_AHEAD, unseen
+from mainspring.store.remotes.parts import LARGE, PART, PARTS_AHEAD
+from mainspring.store.remotes.remote import unseen
 from mainspring.store.remotes.s3 import takes_signed_uploads
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _put_parts(remote: Remote, md5: str, source: Path, moved: Moved) -> None:
                 yield part
                 moved(len(part))
 
-    with remote.large:
+    with LARGE:
         obstore.put(remote.store, remote.path(md5), parts(), chunk_size=PART, max_concurrency=PARTS_AHEAD)
 
 

@@ -11,6 +11,7 @@ from mainspring.base.errors import InvalidData, MainspringError, NotFound, Stora
 from mainspring.base.names import names_elsewhere
 from mainspring.store.remotes.failures import is_passing, reason
 from mainspring.store.remotes.opening import open_store
+from mainspring.store.remotes.parts import PART, PARTS_AHEAD
 from mainspring.store.remotes.traffic import ahead, in_flight
 from mainspring.store.sources.arriving import write_hashed
 from mainspring.store.sources.seen import Seen, changed
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_PART = 8 << 20
-_PARTS_AHEAD = 4
 _ROUNDS = 3
 _MD5_DIGITS = 32
 
@@ -108,11 +107,11 @@ class Bucket:
             return data
 
         def parts(size: int) -> Iterator[Buffer]:
-            if size <= _PART:
+            if size <= PART:
                 yield part(0, size)
                 return
-            spans = [(start, min(start + _PART, size)) for start in range(0, size, _PART)]
-            yield from ahead(lambda span: part(*span), spans, requests=_PARTS_AHEAD)
+            spans = [(start, min(start + PART, size)) for start in range(0, size, PART)]
+            yield from ahead(lambda span: part(*span), spans, requests=PARTS_AHEAD)
 
         size = seen.size
         if size is None:  # a pointer that does not say it

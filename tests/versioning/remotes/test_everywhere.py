@@ -10,7 +10,7 @@ import pytest
 
 from mainspring.base.errors import Corrupted
 from mainspring.store.remotes import inventory
-from mainspring.store.remotes import remote as remotes
+from mainspring.store.remotes.parts import PART
 from mainspring.versioning import data, exchange, pull
 from mainspring.versioning.clearance import clear
 from mainspring.versioning.remotes import open_remote
@@ -73,7 +73,7 @@ def test_damage_there_is_named_and_can_be_mended(ours: Workspace) -> None:
 
 
 def test_a_large_object_goes_in_parts(ours: Workspace) -> None:
-    content = os.urandom(2 * remotes.PART + 12_345)
+    content = os.urandom(2 * PART + 12_345)
     (ours.root / "large.bin").write_bytes(content)
     data.add(ours, "large.bin")
     exchange.push(ours)

@@ -15,7 +15,7 @@ import pytest
 
 from mainspring.base.errors import SettingsError, StorageError
 from mainspring.store.remotes import inventory, uploads
-from mainspring.store.remotes import remote as remotes
+from mainspring.store.remotes.parts import PART
 from mainspring.versioning import data, exchange, pull
 from mainspring.versioning.remotes import open_remote
 from tests import gcs
@@ -101,7 +101,7 @@ def test_more_objects_than_a_listing_takes(make: Make, gcs_server: gcs.Server, a
 
 
 def test_a_large_object_goes_in_parts(ours: Workspace, gcs_server: gcs.Server) -> None:
-    content = os.urandom(2 * remotes.PART + 12_345)
+    content = os.urandom(2 * PART + 12_345)
     (ours.root / "large.bin").write_bytes(content)
     data.add(ours, "large.bin")
     gcs_server.seen()

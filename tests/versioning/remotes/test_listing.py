@@ -116,7 +116,7 @@ def test_nothing_needs_to_be_here_that_is_there(ours: Workspace) -> None:
     assert exchange.push(ours).objects == 0
 
 
-ONE = b"<Contents><Key>a</Key><Size>1</Size></Contents>"
+ONE = b"<Contents><Key>x/a</Key><Size>1</Size></Contents>"
 
 
 def listing(inner: bytes) -> bytes:
@@ -138,7 +138,7 @@ def test_servers_answer_in_many_ways() -> None:
     assert listed(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     ) == {"a": 1}
-    assert listed(listing(b"<Contents><Size>1</Size><Owner><ID>o</ID></Owner><Key>a</Key></Contents>")) == {"a": 1}
+    assert listed(listing(b"<Contents><Size>1</Size><Owner><ID>o</ID></Owner><Key>x/a</Key></Contents>")) == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,10 @@ def test_servers_answer_in_many_ways() -> None:
         listing(ONE)[:-1],
         listing(ONE).replace(b"200 OK", b"403 Forbidden"),
         listing(ONE).replace(b"200 OK", b"307 Temporary Redirect\r\nLocation: http://127.0.0.1:9/"),
-        listing(ONE + b"<Contents><Key>b</Key></Contents>"),
-        listing(b"<x:Contents><Key>a</Key><Size>1</Size></x:Contents>"),
-        listing(b"<Contents><Key>\xff</Key><Size>1</Size></Contents>"),
+        listing(ONE + b"<Contents><Key>x/b</Key></Contents>"),
+        listing(ONE + b"<Contents><Key>elsewhere</Key><Size>1</Size></Contents>"),
+        listing(b"<x:Contents><Key>x/a</Key><Size>1</Size></x:Contents>"),
+        listing(b"<Contents><Key>x/\xff</Key><Size>1</Size></Contents>"),
         listing(b"<IsTruncated>true</IsTruncated>" + ONE),
         listing(b"<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>" + ONE),
     ],

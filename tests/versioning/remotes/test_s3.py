@@ -14,7 +14,7 @@ import pytest
 from mainspring.base.errors import StorageError
 from mainspring.cli.main import run as command
 from mainspring.store.remotes import inventory
-from mainspring.store.remotes import remote as remotes
+from mainspring.store.remotes.parts import PART
 from mainspring.versioning import data, exchange, pull
 from mainspring.versioning.remotes import open_remote
 from tests import s3
@@ -101,12 +101,12 @@ def test_credentials_that_do_not_work(
 
 def test_an_object_of_many_parts(make: Make, s3_server: s3.Server, proxy: Proxy, keys: None) -> None:
     ours = make(files={}, url=s3_server.url(), endpoint=proxy.endpoint)
-    content = os.urandom(2 * remotes.PART + 12_345)
+    content = os.urandom(2 * PART + 12_345)
     (ours.root / "large.bin").write_bytes(content)
     data.add(ours, ours.root / "large.bin")
     told: list[tuple[int, int, int]] = []
     assert exchange.push(ours, tick=lambda *moved: told.append(moved)).bytes == len(content)
-    assert [moved for _, _, moved in told][:2] == [remotes.PART, 2 * remotes.PART]
+    assert [moved for _, _, moved in told][:2] == [PART, 2 * PART]
     assert len([line for line in proxy.lines if line.startswith("PUT") and "partNumber" in line]) == 3
     ours.objects.path(data.log(ours, "large")[0].md5).unlink()
     (ours.root / "large.bin").unlink()
