@@ -1,41 +1,32 @@
 """What versioning files costs, ours and DVC's, in one run: CPU and waiting of whole commands, and their ratio.
 
-Run: MAINSPRING_ENVIRONMENTS=FOLDER python -m bench.data.files [--files 10000] [--large-mb 2000] [--links hardlink]
+Run: MAINSPRING_ENVIRONMENTS=FOLDER python -m bench.data.files [--files 10000] [--bytes 10240] [--large-mb 2000]
+[--links hardlink] [--ours]
 
-Each is measured several times, in turns, in folders with equal files. Below: what the machine itself asks for the same.
+Each is measured several times, in turns, in folders with equal files; pushes go to a folder beside them. Below: what the
+machine itself asks for the same. A million files: --files 1000000 --bytes 8 --large-mb 0 --rounds 1 --ours.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import os
 import random
-import resource
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from bench.data import costs
+from bench.data.costs import DVC, Cost
 from scripts.environments import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-DVC = "dvc[s3]==3.67.1"
-BYTES = 10_240
-ENVIRON = {**os.environ, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
-
-
-class Cost(NamedTuple):
-    """Seconds of CPU, and of waiting."""
-
-    cpu: float
-    wall: float
 
 
 class Side:
@@ -43,39 +34,39 @@ class Side:
 
     def __init__(self, root: Path, name: str, command: list[str], links: str) -> None:
         self.root = root / name
+        self.remote = root / f"{name}-remote"
         self.command = command
         self.root.mkdir()
-        self.run("git", "init", "-q")
+        self.remote.mkdir()
+        costs.cost(["git", "init", "-q"], self.root)
         if name == "dvc":
-            self.run(*command, "init", "-q")
+            self.cost("init", "-q")
             site = str(self.root / ".dvc" / "site")
             for option, value in (("core.analytics", "false"), ("cache.type", links), ("core.site_cache_dir", site)):
-                self.run(*command, "config", option, value)
+                self.cost("config", option, value)
+            self.cost("remote", "add", "-d", "store", str(self.remote))
         else:
-            text = f"project: bench\nstate: {{links: [{links}]}}\ndatasets: {{data: {{path: data}}}}\n"
-            (self.root / "mainspring.yaml").write_text(text)
-
-    def run(self, *words: str) -> None:
-        """Run a command there."""
-        subprocess.run(words, cwd=self.root, check=True, capture_output=True, env=ENVIRON)
+            lines = (
+                "project: bench",
+                f"state: {{links: [{links}]}}",
+                "datasets: {data: {path: data}}",
+                f"remotes: {{store: {{url: '{self.remote}'}}}}",
+            )
+            (self.root / "mainspring.yaml").write_text("\n".join(lines))
 
     def cost(self, *words: str) -> Cost:
-        """Return what a command costs."""
-        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        self.run(*self.command, *words)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Cost(cpu, time.perf_counter() - began)
+        """Return what a command costs there."""
+        return costs.cost([*self.command, *words], self.root, {"OMP_NUM_THREADS": "1"})
 
 
-def fill(folder: Path, files: int) -> None:
-    """Write that many files of 10 KB of noise, 500 to a folder; equal on every call."""
+def fill(folder: Path, files: int, size: int) -> None:
+    """Write that many files of noise, 500 to a folder; equal on every call."""
     noise = random.Random(1)
     for number in range(files):
         place = folder / f"{number // 500:04d}"
         if number % 500 == 0:
             place.mkdir(parents=True)
-        (place / f"{number:07d}.bin").write_bytes(noise.randbytes(BYTES))
+        (place / f"{number:07d}.bin").write_bytes(noise.randbytes(size))
 
 
 def compare(name: str, sides: list[Side], measure: Callable[[Side], Cost], rounds: int) -> None:
@@ -84,10 +75,11 @@ def compare(name: str, sides: list[Side], measure: Callable[[Side], Cost], round
     for _ in range(rounds):
         for side in sides:
             taken[side.root.name].append(measure(side))
-    theirs, our = (Cost(*map(statistics.median, zip(*taken[key], strict=True))) for key in ("dvc", "ours"))
+    our = costs.median(taken["ours"])
+    theirs = costs.median(taken.get("dvc") or [Cost(math.nan, math.nan, math.nan)])
     print(
-        f"{name:44} {theirs.cpu:8.3f} {our.cpu:8.3f} {theirs.cpu / our.cpu:6.1f}x"
-        f" {theirs.wall:9.2f} {our.wall:8.2f} {theirs.wall / our.wall:6.1f}x",
+        f"{name:48} {theirs.cpu:8.3f} {our.cpu:8.3f} {theirs.cpu / our.cpu:6.1f}x"
+        f" {theirs.wall:9.2f} {our.wall:8.2f} {theirs.wall / our.wall:6.1f}x {theirs.memory:8.0f} {our.memory:8.0f}",
         flush=True,
     )
 
@@ -113,11 +105,24 @@ def checkout(side: Side) -> Cost:
     return side.cost(*(["checkout"] if side.root.name == "dvc" else ["data", "checkout", "data"]))
 
 
-def measured(work: Callable[[], object]) -> Cost:
-    """Return what a piece of work costs in this process."""
+def push(side: Side) -> Cost:
+    """Push to a folder in which nothing is; DVC starts without what it remembers of it."""
+    shutil.rmtree(side.remote)
+    side.remote.mkdir()
+    shutil.rmtree(side.root / ".dvc" / "site", ignore_errors=True)
+    return push_again(side)
+
+
+def push_again(side: Side) -> Cost:
+    """Push what is there already."""
+    return side.cost(*(["push", "-q"] if side.root.name == "dvc" else ["data", "push"]))
+
+
+def measured(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds of CPU and by the clock that a piece of work takes in this process."""
     cpu, began = time.process_time(), time.perf_counter()
     work()
-    return Cost(time.process_time() - cpu, time.perf_counter() - began)
+    return time.process_time() - cpu, time.perf_counter() - began
 
 
 def limits(folder: Path) -> None:
@@ -141,57 +146,73 @@ def limits(folder: Path) -> None:
             ("hard links", link_all),
         )
         for name, work in works:
-            found = measured(work)
-            print(f"limit: {name:37} {found.cpu:8.2f} s CPU, {found.wall:.2f} s")
+            cpu, wall = measured(work)
+            print(f"limit: {name:41} {cpu:8.2f} s CPU, {wall:.2f} s")
 
 
-def table(root: Path, links: str) -> list[Side]:
-    """Make both sides, with equal data."""
-    python = environment(DVC)
-    ours = [str(Path(sys.executable).parent / "mainspring")]
-    return [Side(root, "dvc", [str(python.parent / "dvc")], links), Side(root, "ours", ours, links)]
+def table(root: Path, links: str, *, only_ours: bool) -> list[Side]:
+    """Make both sides, or ours."""
+    ours = Side(root, "ours", [str(Path(sys.executable).parent / "mainspring")], links)
+    return [ours] if only_ours else [Side(root, "dvc", [str(environment(DVC).parent / "dvc")], links), ours]
+
+
+def many(sides: list[Side], options: argparse.Namespace) -> None:
+    """Print what many files cost."""
+    for side in sides:
+        fill(side.root / "data", 1, options.bytes)
+        add(side)
+    time.sleep(3)  # times of less than two seconds ago are not trusted
+    for side in sides:
+        status(side)
+    compare("status of one small file: the start", sides, status, 3 * options.rounds)
+    for side in sides:
+        shutil.rmtree(side.root / "data")
+        fill(side.root / "data", options.files, options.bytes)
+    time.sleep(3)
+    rows = (
+        ("add", add),
+        ("status, nothing changed", status),
+        (f"checkout by {options.links}", checkout),
+        ("push to a folder", push),
+        ("push to a folder, nothing to do", push_again),
+    )
+    for name, work in rows:
+        compare(f"{name}, {options.files} x {options.bytes} B", sides, work, options.rounds)
+    limits(sides[-1].root / "data")
+
+
+def large(sides: list[Side], megabytes: int) -> None:
+    """Print what one large file costs."""
+    for side in sides:
+        noise = random.Random(1)
+        with (side.root / "data").open("wb") as file:
+            for _ in range(megabytes):
+                file.write(noise.randbytes(1_000_000))
+    time.sleep(3)
+    for name, work in (("add", add), ("status, nothing changed", status), ("checkout", checkout)):
+        compare(f"{name}, one file of {megabytes} MB", sides, work, 1)
+    limits(sides[-1].root / "data")
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--bytes", type=int, default=10_240, help="size of each")
     parser.add_argument("--large-mb", type=int, default=2000, help="size of the one large file; 0 leaves it out")
     parser.add_argument("--links", default="hardlink", choices=["hardlink", "reflink", "copy"])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ours", action="store_true", help="leave DVC out")
     options = parser.parse_args()
     print(
-        f"{f'seconds, links: {options.links}':44} {'dvc CPU':>8} {'our CPU':>8} {'':7} {'dvc wall':>9} {'our wall':>8}"
+        f"{f'seconds and MB, links: {options.links}':48} {'dvc CPU':>8} {'our CPU':>8} {'':7}"
+        f" {'dvc wall':>9} {'our wall':>8} {'':7} {'dvc MB':>8} {'our MB':>8}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        sides = table(Path(folder), options.links)
-        for side in sides:
-            fill(side.root / "data", 1)
-            add(side)
-        time.sleep(3)  # times of less than two seconds ago are not trusted
-        for side in sides:
-            status(side)
-        compare("status of one small file: the start", sides, status, 3 * options.rounds)
-        for side in sides:
-            shutil.rmtree(side.root / "data")
-            fill(side.root / "data", options.files)
-        time.sleep(3)  # times of less than two seconds ago are not trusted
-        rows = (("add", add), ("status, nothing changed", status), (f"checkout by {options.links}", checkout))
-        for name, work in rows:
-            compare(f"{name}, {options.files} x 10 KB", sides, work, options.rounds)
-        limits(sides[1].root / "data")
+        many(table(Path(folder), options.links, only_ours=options.ours), options)
     if options.large_mb:
         with tempfile.TemporaryDirectory() as folder:
-            sides = table(Path(folder), options.links)
-            for side in sides:
-                noise = random.Random(1)
-                with (side.root / "data").open("wb") as file:
-                    for _ in range(options.large_mb):
-                        file.write(noise.randbytes(1_000_000))
-            time.sleep(3)
-            for name, work in (("add", add), ("status, nothing changed", status), ("checkout", checkout)):
-                compare(f"{name}, one file of {options.large_mb} MB", sides, work, 1)
-            limits(sides[1].root / "data")
+            large(table(Path(folder), options.links, only_ours=options.ours), options.large_mb)
 
 
 if __name__ == "__main__":

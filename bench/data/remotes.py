@@ -7,45 +7,31 @@ own, with its start. The server (SeaweedFS) runs beside it and is not counted; D
 from __future__ import annotations
 
 import os
-import resource
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
+from bench.data import costs
+from bench.data.costs import DVC
 from scripts.environments import environment
 from tests import s3
 
-DVC = "dvc[s3]==3.67.1"
+if TYPE_CHECKING:
+    from bench.data.costs import Cost
+
 TARGETS = {"push": 8.0, "push, nothing to do": 10.0, "once more": 10.0, "fetch": 3.0}
-
-
-class Cost(NamedTuple):
-    """CPU seconds of a command, user and system, and seconds by the clock."""
-
-    cpu: float
-    wall: float
 
 
 def cost(command: list[str], folder: Path) -> Cost:
     """Run a command to its end."""
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    variables = {**os.environ, **s3.VARIABLES, "PYTHONDONTWRITEBYTECODE": "", "DVC_NO_ANALYTICS": "1"}
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
-    wall = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Cost(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall)
+    return costs.cost(command, folder, s3.VARIABLES)
 
 
 def median_cost(command: list[str], folder: Path) -> Cost:
     """Run a command that changes nothing some times, and return the medians."""
-    costs = [cost(command, folder) for _ in range(5)]
-    return Cost(*map(statistics.median, zip(*costs, strict=True)))
+    return costs.median(cost(command, folder) for _ in range(5))
 
 
 def make_data(folder: Path, files: int, size: int) -> None:
