@@ -118,6 +118,14 @@ def push_again(side: Side) -> Cost:
     return side.cost(*(["push", "-q"] if side.root.name == "dvc" else ["data", "push"]))
 
 
+def fetch(side: Side) -> Cost:
+    """Fetch from a folder what the cache has lost."""
+    caches = (".dvc/cache", ".mainspring/objects")
+    for cache in caches:
+        shutil.rmtree(side.root / cache, ignore_errors=True)
+    return side.cost(*(["fetch", "-q"] if side.root.name == "dvc" else ["data", "fetch"]))
+
+
 def measured(work: Callable[[], object]) -> tuple[float, float]:
     """Return the seconds of CPU and by the clock that a piece of work takes in this process."""
     cpu, began = time.process_time(), time.perf_counter()
@@ -175,6 +183,7 @@ def many(sides: list[Side], options: argparse.Namespace) -> None:
         (f"checkout by {options.links}", checkout),
         ("push to a folder", push),
         ("push to a folder, nothing to do", push_again),
+        ("fetch from a folder", fetch),
     )
     for name, work in rows:
         compare(f"{name}, {options.files} x {options.bytes} B", sides, work, options.rounds)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mainspring.base.errors import Corrupted, NotFound
 from mainspring.base.files import disk_error
 from mainspring.base.ids import new_id
-from mainspring.store.remotes.traffic import in_flight
+from mainspring.store.remotes.traffic import in_flight, soon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -65,7 +65,7 @@ def send(
 
     def upload(md5: str) -> int | Corrupted:
         try:
-            return uploads.upload(store, md5, workspace.objects.path(md5), replace=md5 in again, moved=count.moved)
+            return uploads.upload(store, md5, workspace.objects.place(md5), replace=md5 in again, moved=count.moved)
         except Corrupted as error:
             try:
                 workspace.objects.check(md5)
@@ -79,7 +79,8 @@ def send(
             _send_directly(workspace, store, new, requests, count) if len(new) > requests == _MOST_REQUESTS else set()
         )
         rest = [md5 for md5 in together if md5 not in gone]
-        with closing(in_flight(upload, rest, requests=requests)) as sent:
+        many = soon if store.is_local else in_flight
+        with closing(many(upload, rest, requests=requests)) as sent:
             for _, done in sent:
                 if isinstance(done, Corrupted):
                     damaged.append(done)
@@ -93,7 +94,7 @@ def _send_directly(workspace: Workspace, store: Remote, md5s: list[str], request
     from mainspring.store.remotes import uploads
 
     gone = set()
-    path = workspace.objects.path
+    path = workspace.objects.place
     with closing(uploads.upload_directly(store, md5s, path, requests=requests, moved=count.moved)) as sent:
         for md5, size in sent:
             gone.add(md5)
@@ -129,7 +130,7 @@ def download(
 
     def get(md5: str) -> int | NotFound | Corrupted:
         try:
-            return downloads.download(store, md5, folder / md5[0] / md5, moved=count.moved)
+            return downloads.download(store, md5, f"{folder}/{md5[0]}/{md5}", moved=count.moved)
         except (NotFound, Corrupted) as error:
             return error
 
@@ -137,14 +138,15 @@ def download(
     try:
         for digit in {md5[0] for md5 in md5s}:  # many threads that make files in one folder wait for one another
             (folder / digit).mkdir(parents=True)
-        with closing(in_flight(get, md5s)) as arrived, _settling(waiting) as settle_often:
+        many = soon if store.is_local else in_flight
+        with closing(many(get, md5s)) as arrived, _settling(waiting) as settle_often:
             for md5, done in arrived:
                 if isinstance(done, Corrupted):
                     damaged.append(done)
                 elif isinstance(done, NotFound):
                     lost.add(md5)
                 else:
-                    waiting.append((str(folder / md5[0] / md5), str(workspace.objects.path(md5))))
+                    waiting.append((f"{folder}/{md5[0]}/{md5}", workspace.objects.place(md5)))
                     count.add(done)
                 settle_often()
     except OSError as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Corrupted
+from mainspring.store.remotes import local
 from mainspring.store.remotes.parts import LARGE, PART, PARTS_AHEAD
 from mainspring.store.remotes.remote import unseen
 from mainspring.store.remotes.traffic import ahead
@@ -14,14 +16,13 @@ from mainspring.store.seals import make_read_only, put_seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from typing_extensions import Buffer
 
     from mainspring.store.remotes.remote import Moved, Remote
 
 
-def download(remote: Remote, md5: str, target: Path, *, moved: Moved = unseen) -> int:
+def download(remote: Remote, md5: str, target: str, *, moved: Moved = unseen) -> int:
     """Write an object to a file and return its size. The file may hold anything when this raises.
 
     ``moved`` is called with the bytes that came, now and then.
@@ -34,7 +35,8 @@ def download(remote: Remote, md5: str, target: Path, *, moved: Moved = unseen) -
     """
     for attempt in (1, 2):  # damaged on the way, or there?
         if attempt == 2:
-            target.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(target)
         found, size = remote.patiently("read from", lambda: _get(remote, md5, target, moved), md5=md5)
         if found == md5.removesuffix(".dir"):
             return size
@@ -46,17 +48,15 @@ def download(remote: Remote, md5: str, target: Path, *, moved: Moved = unseen) -
     )
 
 
-def _get(remote: Remote, md5: str, target: Path, moved: Moved) -> tuple[str, int]:
+def _get(remote: Remote, md5: str, target: str, moved: Moved) -> tuple[str, int]:
+    if (data := _read(remote, md5)) is not None:
+        return _taken(data, target, md5, moved)
     import obstore
 
     answer = obstore.get(remote.store, remote.path(md5))
     size = int(answer.meta["size"])
     if size <= PART:
-        data = answer.bytes()
-        found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        _write(target, [data], md5)
-        moved(len(data))
-        return found, len(data)
+        return _taken(answer.bytes(), target, md5, moved)
     del answer
     hasher = hashlib.md5(usedforsecurity=False)
 
@@ -71,6 +71,21 @@ def _get(remote: Remote, md5: str, target: Path, moved: Moved) -> tuple[str, int
     return hasher.hexdigest(), size
 
 
+def _read(remote: Remote, md5: str) -> bytes | None:
+    """Return a small file of a remote that is a folder; None if the store's client is to see to it."""
+    file = remote.file(md5)
+    with suppress(OSError):
+        return None if file is None else local.read(file, PART)
+    return None
+
+
+def _taken(data: Buffer, target: str, md5: str, moved: Moved) -> tuple[str, int]:
+    size = memoryview(data).nbytes
+    _write(target, [data], md5)
+    moved(size)
+    return hashlib.md5(data, usedforsecurity=False).hexdigest(), size
+
+
 def _part(remote: Remote, md5: str, start: int, size: int) -> bytes:
     import obstore
 
@@ -80,7 +95,7 @@ def _part(remote: Remote, md5: str, start: int, size: int) -> bytes:
     )
 
 
-def _write(target: Path, parts: Iterable[Buffer], md5: str) -> None:
+def _write(target: str, parts: Iterable[Buffer], md5: str) -> None:
     """Write a file as objects are: read-only, and sealed."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:

@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mainspring.base.errors import NotFound, StorageError
-from mainspring.store.remotes.traffic import in_flight
+from mainspring.store.remotes import local
+from mainspring.store.remotes.traffic import in_flight, soon
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from obstore import ObjectMeta
@@ -39,8 +40,11 @@ class Held(NamedTuple):
 def sizes(remote: Remote, wanted: Collection[str]) -> dict[str, int]:
     """Return the sizes of those of the wanted objects that are there.
 
-    Few objects are asked for one by one; otherwise the remote is listed, in one go or by its 256 folders at once.
+    Few objects are asked for one by one, and those of a folder; otherwise the remote is listed, in one go or by its 256
+    folders at once.
     """
+    if remote.is_local:
+        return _look(remote, sorted(wanted))
     if len(wanted) <= _FEW:
         return _ask(remote, wanted)
     folders = sorted({md5[:2] for md5 in wanted})
@@ -81,6 +85,15 @@ def delete(remote: Remote, md5s: Collection[str]) -> None:
         remote.patiently("remove from", partial(_delete, remote.store, paths[start : start + 1000]))
 
 
+def _look(remote: Remote, wanted: Sequence[str]) -> dict[str, int]:
+    """Return the sizes of files, found by some at a time: those of another machine by many at once."""
+    found: dict[str, int] = {}
+    parts = [wanted[start : start + _FEW] for start in range(0, len(wanted), _FEW)]
+    for part, sizes in soon(lambda part: [_size(remote, md5) for md5 in part], parts):
+        found |= {md5: size for md5, size in zip(part, sizes, strict=True) if size is not None}
+    return found
+
+
 def _ask(remote: Remote, wanted: Collection[str]) -> dict[str, int]:
     try:
         return {md5: size for md5, size in in_flight(partial(_size, remote), list(wanted)) if size is not None}
@@ -91,6 +104,9 @@ def _ask(remote: Remote, wanted: Collection[str]) -> dict[str, int]:
 
 
 def _size(remote: Remote, md5: str) -> int | None:
+    if (file := remote.file(md5)) is not None:
+        with suppress(OSError):
+            return local.size(file)
     import obstore
 
     try:

@@ -53,7 +53,10 @@ def open_store(settings: RemoteSettings, root: Path, *, write: bool = False) -> 
     """
     folder = local_folder(settings.url, root)
     if folder is not None:
-        return _open_folder(folder, write=write)
+        from obstore.store import LocalStore
+
+        prepare_folder(folder, write=write)
+        return LocalStore(folder)
     place = urlsplit(settings.url)
     if place.scheme not in KINDS or not place.netloc:
         raise SettingsError(
@@ -86,16 +89,19 @@ def _remedy(said: str) -> str:
     return "name the storage account: `account: NAME`" if "Account" in said else "correct its keys in the settings"
 
 
-def _open_folder(folder: Path, *, write: bool) -> ObjectStore:
-    from obstore.store import LocalStore
+def prepare_folder(folder: Path, *, write: bool) -> None:
+    """See that the folder of a local remote is there; it is made when it is ``write`` that is wanted.
 
+    Raises:
+        StorageError: it is not, or cannot be made.
+    """
     if not folder.is_dir() and not (write and folder.parent.is_dir()):
         raise StorageError(
             f"the remote's folder {folder} does not exist",
             hint="is the disk mounted? Otherwise make the folder" + ("" if write else ", or push to it first"),
         )
     try:
-        return LocalStore(folder, mkdir=write)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
         raise StorageError(f"the remote's folder {folder} cannot be used: {error}", hint="check its rights") from None
 

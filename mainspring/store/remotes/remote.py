@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mainspring.base.clock import milliseconds
 from mainspring.base.errors import MainspringError, NotFound
 from mainspring.store.remotes.authorities import placed
-from mainspring.store.remotes.opening import key_prefix, local_folder, open_store
+from mainspring.store.remotes.opening import key_prefix, local_folder, open_store, prepare_folder
 from mainspring.store.remotes.s3 import signed_place
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class Remote:
         self.timeout = milliseconds(settings.timeout) / 1000
         self.signed = signed_place(settings)
         self._open = partial(open_store, settings, root, write=write)
-        if self.signed is None:
+        if self.place is not None:
+            prepare_folder(self.place, write=write)
+        elif self.signed is None:
             _ = self.store  # what is wrong with it is said now
         self.takes_conditions = True
         self.tags_are_md5 = True
@@ -67,6 +69,10 @@ class Remote:
         """The store by its client, which listings may do without."""
         return self._open()
 
+    def file(self, md5: str) -> str | None:
+        """Return where an object is in the file system, if the remote is a folder."""
+        return None if self.place is None else f"{self.place}/{self.path(md5)}"
+
     def path(self, md5: str) -> str:
         """Return where an object is in the store."""
         return f"{self.folder}/{md5[:2]}/{md5[2:]}"
@@ -78,16 +84,18 @@ class Remote:
 
     def patiently(self, doing: str, request: Callable[[], Result], *, md5: str | None = None) -> Result:
         """Make a request once or twice more where that may help and the store's client has not tried it again itself."""
-        from obstore.exceptions import BaseError
-
-        from mainspring.store.remotes.failures import explained, is_passing
-
         for attempt in range(1, _ROUNDS + 1):
             try:
                 return request()
             except MainspringError:
                 raise
-            except (FileNotFoundError, BaseError) as error:
+            except Exception as error:
+                from obstore.exceptions import BaseError  # with the client, which a folder may never have needed
+
+                from mainspring.store.remotes.failures import explained, is_passing
+
+                if not isinstance(error, (FileNotFoundError, BaseError)):
+                    raise
                 missing = isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error)
                 if missing and md5 is not None:
                     raise NotFound(f"the object {md5} is not on the remote '{self.name}'", md5=md5) from None

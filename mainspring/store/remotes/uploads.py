@@ -6,17 +6,18 @@ import os
 import re
 from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mainspring.base.errors import Corrupted, StorageError
 from mainspring.base.hashing import md5_bytes, md5_file
+from mainspring.store.remotes import local
 from mainspring.store.remotes.parts import LARGE, PART, PARTS_AHEAD
 from mainspring.store.remotes.remote import unseen
 from mainspring.store.remotes.s3 import takes_signed_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
-    from pathlib import Path
 
     from obstore.store import S3Store
 
@@ -26,7 +27,7 @@ _ROUNDS = 3
 _MD5 = re.compile("[0-9a-f]{32}")
 
 
-def upload(remote: Remote, md5: str, source: Path, *, replace: bool = False, moved: Moved = unseen) -> int:
+def upload(remote: Remote, md5: str, source: str, *, replace: bool = False, moved: Moved = unseen) -> int:
     """Store a file under its address and return its size; what another client stored in the meantime stays.
 
     ``moved`` is called with the bytes that went, now and then.
@@ -36,20 +37,22 @@ def upload(remote: Remote, md5: str, source: Path, *, replace: bool = False, mov
         Corrupted: its content is not what its address says; nothing was stored.
         StorageError: the remote did not take it.
     """
-    size, data = _read(source)
-    found = md5_file(source) if data is None else md5_bytes(data)
+    data = local.read(source, PART)
+    found = md5_file(Path(source)) if data is None else md5_bytes(data)
     if found != md5.removesuffix(".dir"):
         raise Corrupted(f"the object {md5} is damaged here", hint="mainspring data verify --heal", md5=md5)
     if data is None:
         remote.patiently("write to", lambda: _put_parts(remote, md5, source, moved))
-    else:
+        return os.path.getsize(source)
+    file = remote.file(md5)
+    if file is None or not local.write(file, data):
         remote.patiently("write to", lambda: _put(remote, md5, data, replace=replace))
-        moved(size)
-    return size
+    moved(len(data))
+    return len(data)
 
 
 def upload_directly(
-    remote: Remote, md5s: Iterable[str], source: Callable[[str], Path], *, requests: int, moved: Moved = unseen
+    remote: Remote, md5s: Iterable[str], source: Callable[[str], str], *, requests: int, moved: Moved = unseen
 ) -> Generator[tuple[str, int]]:
     """Upload many small files past the store's client, at half the cost, and give address and size of each.
 
@@ -66,7 +69,7 @@ def upload_directly(
         for md5 in md5s:
             plain = md5.removesuffix(".dir")
             with suppress(OSError):
-                _, data = _read(source(md5))
+                data = local.read(source(md5), PART)
                 if data is not None and md5_bytes(data) == plain:
                     yield Upload(remote.path(md5), data, plain)
 
@@ -83,11 +86,11 @@ def upload_directly(
             yield md5, len(upload.data)
 
 
-def _put_parts(remote: Remote, md5: str, source: Path, moved: Moved) -> None:
+def _put_parts(remote: Remote, md5: str, source: str, moved: Moved) -> None:
     import obstore
 
     def parts() -> Iterator[bytes]:
-        with source.open("rb") as file:
+        with open(source, "rb") as file:
             while part := file.read(PART):
                 yield part
                 moved(len(part))
@@ -135,13 +138,3 @@ def _check_arrival(remote: Remote, md5: str, data: bytes, tag: str | None) -> No
         hint="check the network, and whether something in between rewrites what passes",
         md5=md5,
     )
-
-
-def _read(source: Path) -> tuple[int, bytes | None]:
-    """Return the size of a file, and its content unless that is too large for one request."""
-    descriptor = os.open(source, os.O_RDONLY)
-    try:
-        size = os.fstat(descriptor).st_size
-        return size, os.read(descriptor, size + 1) if size <= PART else None
-    finally:
-        os.close(descriptor)
