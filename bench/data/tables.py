@@ -71,6 +71,9 @@ def figures(versions: dict[str, int]) -> dict[str, Callable[[Workspace], Any]]:
         [commit] = [each for each in table.history() if each.version == versions["made"]]
         return table.scan(at=datetime.fromtimestamp(commit.at / 1000, UTC)).select(pl.len()).collect().item()
 
+    def delete(workspace: Workspace) -> str:
+        return f"-{Table('trips', workspace).delete('x1 > 0').rows:,}"
+
     def compared(before: str, after: str, *, profile: bool = True) -> Callable[[Workspace], Any]:
         def call(workspace: Workspace) -> str:
             first, second = f"@{versions[before]}", f"@{versions[after]}"
@@ -88,6 +91,7 @@ def figures(versions: dict[str, int]) -> dict[str, Callable[[Workspace], Any]]:
         "diff after a merge of 0.1%, all files rewritten": compared("appended", "merged"),
         "diff after a rewrite in another order, no profile": compared("merged", "rewritten", profile=False),
         "diff after a rewrite in another order": compared("merged", "rewritten"),
+        "half of the rows deleted": delete,
     }
 
 
