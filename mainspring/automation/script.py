@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.automation import outputs
+from mainspring.automation import inputs, outputs
 from mainspring.automation.active import Work, runner
 from mainspring.automation.results import Files
 from mainspring.base.errors import Conflict, ExternalToolError, InvalidData, StepFailed, UsageError
@@ -55,8 +55,8 @@ def script(
 
     ``params`` fill ``{names}`` in the command. Inputs are the command, ``deps`` (files or folders), the files that the
     command names, and the project modules that a named Python file imports. ``outs`` and the ``metrics`` file (JSON, numbers)
-    are kept and put back into place when the script need not run; with ``cache`` off it always runs. Metrics and params are
-    logged to the active run. No shell is involved.
+    are kept and put back into place when the script need not run; with ``cache`` off it always runs. Metrics, params and the
+    versions of datasets among the inputs are logged to the active run. No shell is involved.
 
     Raises:
         StepFailed: it ended with an error, with the last lines it printed; or it did not write what it should.
@@ -69,13 +69,16 @@ def script(
     wanted = [*outs, *([metrics] if metrics else [])]
     for path in (*wanted, *deps):
         _inside(root, path)
+    reads = _inputs(root, arguments, deps, wanted)
+    if current is None or not current.only_plans:
+        inputs.log(active_run(), [root / path for path in reads], [root / path for path in wanted])
     work = Work(
         name=name or _name(arguments),
         code="script",
         arguments={
             "command": arguments,
             "outs": sorted(wanted),
-            **{f"file {path}": root / path for path in _inputs(root, arguments, deps, wanted)},
+            **{f"file {path}": root / path for path in reads},
         },
         compute=functools.partial(_run, root, arguments, wanted, name or _name(arguments)),
         cache=cache,

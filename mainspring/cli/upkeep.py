@@ -136,7 +136,7 @@ def gc(
         False, "--not-shared", help="The objects lie outside of the project, and no other project keeps its own there."
     ),
     accept_lost: bool = typer.Option(
-        False, "--accept-lost", help="Nothing was ever recorded here, and no record that is lost needs anything."
+        False, "--accept-lost", help="What records that are lost need, and folders whose listings are, may go."
     ),
     json: bool = _JSON,
 ) -> None:
@@ -150,7 +150,7 @@ def gc(
     from mainspring.store.garbage import collect
     from mainspring.store.leftovers import unfinished
     from mainspring.tracking.purge import purge
-    from mainspring.versioning.clearance import lacks_records, refusal_without_records
+    from mainspring.versioning.clearance import refuse_unknown
     from mainspring.versioning.named import named
     from mainspring.versioning.turns.repositories import alone
 
@@ -162,8 +162,8 @@ def gc(
         )
     with alone(workspace) if remove else nullcontext():
         database, objects, others = workspace.database, workspace.objects, named(workspace.root)
-        if not accept_lost and lacks_records(workspace) and collect(database, objects, others=others).objects:
-            raise refusal_without_records()
+        if not accept_lost:
+            refuse_unknown(workspace, others)
         purged = purge(workspace, older_than_days=milliseconds(older_than) / 86_400_000, remove=remove)
         found = collect(database, objects, others=others, remove=remove)
         left = list(unfinished(workspace.objects.root, older_than_seconds=3600))

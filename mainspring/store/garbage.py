@@ -70,8 +70,7 @@ def collect(
     and so does what lies in the trash and is needed, whoever left it there. The trash is emptied of the rest after a week.
 
     Raises:
-        NotFound, Corrupted: the listing of a folder that is needed cannot be read, so what it needs is not known;
-            nothing is removed.
+        Corrupted: the listing of a folder that is needed is damaged, so what it needs is not known; nothing is removed.
     """
     others = set(others)
     with database.read() as connection:

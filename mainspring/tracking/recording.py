@@ -167,6 +167,11 @@ class Run:
         with self.workspace.database.write() as connection:
             input_rows.put(connection, row | {"path": version.path, "context": context})
 
+    def wrote(self, version: DatasetVersion) -> bool:
+        """Say whether the run itself wrote the content of a dataset version where it lies."""
+        with self.workspace.database.read() as connection:
+            return input_rows.wrote(connection, self.id, version.path, version.md5)
+
     def flush(self) -> None:
         """Write the points that wait; durable when it returns.
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, Refused
-from mainspring.store.garbage import has_records, needed
+from mainspring.store.garbage import collect, has_records, needed
 from mainspring.store.remotes import inventory
 from mainspring.versioning.exchange import heal
-from mainspring.versioning.named import named
+from mainspring.versioning.named import named, named_now
 from mainspring.versioning.remotes import open_remote
 from mainspring.versioning.turns.repositories import alone
 
@@ -98,6 +98,40 @@ def refusal_without_records() -> Refused:
         "nothing was ever recorded here, so what runs and models need is not known; nothing was removed",
         hint="put the database back from a copy, or name it (state.database); if there is none to miss, say --accept-lost",
     )
+
+
+def refuse_unknown(workspace: Workspace, others: set[str]) -> None:
+    """Refuse to collect garbage here where something would go of which is not known whether it is needed.
+
+    That is where nothing was ever recorded, and where a pointer of the working tree names a folder whose listing is gone: its
+    files cannot be told from garbage. ``others`` is what all pointers name.
+
+    Raises:
+        Refused: so it is.
+    """
+    unlisted = sorted(
+        md5 for md5 in named_now(workspace.root) if md5.endswith(".dir") and not _is_listed(workspace, md5)
+    )
+    unrecorded = lacks_records(workspace)
+    if not (unlisted or unrecorded) or not collect(workspace.database, workspace.objects, others=others).objects:
+        return
+    if unrecorded:
+        raise refusal_without_records()
+    more = f" and {len(unlisted) - 3} more" if len(unlisted) > 3 else ""
+    raise Refused(
+        f"a pointer names a folder whose listing is not in the store ({', '.join(unlisted[:3])}{more}), so the files that "
+        "it needs are not known; nothing was removed",
+        hint="fetch it (mainspring data fetch) or add the same data again; if its files may go, say --accept-lost",
+        lost=unlisted,
+    )
+
+
+def _is_listed(workspace: Workspace, md5: str) -> bool:
+    try:
+        workspace.objects.listing(md5)
+    except NotFound:
+        return False
+    return True
 
 
 def _statuses(files: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:

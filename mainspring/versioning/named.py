@@ -43,17 +43,29 @@ def named(folder: Path) -> set[str]:
     return set(_ADDRESS.findall(said(folder, _is_pointer, _PLACES)))
 
 
+def named_now(folder: Path) -> set[str]:
+    """Return every address that a pointer or ``dvc.lock`` of the working tree below ``folder`` names; as ``named``.
+
+    Raises:
+        StorageError: as ``named``.
+    """
+    return set(_ADDRESS.findall(_text(folder, _is_pointer)))
+
+
 def said(folder: Path, is_meant: Callable[[str], bool], places: Sequence[str]) -> str:
     """Return what files below a folder say, ``is_meant`` by their names, and what git has of those at ``places``: in no order.
 
     Raises:
         StorageError, ExternalToolError: as ``named``.
     """
+    return "\n".join([_text(folder, is_meant), said_in_git(folder, places)])
+
+
+def _text(folder: Path, is_meant: Callable[[str], bool]) -> str:
     try:
-        texts = [path.read_text(encoding="utf-8", errors="replace") for path in _files(folder, is_meant)]
+        return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in _files(folder, is_meant))
     except OSError as error:
         raise _unread(error) from error
-    return "\n".join([*texts, said_in_git(folder, places)])
 
 
 def said_in_git(folder: Path, places: Sequence[str]) -> str:

@@ -74,11 +74,12 @@ def open_remote(workspace: Workspace, name: str | None = None, *, write: bool = 
     known, default = _known(workspace)
     chosen = name or default
     if chosen is None:
-        hint = (
-            "add one under `remotes:` in mainspring.yaml"
-            if not known
-            else "name one with --remote, or say `default: true`"
+        add = (
+            "dvc remote add --default NAME URL"
+            if workspace.is_dvc_repository
+            else "under `remotes:` in mainspring.yaml"
         )
+        hint = "name one with --remote, or say `default: true`" if known else f"add one: {add}"
         raise UsageError("no remote is the default" if known else "there is no remote yet", hint=hint)
     settings, folder = _chosen(known, chosen)
     return Remote(chosen, settings, folder, write=write)

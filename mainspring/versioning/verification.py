@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.base.errors import Corrupted, NotFound, StorageError
+from mainspring.base.errors import Corrupted, InvalidData, NotFound, StorageError
+from mainspring.base.settings.dvc import find_outs
 from mainspring.versioning.checkout import find_version
 from mainspring.versioning.datasets import known_datasets, locate
 from mainspring.versioning.known import log
+from mainspring.versioning.pointers import pointed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
@@ -41,7 +45,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 def verify(workspace: Workspace, name: str | None = None, *, tick: Tick | None = None) -> list[Damage]:
     """Re-hash stored objects (of one dataset, or all of them) and return the bad ones; damaged ones go to quarantine.
 
-    Versions of Delta tables are bad where files of the table are not there.
+    What recorded versions and pointers of the working tree need is bad where it is not there, and versions of Delta tables where
+    files of the table are not there.
 
     Raises:
         NotFound: no such dataset.
@@ -87,6 +92,19 @@ def verify_some(
     return Verification(damages=damages, read=len(drawn), bad=bad, objects=len(every))
 
 
+def _pointers(workspace: Workspace, path: Path | None) -> Iterable[tuple[str, str]]:
+    """Give what the pointers of the working tree name, and whose they are: all of them, or that of one path.
+
+    Left out are pointers that cannot be read or are of DVC 2, as ``data status`` tells, and what comes from elsewhere.
+    """
+    for out in find_outs(workspace.root) if path is None else [path]:
+        with suppress(InvalidData):
+            md5, is_pushed = pointed(out)
+            if md5 is not None and is_pushed:
+                shown = out.relative_to(workspace.root) if out.is_relative_to(workspace.root) else out
+                yield md5, f"the pointer of {shown}"
+
+
 def _drawn(every: list[str], count: int) -> list[str]:
     if count >= len(every):
         return every
@@ -96,12 +114,18 @@ def _drawn(every: list[str], count: int) -> list[str]:
 
 
 def _referenced(workspace: Workspace, name: str | None) -> Iterable[tuple[str, str]]:
+    path = None
     if name is not None:
-        name, _ = locate(workspace, name)
+        name, path = locate(workspace, name)
+    pointers = dict(_pointers(workspace, path))
+    if name is not None and not pointers:
         find_version(workspace, name, None)
     for dataset in [name] if name is not None else known_datasets(workspace):
         for version in log(workspace, dataset):
+            pointers.pop(version.md5, None)
             yield f"{dataset} version {version.number}", version.md5
+    for md5, what in pointers.items():
+        yield what, md5
     if name is None:
         from mainspring.versioning.records import versions as version_rows  # a checkout does without records
 

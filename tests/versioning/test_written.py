@@ -49,6 +49,17 @@ def written(raw: pl.DataFrame) -> Path:
 
 
 @pipeline
+def unasked() -> None:
+    script("python build.py", deps=["data"], outs=["data/rows.csv"])
+
+
+@pipeline
+def chained() -> None:
+    script("python build.py", deps=["data/raw.csv"], outs=["data/rows.csv"])
+    script("python part.py 1", deps=["data/rows.csv"], outs=["data/parts/1.csv"])
+
+
+@pipeline
 def by_hand(raw: pl.DataFrame) -> None:
     written(raw)
 
@@ -125,6 +136,29 @@ def test_every_content_leads_to_its_own_maker(built: Workspace) -> None:
     for version, maker in (("rows@1", first), ("rows@2", second)):
         assert [node.id for node in walk(built, find(built, version), down=False).of("run")] == [f"run:{maker.run_id}"]
     assert labels(walk(built, find(built, "raw@2"), up=False), "model") == {"small@1.1.0"}
+
+
+def test_what_a_script_reads_leads_on_though_the_pipeline_did_not_ask_for_it(built: Workspace) -> None:
+    data.add(built, "raw")
+    maker = run(built, "unasked")
+    trained = run(built)
+    down = walk(built, find(built, "raw@1"), up=False)
+    assert {node.id for node in down.of("run")} == {f"run:{maker.run_id}", f"run:{trained.run_id}"}
+    assert labels(down, "model") == {"small@1.0.0"}
+    write_raw(built.root, shift=3)  # no version yet
+    walked = walk(built, find(built, f"run:{run(built, 'unasked').run_id}"), down=False)
+    assert "raw@1" not in labels(walked, "dataset")
+
+
+def test_what_a_script_reads_of_an_earlier_one_was_made_by_the_run(built: Workspace) -> None:
+    data.add(built, "raw")
+    for _ in range(2):  # the second time from memory
+        maker = run(built, "chained")
+        data.add(built, "rows")
+        data.add(built, "parts")
+        assert f"run:{maker.run_id}" in {node.id for node in walk(built, find(built, "rows@1"), down=False).of("run")}
+        up = walk(built, find(built, f"run:{maker.run_id}"), down=False)
+        assert labels(up, "dataset") == {"raw@1"}
 
 
 def test_a_remembered_script_wrote_what_it_put_back(built: Workspace) -> None:

@@ -86,6 +86,13 @@ def outputs_of(connection: Connection, run_ids: Sequence[str]) -> list[tuple[str
     return _fetched(_outputs, connection, run_ids)
 
 
+def wrote(connection: Connection, run_id: str, path: str, md5: str) -> bool:
+    """Say whether a run wrote this content at a path."""
+    columns = data_outputs.c
+    query = select(columns.run_id).where(columns.run_id == run_id, columns.path == path, columns.md5 == md5).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def put_data(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Record data that a run wrote: ``run_id``, ``path``, ``md5``, ``table_version``, ``table_id``."""
     statement = upsert(connection.dialect.name)(data_outputs)

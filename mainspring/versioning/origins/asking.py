@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 OriginState = Literal["unchanged", "changed", "gone", "unknown"]
 _COMMIT = re.compile("[0-9a-f]{7,40}")
+_NAME = re.compile(r"[^~^:@{}\s]+")
+"""What may be the name of a branch or tag, and nothing that git computes."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +123,9 @@ def _is_content(workspace: Workspace, out: Path, source: Source, seen: Seen) -> 
 
 def _of_repository(workspace: Workspace, repo: dict[str, Any]) -> tuple[OriginState, str]:
     url, rev, held = str(repo.get("url")), repo.get("rev"), str(repo.get("rev_lock"))
-    names = ["HEAD"] if rev is None else [f"refs/heads/{rev}", f"refs/tags/{rev}^{{}}", f"refs/tags/{rev}"]
+    if rev is not None and not _NAME.fullmatch(str(rev)):
+        raise StorageError(f"'{rev}' is reckoned from {url}'s history, which is not asked for")
+    names = ["HEAD"] if rev in (None, "HEAD") else [f"refs/heads/{rev}", f"refs/tags/{rev}^{{}}", f"refs/tags/{rev}"]
     done = run_git(["ls-remote", "--", url, *names], workspace.root)
     if done.returncode != 0:
         said = os.fsdecode(done.stderr).strip().splitlines()

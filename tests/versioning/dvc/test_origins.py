@@ -351,17 +351,26 @@ def test_repositories_are_asked_too(
     branch = git(source.root, "branch", "--show-current").strip()
     commit = git(source.root, "rev-parse", "HEAD").strip()
     monkeypatch.chdir(repository.root)
-    for out, rev in (("default", None), ("branch", branch), ("tag", "v1"), ("commit", commit)):
+    named = {
+        "default": None,
+        "branch": branch,
+        "tag": "v1",
+        "commit": commit,
+        "head": "HEAD",
+        "reckoned": f"{branch}~0",
+    }
+    for out, rev in named.items():
         bring(opened, str(source.root), "data", out, rev=rev)
-    assert {item.dataset: item.state for item in ask(opened)} == dict.fromkeys(
-        ("default", "branch", "tag", "commit"), "unchanged"
-    )
+    told = {item.dataset: item for item in ask(opened)}
+    assert told.pop("reckoned").state == "unknown"
+    assert {name: item.state for name, item in told.items()} == dict.fromkeys(told, "unchanged")
     source.write({"data/x": "2"})
     source.dvc("add", "data")
     source.commit()
     asked = {item.dataset: item for item in ask(opened)}
     assert {name: item.state for name, item in asked.items()} == {
-        "default": "changed", "branch": "changed", "tag": "unchanged", "commit": "unchanged"
+        "default": "changed", "branch": "changed", "tag": "unchanged", "commit": "unchanged", "head": "changed",
+        "reckoned": "unknown",
     }  # fmt: skip
     assert f"was at {commit[:12]}" in asked["branch"].what
     assert bring(opened, "branch").number == 2

@@ -13,11 +13,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from mainspring.base.errors import Corrupted, InvalidData, NotFound
+from mainspring.base.errors import Corrupted, InvalidData, NotFound, UsageError
 from mainspring.cli.main import app
+from mainspring.cli.main import run as command
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import data, exchange
-from mainspring.versioning.remotes import list_remotes
+from mainspring.versioning.remotes import list_remotes, open_remote
 from tests.versioning.dvc.repository import STRANGE, Repository, states
 from tests.versioning.remotes.scene import git
 
@@ -406,3 +407,41 @@ def test_a_link_to_a_folder_may_be_left_out(repository: Repository, opened: Work
     ours = data.add(opened, repository.root / "data")
     assert (ours.files, states(data.status(Workspace.open(repository.root)))) == (1, {"data": "up to date"})
     assert "up to date" in repository.dvc("status")
+
+
+def test_what_pointers_need_is_verified_and_kept(
+    repository: Repository, opened: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.write({"data/a": "1", "data/b": "2"})
+    repository.dvc("add", "data")
+    repository.commit()
+    line = ["--workspace", str(repository.root)]
+    stored = [path for path in (repository.root / ".dvc/cache/files").rglob("*") if path.is_file()]
+    for path in stored:
+        path.chmod(0o644)
+        os.utime(path, (1, 1))
+    [listing] = [path for path in stored if path.suffix == ".dir"]
+    file = next(path for path in stored if path != listing)
+    assert data.verify(opened) == data.verify(opened, "data") == []
+    aside = repository.root / "aside"
+    file.rename(aside)
+    for name in (None, "data"):
+        [damage] = data.verify(opened, name)
+        assert damage.md5 == file.parent.name + file.name
+        assert damage.used_by[0].startswith("the pointer of data: ")
+    aside.rename(file)
+    listing.rename(aside)
+    assert [damage.used_by for damage in data.verify(opened)] == [["the pointer of data"]]
+    for words in (["gc"], ["gc", "--remove"]):
+        assert command([*line, *words]) == 1
+        assert "whose listing is not in the store" in capsys.readouterr().err
+    assert file.is_file()
+    aside.rename(listing)
+    assert command([*line, "gc", "--remove"]) == 0
+    assert all(path.is_file() for path in stored)
+
+
+def test_a_repository_without_remotes_is_told_how_dvc_adds_one(repository: Repository, opened: Workspace) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_remote(opened)
+    assert caught.value.hint == "add one: dvc remote add --default NAME URL"
