@@ -102,6 +102,7 @@ class Groups:
         try:
             connection.begin()
         except BaseException:
+            connection.invalidate()  # where it cannot begin it cannot be reset for the next one either
             connection.close()
             raise
         return connection

@@ -141,8 +141,10 @@ def _refuse_taken(workspace: Workspace, manifests: list[ExportManifest]) -> None
         reference = f"{manifest.model}@{version}"
         if version in deleted[manifest.model]:
             gone.append(reference)
-        elif held.setdefault((manifest.model, version), manifest.artifact) != manifest.artifact:
+        elif (held.get((manifest.model, version)) or manifest.artifact) != manifest.artifact:
             taken.append(reference)
+        else:
+            held[manifest.model, version] = manifest.artifact
     if taken or gone:
         said = [f"{', '.join(taken)} is here already, with other bytes"] if taken else []
         said += [f"{', '.join(gone)} was deleted, and never comes back"] if gone else []

@@ -183,7 +183,8 @@ def record(
 def record_arrivals(workspace: Workspace, arrivals: Sequence[Arrival]) -> list[Registered]:
     """Write the rows of versions from elsewhere, in development: all of them in this order, or none.
 
-    One whose bytes are here under its number is that version.
+    One whose bytes are here under its number is that version, and one of which only the number was here, as git's tag says it,
+    gets its bytes.
 
     Raises:
         Conflict: a number is taken by other bytes, or was.
@@ -198,10 +199,13 @@ def record_arrivals(workspace: Workspace, arrivals: Sequence[Arrival]) -> list[R
             if not is_here:
                 contents = {"artifact": arrival.artifact, "evidence": arrival.evidence, "metrics": arrival.metrics}
                 told = {"source": arrival.source, "description": arrival.description}
-                row = new_row(arrival.model, number, workspace.actor) | contents | told
-                newest = version_rows.find(connection, arrival.model)
                 why = _alike(f"imported from {arrival.source}", others)
-                _add(connection, row, newest=newest and newest.id, reason=why, history=arrival.history)
+                if held is not None and not held.artifact:
+                    version_rows.supply(connection, held, actor=workspace.actor, reason=why, **contents)
+                else:
+                    row = new_row(arrival.model, number, workspace.actor) | contents | told
+                    newest = version_rows.find(connection, arrival.model)
+                    _add(connection, row, newest=newest and newest.id, reason=why, history=arrival.history)
             answers.append((f"{arrival.model}@{number}", is_here))
     return [Registered(resolve(workspace, reference), existing=is_here) for reference, is_here in answers]
 

@@ -26,9 +26,9 @@ from mainspring.versioning.arrival import receive
 from mainspring.versioning.candidate import Candidate
 from mainspring.versioning.data import add
 from mainspring.versioning.export import export, sum_line
-from mainspring.versioning.labels import describe_version
+from mainspring.versioning.labels import create_model, describe_version
 from mainspring.versioning.lineage import find, walk
-from mainspring.versioning.registration import Arrival, Registered, record_arrivals
+from mainspring.versioning.registration import Arrival, Registered, record_arrivals, record_files
 from mainspring.versioning.removal import delete_version
 
 pytestmark = pytest.mark.slow  # real repositories, runs and packages
@@ -341,6 +341,23 @@ def test_other_bytes_under_the_same_number(
         receive(elsewhere, tmp_path / "out")
     with pytest.raises(NotFound, match="no exported model"):
         receive(elsewhere, tmp_path)
+
+
+def test_a_version_that_held_nothing_gets_what_arrives(
+    workspace: Workspace, candidate: Candidate, elsewhere: Workspace, tmp_path: Path
+) -> None:
+    models.register(workspace, "m", candidate)
+    export(workspace, "m", tmp_path / "out")
+    create_model(elsewhere, "m")
+    empty = record_files(elsewhere, "m", [], source="git tag m@v1.0.0", version="1.0.0")
+    [arrived] = receive(elsewhere, tmp_path / "out")
+    assert (arrived.version.version, arrived.existing) == ("1.0.0", False)
+    held = models.resolve(elsewhere, "m@1.0.0")
+    assert (held.id, held.artifact) == (empty.id, models.resolve(workspace, "m@1.0.0").artifact)
+    assert held.metrics
+    assert models.history(elsewhere, "m")[-1].reason.startswith("imported from")
+    assert receive(elsewhere, tmp_path / "out")[0].existing
+    models.register(elsewhere, "m", make_candidate(seed=5), version="1.1.0")
 
 
 @pytest.fixture

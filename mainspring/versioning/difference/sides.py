@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mainspring.base.errors import InvalidData, NotFound, UsageError
+from mainspring.store.listings import Entry
 from mainspring.versioning import data
 from mainspring.versioning.contents import read_contents
 from mainspring.versioning.delta import sources
@@ -16,6 +17,7 @@ from mainspring.versioning.delta import versions as tables
 from mainspring.versioning.delta.history import version_at
 from mainspring.versioning.delta.opening import open_pinned, open_table
 from mainspring.versioning.delta.reading import collected, scan, scan_some, schema_of, splits
+from mainspring.versioning.pointers import LegacyPointer, read_pointer
 from mainspring.versioning.tables import KINDS, scan_table
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def sides(workspace: Workspace, target: str, before: str | None, after: str | No
     if source is not None:
         return _table_side(workspace, source, before or ""), _table_side(workspace, source, after)
     name, path = data.locate(workspace, target)
-    first = _stored_side(workspace, name, before)
+    unrecorded = _unrecorded(workspace, name, path) if before is None else None
+    first = _stored_side(workspace, name, before) if unrecorded is None else _addressed(workspace, path, unrecorded)
     return first, _present_side(workspace, path) if after is None else _stored_side(workspace, name, after)
 
 
@@ -139,17 +142,38 @@ def _stored_side(workspace: Workspace, name: str, state: str | None) -> Side:
         raise InvalidData(
             f"version {found.number} of '{name}' is of a Delta table, which it is not any more", dataset=name
         )
-    if found.md5.endswith(".dir"):
-        parts = {entry.relpath: entry.md5 for entry in workspace.objects.listing(found.md5)}
-    else:
-        parts = {found.path.rpartition("/")[2]: found.md5}
+    return _content_side(workspace, f"version {found.number}", found.path.rpartition("/")[2], found.md5)
+
+
+def _unrecorded(workspace: Workspace, name: str, path: Path) -> str | None:
+    """Return what the pointer names if that is no version yet, as after ``git pull`` or where only DVC was at work."""
+    try:
+        md5 = read_pointer(path)
+    except LegacyPointer:
+        return None
+    return md5 if md5 and all(version.md5 != md5 for version in data.log(workspace, name)) else None
+
+
+def _addressed(workspace: Workspace, path: Path, md5: str) -> Side:
+    if not workspace.objects.has(md5):
+        raise NotFound(
+            f"not all of what the pointer of {path} names is in the store",
+            hint="fetch it: mainspring data fetch",
+            md5=md5,
+        )
+    return _content_side(workspace, "the pointer's", path.name, md5)
+
+
+def _content_side(workspace: Workspace, label: str, name: str, md5: str) -> Side:
+    listed = workspace.objects.listing(md5) if md5.endswith(".dir") else [Entry(name, md5)]
+    parts = {entry.relpath: entry.md5 for entry in listed}
     places = {file: workspace.objects.path(md5) for file, md5 in parts.items()}
 
     def checked(file: str) -> Path:
         workspace.objects.check(parts[file])
         return places[file]
 
-    return _files_side(f"version {found.number}", parts, checked)
+    return _files_side(label, parts, checked)
 
 
 def _present_side(workspace: Workspace, path: Path) -> Side:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.base.errors import Conflict, NotFound, UsageError, did_you_mean
+from mainspring.base.settings.dvc import find_outs
 from mainspring.versioning import datasets, registry
 from mainspring.versioning.known import known, log
 from mainspring.versioning.lineage.graph import Key
@@ -66,7 +67,7 @@ def _named(workspace: Workspace, text: str) -> list[Key]:
     if name not in places:
         held = _HEX.fullmatch(text) and len(text) >= 32
         by_content = _contents(workspace, text) if held else []
-        return by_content or _on_disk(workspace, text, places)
+        return by_content or _on_disk(workspace, text, places) or _of_stages(workspace, text)
     versions = log(workspace, name)
     if not at:
         newest = (
@@ -93,6 +94,15 @@ def _on_disk(workspace: Workspace, text: str, places: dict[str, Path]) -> list[K
         for name, path in places.items():
             if place.exists() and (place == path or path in place.parents):
                 return [Key("dataset", name, datasets.current(workspace, name, add=False).md5)]
+    return []
+
+
+def _of_stages(workspace: Workspace, text: str) -> list[Key]:
+    """Return what a stage of DVC's made, which is a dataset by its path where it is none by the settings."""
+    for place in dict.fromkeys((Path.cwd() / text, workspace.root / text)):
+        if place.is_relative_to(workspace.root) and place in find_outs(workspace.root):
+            md5 = read_pointer(place)
+            return [Key("dataset", place.relative_to(workspace.root).as_posix(), md5)] if md5 else []
     return []
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from mainspring.base.errors import MainspringError
 from mainspring.base.settings import locked
-from mainspring.base.settings.dvc import SKIPPED
+from mainspring.base.settings.dvc import SKIPPED, find_outs
 from mainspring.versioning import datasets
 from mainspring.versioning.lineage import nodes
 from mainspring.versioning.lineage.graph import Key, Node
@@ -42,9 +42,9 @@ class LockedStages:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._names = {path: name for name, path in datasets.known_datasets(workspace).items()}
+        pointed = {path: self._shown(path) for path in find_outs(workspace.root)}
+        self._names = pointed | {path: name for name, path in datasets.known_datasets(workspace).items()}
         locks = list(_locks(workspace.root, self._names.keys()))
-        self._made_paths = {path for lock, _ in locks for path in locked.locked_outs(lock.parent)}
         self.all = [self._ran(lock, name, body, base) for lock, stages in locks for name, body, base in stages]
 
     def reading(self, keys: Iterable[Key]) -> Iterator[Link]:
@@ -94,10 +94,10 @@ class LockedStages:
         return Ran(node, key, list(dict.fromkeys(key for _, _, key in read if key is not None)), made)
 
     def _data(self, path: Path, md5: str) -> Key | None:
-        if path in self._names or path in self._made_paths:
+        if path in self._names:
             return Key("dataset", self._name(path), md5)
         for above in path.parents:
-            if above in self._names or above in self._made_paths:
+            if above in self._names:
                 whole = self._holding(above, path.relative_to(above).as_posix(), md5)
                 return None if whole is None else Key("dataset", self._name(above), whole)
         return None

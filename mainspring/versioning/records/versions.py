@@ -171,6 +171,12 @@ def _set_stage(connection: Connection, row: Row[Any], stage: str, actor: str, re
     _note(connection, row._mapping, row.stage, stage, actor, reason, evidence)
 
 
+def supply(connection: Connection, row: Row[Any], *, actor: str, reason: str, **values: Any) -> None:
+    """Give a version that held nothing what it should have come with, and note it in the history; its stage stays."""
+    connection.execute(update(model_versions).filter_by(id=row.id).values(updated_at=now(), **values))
+    _note(connection, {"model": row.model, "version": row.version}, row.stage, row.stage, actor, reason, None)
+
+
 def remove(connection: Connection, row: Row[Any], *, actor: str, reason: str) -> None:
     """Delete a version, its tags, aliases and gates. The history stays, and says so."""
     mine = {"model": row.model, "version": row.version}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -18,6 +19,7 @@ from mainspring.cli.main import app
 from mainspring.cli.main import run as command
 from mainspring.store.workspace import Workspace
 from mainspring.versioning import data, exchange
+from mainspring.versioning.lineage import find, walk
 from mainspring.versioning.remotes import list_remotes, open_remote
 from tests.versioning.dvc.repository import STRANGE, Repository, states
 from tests.versioning.remotes.scene import git
@@ -445,3 +447,37 @@ def test_a_repository_without_remotes_is_told_how_dvc_adds_one(repository: Repos
     with pytest.raises(UsageError) as caught:
         open_remote(opened)
     assert caught.value.hint == "add one: dvc remote add --default NAME URL"
+
+
+def test_what_only_a_pointer_names_is_compared(
+    repository: Repository, opened: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.write({"data/a": "1", "data/b": "2", "one.csv": "id,x\n1,1\n"})
+    repository.dvc("add", "data", "one.csv")
+    line = ["--workspace", str(repository.root), "data", "diff"]
+    repository.write({"data/a": "3", "one.csv": "id,x\n1,1\n2,1\n"})
+    for name in ("data", "one.csv"):
+        assert command([*line, name, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["before"] == "the pointer's"
+    assert told["rows"]["added"] == 1
+    assert data.log(opened, "data") == [], "looking records nothing"
+    shutil.rmtree(repository.root / ".dvc/cache/files")
+    assert command([*line, "data"]) == 3
+    assert "mainspring data fetch" in capsys.readouterr().err
+
+
+def test_what_stages_made_is_found_in_lineage_beside_settings_of_ours(
+    repository: Repository, make_settled: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.write({"in.csv": "a\n1\n"})
+    repository.write({"dvc.yaml": "stages: {copy: {cmd: cp in.csv out.csv, deps: [in.csv], outs: [out.csv]}}\n"})
+    repository.dvc("add", "in.csv")
+    repository.dvc("repro")
+    workspace = make_settled("project: x\nstate: {objects: .dvc/cache}\n")
+    monkeypatch.chdir(repository.root)
+    for asset in ("out.csv", "dataset:out.csv", "./out.csv"):
+        up = walk(workspace, find(workspace, asset), down=False)
+        assert [node.label for node in up.of("stage")] == ["copy"]
+    down = walk(workspace, find(workspace, "in.csv"), up=False)
+    assert sorted(node.facts["dataset"] for node in down.of("dataset")) == ["in.csv", "out.csv"]
