@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.base.errors import Corrupted, NotFound, Refused
+from mainspring.base.settings.dvc import find_outs
 from mainspring.store.garbage import collect, has_records, needed
 from mainspring.store.remotes import inventory
 from mainspring.versioning.exchange import heal
@@ -109,9 +110,8 @@ def refuse_unknown(workspace: Workspace, others: set[str]) -> None:
     Raises:
         Refused: so it is.
     """
-    unlisted = sorted(
-        md5 for md5 in named_now(workspace.root) if md5.endswith(".dir") and not _is_listed(workspace, md5)
-    )
+    folders = {md5 for _, md5 in named_now(find_outs(workspace.root)) if md5.endswith(".dir")}
+    unlisted = sorted(md5 for md5 in folders if not _is_listed(workspace, md5))
     unrecorded = lacks_records(workspace)
     if not (unlisted or unrecorded) or not collect(workspace.database, workspace.objects, others=others).objects:
         return

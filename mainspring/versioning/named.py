@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.base.errors import ExternalToolError, StorageError
+from mainspring.base.errors import ExternalToolError, InvalidData, StorageError
 from mainspring.base.files import disk_error
 from mainspring.base.folders import walk
+from mainspring.versioning.pointers import pointed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _ADDRESS = re.compile(r"\b[0-9a-f]{32}(?:\.dir)?\b")
 _PLACES = (":(top)*.dvc", ":(top)dvc.lock", ":(top)*/dvc.lock")
@@ -43,13 +45,16 @@ def named(folder: Path) -> set[str]:
     return set(_ADDRESS.findall(said(folder, _is_pointer, _PLACES)))
 
 
-def named_now(folder: Path) -> set[str]:
-    """Return every address that a pointer or ``dvc.lock`` of the working tree below ``folder`` names; as ``named``.
+def named_now(outs: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Give files and folders with the address that their pointer or ``dvc.lock`` names, where remotes keep it.
 
-    Raises:
-        StorageError: as ``named``.
+    Left out are pointers that cannot be read or are of DVC 2, as ``data status`` tells, and what comes from elsewhere.
     """
-    return set(_ADDRESS.findall(_text(folder, _is_pointer)))
+    for out in outs:
+        with suppress(InvalidData):
+            md5, is_pushed = pointed(out)
+            if md5 is not None and is_pushed:
+                yield out, md5
 
 
 def said(folder: Path, is_meant: Callable[[str], bool], places: Sequence[str]) -> str:
@@ -58,14 +63,11 @@ def said(folder: Path, is_meant: Callable[[str], bool], places: Sequence[str]) -
     Raises:
         StorageError, ExternalToolError: as ``named``.
     """
-    return "\n".join([_text(folder, is_meant), said_in_git(folder, places)])
-
-
-def _text(folder: Path, is_meant: Callable[[str], bool]) -> str:
     try:
-        return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in _files(folder, is_meant))
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in _files(folder, is_meant)]
     except OSError as error:
         raise _unread(error) from error
+    return "\n".join([*texts, said_in_git(folder, places)])
 
 
 def said_in_git(folder: Path, places: Sequence[str]) -> str:

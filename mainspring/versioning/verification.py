@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mainspring.base.errors import Corrupted, InvalidData, NotFound, StorageError
+from mainspring.base.errors import Corrupted, NotFound, StorageError
 from mainspring.base.settings.dvc import find_outs
 from mainspring.versioning.checkout import find_version
 from mainspring.versioning.datasets import known_datasets, locate
 from mainspring.versioning.known import log
-from mainspring.versioning.pointers import pointed
+from mainspring.versioning.named import named_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from mainspring.store.workspace import Workspace
     from mainspring.versioning.contents import Tick
@@ -92,19 +91,6 @@ def verify_some(
     return Verification(damages=damages, read=len(drawn), bad=bad, objects=len(every))
 
 
-def _pointers(workspace: Workspace, path: Path | None) -> Iterable[tuple[str, str]]:
-    """Give what the pointers of the working tree name, and whose they are: all of them, or that of one path.
-
-    Left out are pointers that cannot be read or are of DVC 2, as ``data status`` tells, and what comes from elsewhere.
-    """
-    for out in find_outs(workspace.root) if path is None else [path]:
-        with suppress(InvalidData):
-            md5, is_pushed = pointed(out)
-            if md5 is not None and is_pushed:
-                shown = out.relative_to(workspace.root) if out.is_relative_to(workspace.root) else out
-                yield md5, f"the pointer of {shown}"
-
-
 def _drawn(every: list[str], count: int) -> list[str]:
     if count >= len(every):
         return every
@@ -117,7 +103,8 @@ def _referenced(workspace: Workspace, name: str | None) -> Iterable[tuple[str, s
     path = None
     if name is not None:
         name, path = locate(workspace, name)
-    pointers = dict(_pointers(workspace, path))
+    pointed = named_now(find_outs(workspace.root) if path is None else [path])
+    pointers = {md5: f"the pointer of {os.path.relpath(out, workspace.root)}" for out, md5 in pointed}
     if name is not None and not pointers:
         find_version(workspace, name, None)
     for dataset in [name] if name is not None else known_datasets(workspace):
