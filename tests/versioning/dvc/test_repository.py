@@ -481,3 +481,18 @@ def test_what_stages_made_is_found_in_lineage_beside_settings_of_ours(
         assert [node.label for node in up.of("stage")] == ["copy"]
     down = walk(workspace, find(workspace, "in.csv"), up=False)
     assert sorted(node.facts["dataset"] for node in down.of("dataset")) == ["in.csv", "out.csv"]
+
+
+def test_folders_that_a_stage_only_reads_hold_nothing_up(repository: Repository) -> None:
+    repository.write({"src/a.py": "1", "src/b.py": "2", "old": "x"})
+    repository.write({"dvc.yaml": "stages: {copy: {cmd: cp src/a.py out, deps: [src], outs: [out]}}\n"})
+    repository.dvc("add", "old")
+    repository.dvc("repro")
+    (repository.root / "old.dvc").unlink()
+    for path in (repository.root / ".dvc/cache/files").rglob("*"):
+        os.utime(path, (1, 1))
+    opened = Workspace.open(repository.root)
+    assert data.verify(opened) == []
+    opened.close()
+    assert command(["--workspace", str(repository.root), "gc", "--remove"]) == 0
+    assert len([path for path in (repository.root / ".dvc/cache/files").rglob("*") if path.is_file()]) == 1
